@@ -1,0 +1,92 @@
+"""Finding: something to tell the user, with its code, its place and a hint. Errors are collected, never thrown one by one."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from enum import StrEnum
+
+from reconciler.core.refs import Ref
+
+
+class Level(StrEnum):
+    """How much a finding weighs: an error stops plan and apply, a warning is shown, info is shown on request."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Origin:
+    """A place in a file; line and column count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing to tell the user.
+
+    `ref` and `path` say which value it is about (path is relative to the resource's spec, e.g. `("access_groups", 1)`);
+    `origin` is filled in by `files.locate` where a manifest declares it.
+    """
+
+    level: Level
+    code: str
+    message: str
+    hint: str | None = None
+    ref: Ref | None = None
+    path: tuple[str | int, ...] = ()
+    origin: Origin | None = None
+
+
+def error(code: str, message: str, **where: object) -> Finding:
+    return Finding(Level.ERROR, code, message, **where)  # type: ignore[arg-type]  # keywords of Finding, passed on
+
+
+def warning(code: str, message: str, **where: object) -> Finding:
+    return Finding(Level.WARNING, code, message, **where)  # type: ignore[arg-type]  # keywords of Finding, passed on
+
+
+def info(code: str, message: str, **where: object) -> Finding:
+    return Finding(Level.INFO, code, message, **where)  # type: ignore[arg-type]  # keywords of Finding, passed on
+
+
+def errors(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    return tuple(finding for finding in findings if finding.level is Level.ERROR)
+
+
+def leveled(findings: Iterable[Finding], levels: Mapping[str, Level]) -> tuple[Finding, ...]:
+    """The findings at the levels that settings give their codes; those set to `off` are gone."""
+    at_level = (replace(f, level=levels.get(f.code, f.level)) for f in findings)
+    return tuple(finding for finding in at_level if finding.level is not Level.OFF)
+
+
+def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Sorted by place, then by what they say, and each said once: stable output."""
+    return tuple(sorted(dict.fromkeys(findings), key=_sort_key))
+
+
+def _sort_key(finding: Finding) -> tuple[object, ...]:
+    place = finding.origin or Origin("￿", 0, 0)
+    return (place, str(finding.ref or ""), tuple(map(str, finding.path)), finding.code, finding.message)
+
+
+def did_you_mean(wrong: str, known: Iterable[str]) -> str | None:
+    """The hint for a name that does not exist, or None where nothing is near."""
+    near = get_close_matches(wrong, sorted(known), n=1, cutoff=0.6)
+    return f"did you mean {near[0]}?" if near else None
+
+
+class ReconcilerError(Exception):
+    """An expected error: the command line prints its findings and exits with 1, without a traceback."""
+
+    def __init__(self, *findings: Finding) -> None:
+        super().__init__("; ".join(finding.message for finding in findings))
+        self.findings = findings
