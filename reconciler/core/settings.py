@@ -59,7 +59,7 @@ class Safety(Spec):
     max_update_percent: Annotated[Percent, Field(description="Most of a kind that one apply may update.")] = 30
     max_delete_percent: Annotated[Percent, Field(description="Most of a kind that one apply may delete.")] = 30
     min_objects: Annotated[Count, Field(description="Kinds with at most this many live objects are exempt.")] = 10
-    allow_loss: Annotated[bool, Field(description="Let apply take models from teams without --allow-loss.")] = True
+    allow_loss: Annotated[bool, Field(description="Let apply take models from teams without --allow-loss.")] = False
     allow_cascade: Annotated[
         bool, Field(description="Let apply delete teams that still have keys without --allow-cascade.")
     ] = False

@@ -8,7 +8,6 @@ from typing import TypeVar
 from reconciler.core.kinds import KINDS, Resource, links
 from reconciler.core.refs import Ref, names_in
 
-
 R = TypeVar("R", bound=Resource)
 
 
@@ -45,7 +44,7 @@ class State:
         return self._by_kind[cls.kind]  # type: ignore[return-value]  # a kind's view holds that kind's class
 
     def updated(self, changes: Mapping[Ref, Resource | None]) -> "State":
-        """This state with some resources replaced, added, or (None) gone."""
+        """The state with some resources replaced, added, or (None) gone."""
         merged = {**self.resources, **changes}
         return State({ref: resource for ref, resource in merged.items() if resource is not None})
 
