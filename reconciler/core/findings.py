@@ -1,4 +1,4 @@
-"""Finding: something to tell the user, with its code, its place and a hint. Errors are collected, never thrown one by one."""
+"""Finding: something to tell the user, with its code, its place and a hint. Errors are collected values."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Settings: `config/reconciler.yaml`. Which gateways there are, how to reach them, and what is too dangerous to do unasked."""
+"""Settings: `config/reconciler.yaml`. Which gateways there are, how to reach them, and what needs asking first."""
 
 from typing import Annotated, Literal, Self
 

@@ -1,0 +1,174 @@
+"""Which provider LiteLLM reads out of a model's NAME: `claude-opus-4-8` looks like Anthropic, wherever it is routed to.
+
+LiteLLM matches a wildcard such as `anthropic/*` against `<inferred provider>/<name>` too, so access depends on this guess.
+The rule is `get_llm_provider` of LiteLLM 1.106.2 with nothing but the name given; its tables come from LiteLLM's price map
+(`model_prices_and_context_window_backup.json`), which the caller reads and passes in.
+
+Known differences, each harmless for names in use: `github_copilot/`, `chatgpt/` (LiteLLM starts a login to answer),
+`ragflow/` (LiteLLM fails on a short name), `bedrock_mantle/<region>/` (LiteLLM drops the region), the environment variables
+`USE_LITELLM_PROXY` and `AZURE_AI_API_BASE`, custom providers, and names that LiteLLM learns at run time from deployments.
+"""
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_SAME = (
+    "openai text-completion-openai anthropic cohere cohere_chat openrouter aleph_alpha nlp_cloud bedrock watsonx empower "
+    "gradient_ai"
+).split()
+_VERTEX = "chat code-chat text code-text language embedding vision image video".split()
+
+# litellm_provider of a price map entry -> the provider of a bare name; every other entry says nothing about a bare name
+_PROVIDER_OF_ENTRY = {
+    **{name: name for name in _SAME},
+    **{f"vertex_ai-{kind}-models": "vertex_ai" for kind in _VERTEX},
+    "ai21": "ai21_chat",
+    "bedrock_converse": "bedrock",
+}
+
+# Names that LiteLLM's source lists by itself (litellm/constants.py, litellm/__init__.py), the price map apart
+_LISTED = {
+    **dict.fromkeys(("dall-e-2", "dall-e-3", "sora-2", "text-embedding-ada-002", "*"), "openai"),
+    **dict.fromkeys(
+        (f"embed-{kind}-v{n}.0" for kind in ("english", "english-light", "multilingual") for n in (2, 3)), "cohere"
+    ),
+    "embed-v4.0": "cohere",
+    "maritalk": "maritalk",
+    **dict.fromkeys(("qvv0xeq", "q841o8w", "31dxrj3"), "baseten"),
+    "petals-team/StableBeluga2": "petals",
+    **dict.fromkeys(
+        (
+            "amazon.titan-embed-text-v1",
+            "amazon.nova-2-multimodal-embeddings-v1:0",
+            "cohere.embed-english-v3",
+            "cohere.embed-multilingual-v3",
+            "cohere.embed-v4:0",
+            "twelvelabs.marengo-embed-2-7-v1:0",
+            "twelvelabs.marengo-embed-3-0-v1:0",
+            "anthropic.claude-3-sonnet-20240229-v1:0",
+            "anthropic.claude-v2",
+            "anthropic.claude-opus-4-6-v1:0",
+            "anthropic.claude-3-haiku-20240307-v1:0",
+        ),
+        "bedrock",
+    ),
+}
+_ANTHROPIC_TEXT = frozenset({"claude-2", "claude-instant-1"})
+_REPLICATE_DIGEST = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Inferred:
+    """A provider and the rest of the name; `model` still holds its namespace when LiteLLM did not recognise that."""
+
+    provider: str
+    model: str
+
+
+InferProvider = Callable[[str], Inferred | None]
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderCatalog:
+    """What a price map says about names: bare names, provider prefixes, and regexes for names not yet known."""
+
+    names: Mapping[str, str]
+    prefixes: frozenset[str]
+    cohere_chat: frozenset[str]
+    not_azure: frozenset[str]
+    routing: tuple[tuple[re.Pattern[str], str], ...]
+
+
+def no_provider(_: str) -> Inferred | None:
+    """Infer nothing: for a gateway whose names are never matched by a provider wildcard."""
+    return None
+
+
+def provider_catalog(price_map: Mapping[str, Any], providers: Collection[str] = ()) -> ProviderCatalog:
+    """The catalog of a price map (LiteLLM's JSON as a dict); `providers` adds prefixes that the map has no entry for."""
+    entries = {
+        key: entry for key, entry in price_map.items() if isinstance(entry, Mapping) and "litellm_provider" in entry
+    }
+    by_provider: dict[str, set[str]] = {}
+    for key, entry in entries.items():
+        by_provider.setdefault(entry["litellm_provider"], set()).add(key)
+    chat, mistral = by_provider.get("cohere_chat", set()), by_provider.get("mistral", set())
+    return ProviderCatalog(
+        names={**_named(entries), **_LISTED},
+        prefixes=frozenset(by_provider) | frozenset(providers),
+        cohere_chat=frozenset(chat),
+        not_azure=frozenset(chat | {key.removeprefix("mistral/") for key in mistral if key.startswith("mistral/")}),
+        routing=_routing(price_map),
+    )
+
+
+def _named(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    return {
+        key.replace("vertex_ai/", "") if entry["litellm_provider"] in _PREFIX_DROPPED else key: provider
+        for key, entry in entries.items()
+        if (provider := _PROVIDER_OF_ENTRY.get(entry["litellm_provider"])) and not _is_price_only(key, entry)
+    }
+
+
+_PREFIX_DROPPED = frozenset({"vertex_ai-image-models", "vertex_ai-video-models"})
+
+
+def _is_price_only(key: str, entry: Mapping[str, Any]) -> bool:
+    if entry["litellm_provider"] == "openai":
+        return key.startswith("ft:") and key.count(":") == 1
+    if entry["litellm_provider"] == "bedrock":
+        regional = re.match(r"bedrock/[a-zA-Z0-9_-]+/.+$", key)
+        return entry.get("mode") == "guardrail" or "month-commitment" in key or regional is not None
+    return False
+
+
+def _routing(price_map: Mapping[str, Any]) -> tuple[tuple[re.Pattern[str], str], ...]:
+    rules = price_map.get("fallback_generalizations", {}).get("rules", ())
+    return tuple(
+        (re.compile(rule["pattern"], re.IGNORECASE), rule["model_info"]["litellm_provider"])
+        for rule in rules
+        if "litellm_provider" in rule["model_info"]
+    )
+
+
+def infer_provider(catalog: ProviderCatalog, name: str) -> Inferred | None:
+    """The provider that LiteLLM infers from a name, None where it finds none (`get_llm_provider` raises there)."""
+    prefix, slash, rest = name.partition("/")
+    if slash and (renamed := _renamed(catalog, prefix, rest)):
+        return renamed
+    if prefix in catalog.prefixes:
+        return Inferred(prefix, rest) if slash else None
+    provider = _bare_provider(catalog, name)
+    return Inferred(provider, name) if provider else None
+
+
+def _renamed(catalog: ProviderCatalog, prefix: str, rest: str) -> Inferred | None:
+    if prefix == "azure" and rest in catalog.not_azure:
+        return Inferred("openai", f"azure/{rest}")
+    if prefix == "cohere" and rest in catalog.cohere_chat:
+        return Inferred("cohere_chat", rest)
+    if prefix == "anthropic" and rest in _ANTHROPIC_TEXT:
+        return Inferred("anthropic_text", rest)
+    return None
+
+
+def _bare_provider(catalog: ProviderCatalog, name: str) -> str | None:
+    if "ft:gpt-3.5-turbo" in name or "ft:gpt-4" in name or name.startswith("gpt-image"):
+        return "openai"
+    known = catalog.names.get(name)
+    if known == "anthropic" and name in _ANTHROPIC_TEXT:
+        return "anthropic_text"
+    return known or _shaped(name) or _routed(catalog, name)
+
+
+def _shaped(name: str) -> str | None:
+    parts = name.split(":")
+    if len(name) > _REPLICATE_DIGEST and len(parts) > 1 and len(parts[1]) == _REPLICATE_DIGEST:
+        return "replicate"
+    return "amazon_nova" if name.startswith("amazon_nova") else None
+
+
+def _routed(catalog: ProviderCatalog, name: str) -> str | None:
+    return next((provider for pattern, provider in catalog.routing if name and pattern.search(name)), None)

@@ -1,0 +1,107 @@
+"""Plan: the set of changes with what they mean, as data. Nothing here can be executed; steps are derived at apply."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from reconciler.core.changes import Change
+from reconciler.core.findings import Finding
+from reconciler.core.refs import Ref
+
+
+class Risk(StrEnum):
+    """none: nothing that a team would notice; low: gains, costs; high: losses, everything opened, deletions."""
+
+    NONE = "none"
+    LOW = "low"
+    HIGH = "high"
+
+
+@dataclass(frozen=True, slots=True)
+class TeamImpact:
+    """What the plan means for one team. Prices in USD per month, `dearest` in USD per million output tokens.
+
+    `gained` and `lost` are effective: a model that stays reachable by another path is in neither.
+    """
+
+    team: str
+    gained: frozenset[str] = frozenset()
+    lost: frozenset[str] = frozenset()
+    plan_before: str | None = None
+    plan_after: str | None = None
+    price_before: float | None = None
+    price_after: float | None = None
+    credits_before: int | None = None
+    credits_after: int | None = None
+    left_with_nothing: bool = False
+    everything: bool = False
+    dearest_before: tuple[str, float] | None = None
+    dearest_after: tuple[str, float] | None = None
+    created: bool = False
+    deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Exposure:
+    """A model that a team can reach while the plan is applied though neither before nor after."""
+
+    team: str
+    model: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """The meaning of a plan. `teams` holds only those for which something changes, sorted by name.
+
+    Revenue: USD per month over the plans of all declared teams. Credits: sums of what is added and taken.
+    """
+
+    teams: tuple[TeamImpact, ...] = ()
+    exposures: tuple[Exposure, ...] = ()
+    revenue_before: float = 0.0
+    revenue_after: float = 0.0
+    credits_granted: int = 0
+    credits_taken: int = 0
+    risk: Risk = Risk.NONE
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Which gateway a plan is for: the name in settings, and the identity (backend and URL)."""
+
+    name: str
+    identity: str
+    backend: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All changes and their meaning.
+
+    `refusals` are what apply will not do unasked; each finding's hint names the flag for just that.
+    `foreign` are live objects that are not ours and stay untouched. `unchanged` counts objects in their desired state.
+    `fingerprints`: ref -> digest of the live object as it was read, for every object that the plan relies on.
+    """
+
+    target: Target
+    changes: tuple[Change, ...] = ()
+    impact: Impact = Impact()
+    findings: tuple[Finding, ...] = ()
+    refusals: tuple[Finding, ...] = ()
+    foreign: tuple[Ref, ...] = ()
+    unchanged: int = 0
+    fingerprints: Mapping[Ref, str] = field(default_factory=dict)
+    order: str = "grant-first"
+    revision: str | None = None
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """create, update, delete, adopt -> how many."""
+        verbs = [change.verb for change in self.changes]
+        return {verb: verbs.count(verb) for verb in ("create", "update", "delete", "adopt")}
+
+    @property
+    def pending(self) -> bool:
+        return bool(self.changes)

@@ -1,0 +1,56 @@
+"""Support: what a gateway can store, change and show, as data; diff and schedule read it, so no quirk lives in the core."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from reconciler.core.access import AccessRules
+from reconciler.core.kinds import KINDS, Resource, gateway_fields
+from reconciler.core.refs import Ref
+
+
+@dataclass(frozen=True, slots=True)
+class KindSupport:
+    """What a gateway does with one kind.
+
+    `stored`: fields it keeps when they are sent at creation. `updatable`: those that can change later.
+    `readable`: those that a read gives back; the others are taken from the ledger.
+    `notes`: field -> why it cannot be stored or changed, said in the finding.
+    """
+
+    stored: frozenset[str]
+    updatable: frozenset[str]
+    readable: frozenset[str]
+    create: bool = True
+    delete: bool = True
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+def _same(_ref: Ref, resource: Resource) -> Resource:
+    return resource
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """One backend's abilities.
+
+    `normalise(ref, resource)` is the resource as this gateway would echo it: no plan shows a phantom change.
+    `check(ref, before, after)` gives (code, message, hint) for what the gateway must not be sent.
+    `credits`: "operations" where credits are added by an identified request, "set" where a number is written.
+    `touch_teams`: after a group or alias changed, teams that hold it are sent again.
+    """
+
+    backend: str
+    kinds: Mapping[str, KindSupport]
+    rules: AccessRules
+    normalise: Callable[[Ref, Resource], Resource] = _same
+    check: Callable[[Ref, Resource | None, Resource | None], tuple[tuple[str, str, str | None], ...]] = (
+        lambda _ref, _before, _after: ()
+    )
+    credits: str = "operations"
+    touch_teams: bool = False
+
+
+def everything(kind: str, **changes: object) -> KindSupport:
+    """Support for every gateway field of the kind, but for what `without` takes away."""
+    fields = frozenset(gateway_fields(KINDS[kind]))
+    return KindSupport(stored=fields, updatable=fields, readable=fields, **changes)  # type: ignore[arg-type]
