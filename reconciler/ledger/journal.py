@@ -1,0 +1,177 @@
+"""The journal: every request's intent before it is sent, its outcome after; inventory and grants follow with it."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from reconciler.ledger import grants, inventory
+from reconciler.ledger.errors import LedgerError
+from reconciler.ledger.records import (
+    Claim,
+    GrantRecord,
+    GrantState,
+    Intent,
+    JournalEntry,
+    Lease,
+    ResolvedState,
+    Settlement,
+)
+from reconciler.ledger.statements import chunks
+from reconciler.ledger.tables import OPEN_STEPS, journal
+
+_COLUMNS = [column for column in journal.c if column.name != "gateway"]
+_GRANT_ENDS: dict[str, GrantState] = {"applied": "granted", "failed": "refused"}
+
+
+class Decision(NamedTuple):
+    """What became of an entry of unknown outcome; `note` says by what evidence."""
+
+    state: ResolvedState
+    note: str
+    own: Claim | None
+    disown: bool
+    grant: GrantRecord | None
+
+
+class _Effect(NamedTuple):
+    """What one outcome changes beside the journal."""
+
+    entry: JournalEntry
+    state: str
+    own: Claim | None
+    disown: bool
+    grant: GrantRecord | None
+
+
+def intend(conn: Connection, lease: Lease, apply_id: int, entries: Sequence[Intent], now: datetime) -> None:
+    """Raises LedgerError for a step that was intended before in this apply, and for a grant that could pay twice."""
+    if not entries:
+        return
+    _refuse_known(conn, apply_id, entries)
+    conn.execute(insert(journal), [_intended(lease.gateway, apply_id, entry, now) for entry in entries])
+    asked = [entry.grant for entry in entries if entry.grant is not None]
+    grants.write(conn, lease.gateway, apply_id, asked, now)
+
+
+def settle(conn: Connection, lease: Lease, apply_id: int, entries: Sequence[Settlement], now: datetime) -> None:
+    """Raises LedgerError for a step that was not intended or has another outcome already; the same one is no error."""
+    if not entries:
+        return
+    known = _by_step(conn, apply_id, [entry.step_id for entry in entries])
+    states = {step_id: str(entry.state) for step_id, entry in known.items()}
+    for entry in entries:
+        _refuse_other(states.get(entry.step_id), entry)
+        states[entry.step_id] = entry.state
+    rows = [_settled(known[entry.step_id].journal_id, entry, now) for entry in entries]
+    conn.execute(_SETTLE.values(error=bindparam("why"), seconds=bindparam("took")), rows)
+    effects = [_Effect(known[e.step_id], e.state, e.own, e.disown, e.grant) for e in entries]
+    _spread(conn, lease.gateway, effects, now)
+
+
+def resolve(conn: Connection, lease: Lease, journal_id: int, decision: Decision, now: datetime) -> None:
+    """Decides an open entry of whichever apply; raises LedgerError when it is not open."""
+    one = select(*_COLUMNS).where(journal.c.gateway == lease.gateway, journal.c.id == journal_id, OPEN_STEPS)
+    found = conn.execute(one).one_or_none()
+    if found is None:
+        raise LedgerError(f"journal entry {journal_id} of {lease.gateway} does not exist or is settled already")
+    row = {"of_id": journal_id, "end": decision.state, "said": decision.note, "at": now}
+    conn.execute(_SETTLE.values(note=bindparam("said")), row)
+    effect = _Effect(_entry(found), decision.state, decision.own, decision.disown, decision.grant)
+    _spread(conn, lease.gateway, [effect], now)
+
+
+def unsettled(conn: Connection, gateway: str) -> tuple[JournalEntry, ...]:
+    """Oldest first: intents without outcome, and unknown ones."""
+    still_open = select(*_COLUMNS).where(journal.c.gateway == gateway, OPEN_STEPS)
+    return tuple(map(_entry, conn.execute(still_open.order_by(journal.c.id))))
+
+
+def of_apply(conn: Connection, apply_id: int) -> tuple[JournalEntry, ...]:
+    """Every entry of one apply, in the order of its intents."""
+    return tuple(map(_entry, conn.execute(select(*_COLUMNS).where(journal.c.apply_id == apply_id).order_by("id"))))
+
+
+_SETTLE = (
+    update(journal).where(journal.c.id == bindparam("of_id")).values(state=bindparam("end"), settled=bindparam("at"))
+)
+
+
+def _spread(conn: Connection, gateway: str, effects: Sequence[_Effect], now: datetime) -> None:
+    """Brings inventory and grants in line. Within a batch the last word about an object counts."""
+    for apply_id in {effect.entry.apply_id for effect in effects}:
+        mine = [effect for effect in effects if effect.entry.apply_id == apply_id]
+        inventory.write(conn, gateway, _ends(mine), apply_id, now)
+        grants.write(conn, gateway, apply_id, [effect.grant for effect in mine if effect.grant is not None], now)
+    grants.settle(conn, gateway, _grant_ends(effects), now)
+
+
+def _ends(effects: Iterable[_Effect]) -> dict[inventory.Key, Claim | None]:
+    ends: dict[inventory.Key, Claim | None] = {}
+    for effect in effects:
+        if effect.disown:
+            ends[effect.entry.kind, effect.entry.name] = None
+        if effect.own is not None:
+            ends[effect.own.kind, effect.own.name] = effect.own
+    return ends
+
+
+def _grant_ends(effects: Iterable[_Effect]) -> list[tuple[str, GrantState]]:
+    return [
+        (effect.entry.operation_id, _GRANT_ENDS[effect.state])
+        for effect in effects
+        if effect.entry.grant_id is not None and effect.entry.operation_id is not None and effect.state in _GRANT_ENDS
+    ]
+
+
+def _refuse_known(conn: Connection, apply_id: int, entries: Sequence[Intent]) -> None:
+    steps = [entry.step_id for entry in entries]
+    twice = _by_step(conn, apply_id, steps) or len(set(steps)) < len(steps)
+    if twice:
+        raise LedgerError(f"a step of apply {apply_id} was intended twice")
+
+
+def _refuse_other(before: str | None, entry: Settlement) -> None:
+    if before is None:
+        raise LedgerError(f"step {entry.step_id} was settled without having been intended")
+    if before in _GRANT_ENDS and before != entry.state:
+        raise LedgerError(f"step {entry.step_id} is {before} already and cannot become {entry.state}")
+
+
+def _by_step(conn: Connection, apply_id: int, steps: Sequence[str]) -> dict[str, JournalEntry]:
+    mine = select(*_COLUMNS).where(journal.c.apply_id == apply_id)
+    queries = (mine.where(journal.c.step_id.in_(part)) for part in chunks(steps))
+    return {entry.step_id: entry for query in queries for entry in map(_entry, conn.execute(query))}
+
+
+def _intended(gateway: str, apply_id: int, entry: Intent, now: datetime) -> dict[str, Any]:
+    return {
+        "gateway": gateway,
+        "apply_id": apply_id,
+        "step_id": entry.step_id,
+        "kind": entry.kind,
+        "name": entry.name,
+        "action": entry.action,
+        "operation_id": _operation(entry),
+        "grant_id": None if entry.grant is None else entry.grant.grant_id,
+        "detail": dict(entry.detail or {}),
+        "state": "intended",
+        "intended": now,
+    }
+
+
+def _operation(entry: Intent) -> str | None:
+    if entry.grant is None:
+        return entry.operation_id
+    if entry.operation_id not in (None, entry.grant.operation_id):
+        raise LedgerError(f"step {entry.step_id} and its grant carry different operation ids")
+    return entry.grant.operation_id
+
+
+def _settled(journal_id: int, entry: Settlement, now: datetime) -> dict[str, Any]:
+    return {"of_id": journal_id, "end": entry.state, "at": now, "why": entry.error, "took": entry.seconds}
+
+
+def _entry(row: Any) -> JournalEntry:
+    return JournalEntry(*row)

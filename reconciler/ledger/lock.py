@@ -1,0 +1,78 @@
+"""The lock of a gateway: one writer at a time, told from its predecessors by a fencing token.
+
+An expired lock is reported, never taken over: its holder may only be slow, and two writers cost more than a question.
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, Row, select, update
+
+from reconciler.ledger.errors import LeaseLost, LockHeld
+from reconciler.ledger.records import Holder, Lease
+from reconciler.ledger.statements import inserting
+from reconciler.ledger.tables import locks
+
+
+def acquire(conn: Connection, gateway: str, holder: str, now: datetime, ttl: timedelta) -> Lease:
+    """Raises LockHeld, also when the other's lease has expired."""
+    free = inserting(conn, locks).values(gateway=gateway, token=0).on_conflict_do_nothing()
+    conn.execute(free)
+    row = _locked_row(conn, gateway)
+    current = _holder(row, gateway, now)
+    if current is not None:
+        raise LockHeld(current)
+    token = (row.token if row is not None else 0) + 1
+    changed = {"token": token, "holder": holder, "acquired": now, "expires": now + ttl}
+    conn.execute(update(locks).where(locks.c.gateway == gateway).values(changed))
+    return Lease(gateway, token, holder, now, now + ttl)
+
+
+def check(conn: Connection, lease: Lease) -> None:
+    """Holds the lock's row for this transaction; raises LeaseLost unless the lease is still the current one."""
+    row = _locked_row(conn, lease.gateway)
+    if row is not None and row.holder is not None and row.token == lease.token:
+        return
+    taken = row is not None and row.holder is not None
+    how = f"taken over by {row.holder}" if row is not None and taken else "broken"
+    message = f"the lock on {lease.gateway} was {how} while {lease.holder} worked under it; nothing more was written"
+    raise LeaseLost(message, "run `reconciler plan` to see what is left to do, then apply again")
+
+
+def renew(conn: Connection, lease: Lease, now: datetime, ttl: timedelta) -> Lease:
+    """A lease that lasts until now + ttl; an expired one that nobody broke can be renewed too."""
+    check(conn, lease)
+    conn.execute(update(locks).where(locks.c.gateway == lease.gateway).values(expires=now + ttl))
+    return Lease(lease.gateway, lease.token, lease.holder, lease.acquired, now + ttl)
+
+
+def release(conn: Connection, lease: Lease) -> bool:
+    """False when the lease was lost before: then there is nothing to release, and the other's lock stays."""
+    ours = (locks.c.gateway == lease.gateway) & (locks.c.token == lease.token) & locks.c.holder.is_not(None)
+    return conn.execute(update(locks).where(ours).values(_FREE)).rowcount == 1
+
+
+def find_holder(conn: Connection, gateway: str, now: datetime) -> Holder | None:
+    """Who has the lock at `now`."""
+    row = conn.execute(select(locks).where(locks.c.gateway == gateway)).one_or_none()
+    return _holder(row, gateway, now)
+
+
+def break_lock(conn: Connection, gateway: str, now: datetime) -> Holder | None:
+    """Frees the lock and says whose it was; every later write of that holder raises LeaseLost."""
+    broken = _holder(_locked_row(conn, gateway), gateway, now)
+    conn.execute(update(locks).where(locks.c.gateway == gateway).values(_FREE))
+    return broken
+
+
+_FREE = {"holder": None, "acquired": None, "expires": None}
+
+
+def _locked_row(conn: Connection, gateway: str) -> "Row[tuple[object, ...]] | None":
+    return conn.execute(select(locks).where(locks.c.gateway == gateway).with_for_update()).one_or_none()
+
+
+def _holder(row: "Row[tuple[object, ...]] | None", gateway: str, now: datetime) -> Holder | None:
+    if row is None or row.holder is None:
+        return None
+    age = max(now - row.acquired, timedelta(0))
+    return Holder(gateway, row.holder, row.token, row.acquired, age, row.expires, stale=row.expires <= now)

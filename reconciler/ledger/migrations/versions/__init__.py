@@ -1,0 +1,1 @@
+"""One file per ledger format. A released one is never edited."""

@@ -1,0 +1,225 @@
+"""The ledger as its users see it: short synchronous calls, each one transaction."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import Connection, Engine
+
+from reconciler.ledger import grants, history, inventory, journal, lock
+from reconciler.ledger.opening import WRITES, label, open_engine, translated
+from reconciler.ledger.records import (
+    ApplyRecord,
+    Claim,
+    FinalStatus,
+    GrantRecord,
+    Holder,
+    Intent,
+    JournalEntry,
+    Lease,
+    Owned,
+    ResolvedState,
+    Settlement,
+)
+
+
+def open_ledger(url: str) -> "Ledger":
+    """The ledger at `sqlite:///PATH`, a plain path or `postgresql://...`, made or migrated when needed.
+
+    Raises LedgerError when it cannot be reached or has a newer format. Safe when several processes open it at once.
+    """
+    return Ledger(open_engine(url))
+
+
+class Ledger:
+    """What the reconciler remembers of every gateway: inventory, journal, credit grants, history, lock.
+
+    Every call is one transaction and raises LedgerError when the database fails. Every call that takes a lease raises
+    LeaseLost, and writes nothing, when that lease is not the current one of its gateway any more. Calls may come from
+    several threads.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._where = label(engine.url)
+
+    def __repr__(self) -> str:
+        return f"Ledger({self._where!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes every connection; leases stay as they are."""
+        self._engine.dispose()
+
+    # --- lock
+
+    def acquire(self, gateway: str, holder: str, now: datetime, ttl: timedelta) -> Lease:
+        """The lock of the gateway until now + ttl; raises LockHeld, also when the other's lease has expired."""
+        with self._write() as conn:
+            lease = lock.acquire(conn, gateway, holder, now, ttl)
+            history.interrupt(conn, gateway, now)
+            return lease
+
+    def renew(self, lease: Lease, now: datetime, ttl: timedelta) -> Lease:
+        """The same lease, lasting until now + ttl."""
+        with self._write() as conn:
+            return lock.renew(conn, lease, now, ttl)
+
+    def release(self, lease: Lease) -> bool:
+        """False when the lease was lost before; never raises LeaseLost."""
+        with self._write() as conn:
+            return lock.release(conn, lease)
+
+    def holder(self, gateway: str, now: datetime) -> Holder | None:
+        """Who has the lock."""
+        with self._read() as conn:
+            return lock.find_holder(conn, gateway, now)
+
+    def break_lock(self, gateway: str, now: datetime) -> Holder | None:
+        """Frees the lock, ends its holder's running apply as interrupted, and says whose it was."""
+        with self._write() as conn:
+            broken = lock.break_lock(conn, gateway, now)
+            history.interrupt(conn, gateway, now)
+            return broken
+
+    # --- inventory
+
+    def inventory(self, gateway: str) -> Mapping[tuple[str, str], Owned]:
+        """What we own, by (kind, name)."""
+        with self._read() as conn:
+            return inventory.read(conn, gateway)
+
+    def own(self, lease: Lease, entries: Iterable[Claim], now: datetime) -> None:
+        """Takes over objects, or records anew what is applied to those that are ours."""
+        with self._fenced(lease) as conn:
+            inventory.write(conn, lease.gateway, {(entry.kind, entry.name): entry for entry in entries}, None, now)
+
+    def disown(self, lease: Lease, refs: Iterable[tuple[str, str]]) -> None:
+        """Forgets objects, by (kind, name); one that is not ours is no error."""
+        with self._fenced(lease) as conn:
+            inventory.disown(conn, lease.gateway, refs)
+
+    # --- history
+
+    def begin(
+        self,
+        lease: Lease,
+        *,
+        actor: str,
+        revision: str | None,
+        plan_digest: str,
+        counts: Mapping[str, int],
+        now: datetime,
+        command: str,
+    ) -> int:
+        """Starts an apply: its id. `revision` is a git commit, `counts` what is planned."""
+        with self._fenced(lease) as conn:
+            return history.begin(
+                conn,
+                lease,
+                actor=actor,
+                revision=revision,
+                plan_digest=plan_digest,
+                counts=counts,
+                now=now,
+                command=command,
+            )
+
+    def finish(
+        self, lease: Lease, apply_id: int, status: FinalStatus, counts: Mapping[str, int], now: datetime
+    ) -> None:
+        """Ends a running apply with the counts of its outcomes."""
+        with self._fenced(lease) as conn:
+            history.finish(conn, lease, apply_id, status=status, counts=counts, now=now)
+
+    def history(self, gateway: str, limit: int = 20) -> tuple[ApplyRecord, ...]:
+        """The latest applies, newest first."""
+        with self._read() as conn:
+            return history.latest(conn, gateway, limit)
+
+    def apply_record(self, gateway: str, apply_id: int) -> tuple[ApplyRecord, tuple[JournalEntry, ...]]:
+        """One apply and its journal; raises LedgerError when the gateway has none of that id."""
+        with self._read() as conn:
+            return history.find(conn, gateway, apply_id), journal.of_apply(conn, apply_id)
+
+    def prune_history(self, lease: Lease, keep: int) -> int:
+        """Forgets all but the newest `keep` applies and those with open steps; says how many. Grants stay for ever."""
+        with self._fenced(lease) as conn:
+            return history.prune(conn, lease.gateway, keep)
+
+    # --- journal
+
+    def intend(self, lease: Lease, apply_id: int, entries: Sequence[Intent], now: datetime) -> None:
+        """Writes down requests before any is sent; on disk when this returns.
+
+        Raises LedgerError, and nothing is written, for a step intended before and for a grant that could pay twice.
+        """
+        with self._fenced(lease) as conn:
+            history.require_running(conn, lease, apply_id)
+            journal.intend(conn, lease, apply_id, entries, now)
+
+    def settle(self, lease: Lease, apply_id: int, entries: Sequence[Settlement], now: datetime) -> None:
+        """Writes down outcomes with all they change: journal, inventory and grants, or none of them.
+
+        Raises LedgerError for a step that was never intended or is settled otherwise already.
+        """
+        with self._fenced(lease) as conn:
+            history.require_running(conn, lease, apply_id)
+            journal.settle(conn, lease, apply_id, entries, now)
+
+    def unsettled(self, gateway: str) -> tuple[JournalEntry, ...]:
+        """Steps of whose outcome nothing is known, oldest first: ask after `acquire`, before `begin`."""
+        with self._read() as conn:
+            return journal.unsettled(conn, gateway)
+
+    def resolve(
+        self,
+        lease: Lease,
+        journal_id: int,
+        state: ResolvedState,
+        note: str,
+        now: datetime,
+        *,
+        own: Claim | None = None,
+        disown: bool = False,
+        grant: GrantRecord | None = None,
+    ) -> None:
+        """Decides one unsettled entry; `note` says by what evidence. Raises LedgerError when it is not open."""
+        with self._fenced(lease) as conn:
+            decision = journal.Decision(state, note, own, disown, grant)
+            journal.resolve(conn, lease, journal_id, decision, now)
+
+    # --- grants
+
+    def grants(self, gateway: str) -> Mapping[tuple[str, str], GrantRecord]:
+        """Every grant ever, by (team, grant_id)."""
+        with self._read() as conn:
+            return grants.read(conn, gateway)
+
+    # --- transactions
+
+    @contextmanager
+    def _read(self) -> Iterator[Connection]:
+        with translated(self._where), self._engine.connect() as conn:
+            yield conn
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        options = {WRITES: True}
+        with translated(self._where), self._engine.connect().execution_options(**options) as conn, conn.begin():
+            yield conn
+
+    @contextmanager
+    def _fenced(self, lease: Lease) -> Iterator[Connection]:
+        with self._write() as conn:
+            lock.check(conn, lease)
+            yield conn
