@@ -1,12 +1,13 @@
 """Which provider LiteLLM reads out of a model's NAME: `claude-opus-4-8` looks like Anthropic, wherever it is routed to.
 
-LiteLLM matches a wildcard such as `anthropic/*` against `<inferred provider>/<name>` too, so access depends on this guess.
-The rule is `get_llm_provider` of LiteLLM 1.106.2 with nothing but the name given; its tables come from LiteLLM's price map
+LiteLLM matches a wildcard such as `anthropic/*` against `<inferred provider>/<name>` too: access depends on this guess.
+The rule is `get_llm_provider` of LiteLLM 1.106.2, given nothing but the name; its tables come from LiteLLM's price map
 (`model_prices_and_context_window_backup.json`), which the caller reads and passes in.
 
-Known differences, each harmless for names in use: `github_copilot/`, `chatgpt/` (LiteLLM starts a login to answer),
-`ragflow/` (LiteLLM fails on a short name), `bedrock_mantle/<region>/` (LiteLLM drops the region), the environment variables
-`USE_LITELLM_PROXY` and `AZURE_AI_API_BASE`, custom providers, and names that LiteLLM learns at run time from deployments.
+Known differences, none for names in ordinary use: `github_copilot/`, `chatgpt/` (LiteLLM starts a login to answer),
+`ragflow/` (LiteLLM fails on a short name), the environment variables `USE_LITELLM_PROXY` and `AZURE_AI_API_BASE`,
+custom providers, names that LiteLLM learns at run time from deployments, and prefixes that only one of price map and
+LiteLLM's list of providers knows (this can only matter for a deployment named like `x/x/*`).
 """
 
 import re
@@ -14,11 +15,21 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_SAME = (
-    "openai text-completion-openai anthropic cohere cohere_chat openrouter aleph_alpha nlp_cloud bedrock watsonx empower "
-    "gradient_ai"
-).split()
-_VERTEX = "chat code-chat text code-text language embedding vision image video".split()
+_SAME = [
+    "openai",
+    "text-completion-openai",
+    "anthropic",
+    "cohere",
+    "cohere_chat",
+    "openrouter",
+    "aleph_alpha",
+    "nlp_cloud",
+    "bedrock",
+    "watsonx",
+    "empower",
+    "gradient_ai",
+]
+_VERTEX = ["chat", "code-chat", "text", "code-text", "language", "embedding", "vision", "image", "video"]
 
 # litellm_provider of a price map entry -> the provider of a bare name; every other entry says nothing about a bare name
 _PROVIDER_OF_ENTRY = {
@@ -35,7 +46,6 @@ _LISTED = {
         (f"embed-{kind}-v{n}.0" for kind in ("english", "english-light", "multilingual") for n in (2, 3)), "cohere"
     ),
     "embed-v4.0": "cohere",
-    "maritalk": "maritalk",
     **dict.fromkeys(("qvv0xeq", "q841o8w", "31dxrj3"), "baseten"),
     "petals-team/StableBeluga2": "petals",
     **dict.fromkeys(
@@ -57,6 +67,8 @@ _LISTED = {
 }
 _ANTHROPIC_TEXT = frozenset({"claude-2", "claude-instant-1"})
 _REPLICATE_DIGEST = 64
+_AWS_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d+")
+_PREFIX_DROPPED = frozenset({"vertex_ai-image-models", "vertex_ai-video-models"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +99,7 @@ def no_provider(_: str) -> Inferred | None:
 
 
 def provider_catalog(price_map: Mapping[str, Any], providers: Collection[str] = ()) -> ProviderCatalog:
-    """The catalog of a price map (LiteLLM's JSON as a dict); `providers` adds prefixes that the map has no entry for."""
+    """The catalog of a price map (a dict, as in the JSON); `providers` adds prefixes that the map has no entry for."""
     entries = {
         key: entry for key, entry in price_map.items() if isinstance(entry, Mapping) and "litellm_provider" in entry
     }
@@ -110,9 +122,6 @@ def _named(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
         for key, entry in entries.items()
         if (provider := _PROVIDER_OF_ENTRY.get(entry["litellm_provider"])) and not _is_price_only(key, entry)
     }
-
-
-_PREFIX_DROPPED = frozenset({"vertex_ai-image-models", "vertex_ai-video-models"})
 
 
 def _is_price_only(key: str, entry: Mapping[str, Any]) -> bool:
@@ -151,6 +160,9 @@ def _renamed(catalog: ProviderCatalog, prefix: str, rest: str) -> Inferred | Non
         return Inferred("cohere_chat", rest)
     if prefix == "anthropic" and rest in _ANTHROPIC_TEXT:
         return Inferred("anthropic_text", rest)
+    region, _, model = rest.partition("/")
+    if prefix == "bedrock_mantle" and model and _AWS_REGION.fullmatch(region):
+        return Inferred(prefix, model)
     return None
 
 
