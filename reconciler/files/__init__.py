@@ -1,0 +1,1 @@
+"""Files: manifests and settings in, schemas out."""

@@ -1,0 +1,58 @@
+"""Which files below the config directory are manifests, and to which environment they belong."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+SETTINGS_FILES = ("reconciler.yaml", "reconciler.yml")
+ENVIRONMENTS = "environments"
+_SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The manifest files, sorted: of the base, and of each environment by name."""
+
+    base: tuple[Path, ...]
+    environments: dict[str, tuple[Path, ...]]
+
+
+def discover(directory: Path) -> Found:
+    """Every *.yaml and *.yml below the directory, without hidden ones, settings, and directories seen before."""
+    overlays = directory / ENVIRONMENTS
+    names = sorted(entry.name for entry in _entries(overlays) if entry.is_dir() and not entry.name.startswith("."))
+    skipped = {overlays, *(directory / name for name in SETTINGS_FILES)}
+    base = tuple(file for file in _manifests(directory, skipped) if file not in skipped)
+    return Found(base, {name: tuple(_manifests(overlays / name, set())) for name in names})
+
+
+def shown(file: Path) -> str:
+    """The file's name for people: relative to the current directory where it lies below it."""
+    absolute = Path(os.path.abspath(file))  # noqa: PTH100  # resolve() would follow links that the user sees as files
+    try:
+        return absolute.relative_to(Path.cwd()).as_posix()
+    except (ValueError, OSError):
+        return str(file)
+
+
+def _entries(directory: Path) -> list[Path]:
+    try:
+        return list(directory.iterdir())
+    except OSError:
+        return []
+
+
+def _manifests(directory: Path, skipped: set[Path]) -> Iterator[Path]:
+    found: list[Path] = []
+    seen: set[str] = set()
+    for folder, subfolders, names in os.walk(directory, followlinks=True):
+        here = Path(folder)
+        real = os.path.realpath(folder)
+        if real in seen:
+            subfolders.clear()
+            continue
+        seen.add(real)
+        subfolders[:] = sorted(s for s in subfolders if not s.startswith(".") and here / s not in skipped)
+        found += [here / name for name in names if name.endswith(_SUFFIXES) and not name.startswith(".")]
+    return iter(sorted(found))

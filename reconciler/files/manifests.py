@@ -1,0 +1,136 @@
+"""Manifests: every YAML file below the config directory to typed resources, and findings with their places."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from reconciler.core.findings import Finding, Origin, did_you_mean, error, ordered, warning
+from reconciler.core.kinds import KINDS, Resource
+from reconciler.core.refs import Ref
+from reconciler.core.state import State
+from reconciler.files.declarations import Declarations, Declared, declare, merge
+from reconciler.files.discovery import ENVIRONMENTS, Found, discover, shown
+from reconciler.files.parsing import Parsed, collection_paused, parse_files
+from reconciler.files.places import PlacesByFile
+from reconciler.files.spec_findings import typed
+from reconciler.files.spec_wording import Problem
+from reconciler.files.variables import substitute
+
+_AT_THE_KEY = frozenset({"unknown-key"})
+
+
+@dataclass(frozen=True)
+class Manifests:
+    """What the files say.
+
+    state      the valid resources as written, virtual kinds too; nothing is resolved
+    files      where each declared resource stands, the invalid ones too
+    overlays   the environment's file, for resources that it changes
+    complete   False where a file could not be read to its end, so that resources may be missing
+    """
+
+    state: State = field(default_factory=State)
+    files: Mapping[Ref, Path] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    overlays: Mapping[Ref, Path] = field(default_factory=dict)
+    complete: bool = True
+    places: PlacesByFile = field(default_factory=PlacesByFile, repr=False, compare=False)
+
+
+def load_manifests(directory: Path, *, environment: str | None = None, variables: Mapping[str, str]) -> Manifests:
+    """All manifests below the directory, with the overlay of an environment and the given variables filled in.
+
+    `variables` is the process's environment or a test's mapping. Never raises for what files hold.
+    """
+    if not directory.is_dir():
+        hint = "run reconciler init, or pass --config DIR"
+        missing = error("config-missing", f"there is no config directory {shown(directory)}", hint=hint)
+        return Manifests(findings=(missing,), complete=False)
+    found = discover(directory)
+    with collection_paused():
+        return _load(directory, found, environment, variables)
+
+
+def locate(manifests: Manifests, finding: Finding) -> Finding:
+    """The finding with its origin: of the value it is about, or the nearest parent, in the file that really holds it."""
+    if finding.origin is not None or finding.ref is None or finding.ref not in manifests.files:
+        return finding
+    return replace(finding, origin=_origin(manifests, finding.ref, finding.path, key=finding.code in _AT_THE_KEY))
+
+
+def _load(directory: Path, found: Found, environment: str | None, variables: Mapping[str, str]) -> Manifests:
+    places = PlacesByFile()
+    parsed = parse_files(found.base)
+    over = parse_files(found.environments.get(environment or "", ()))
+    base, base_findings = declare(parsed, places)
+    overlay, overlay_findings = declare(over, places)
+    merged, merge_findings = merge(base, overlay, places)
+    selection = tuple(_selection(directory, found, environment))
+    resources, problems = _typed(merged, variables)
+    manifests = Manifests(
+        state=State(resources),
+        files={ref: declared.file for ref, declared in merged.items()},
+        overlays={ref: declared.overlay for ref, declared in merged.items() if declared.overlay},
+        complete=_complete(parsed) and _complete(over),
+        places=places,
+    )
+    located = _beyond((*base_findings, *overlay_findings), (locate(manifests, finding) for finding in problems))
+    said = (*selection, *base_findings, *overlay_findings, *merge_findings, *located)
+    return replace(manifests, findings=ordered(said))
+
+
+def _complete(parsed: Iterable[Parsed]) -> bool:
+    return all(file.complete for file in parsed)
+
+
+def _selection(directory: Path, found: Found, environment: str | None) -> Iterator[Finding]:
+    if not found.base:
+        hint = "run reconciler init for a starter config"
+        yield warning("no-manifests", f"there are no *.yaml files below {shown(directory)}", hint=hint)
+    if environment is not None and environment not in found.environments:
+        known = ", ".join(found.environments) or "none"
+        hint = did_you_mean(environment, found.environments) or f"make the directory {ENVIRONMENTS}/{environment}"
+        yield error("environment-unknown", f"there is no environment {environment} (there are: {known})", hint=hint)
+
+
+def _beyond(said: Iterable[Finding], more: Iterable[Finding]) -> Iterator[Finding]:
+    """The further findings, without those about a value that YAML itself already complained about."""
+    places: set[Origin | None] = {finding.origin for finding in said}
+    return (finding for finding in more if finding.origin not in places)
+
+
+def _typed(
+    declared: Declarations, variables: Mapping[str, str]
+) -> tuple[Mapping[Ref, Resource], tuple[Finding, ...]]:
+    resources: dict[Ref, Resource] = {}
+    findings: list[Finding] = []
+    for ref, declaration in declared.items():
+        resource = _resource(ref, declaration, variables)
+        if isinstance(resource, Resource):
+            resources[ref] = resource
+        else:
+            findings += (error(p.code, p.message, hint=p.hint, ref=ref, path=p.path) for p in resource)
+    return resources, tuple(findings)
+
+
+def _resource(ref: Ref, declared: Declared, variables: Mapping[str, str]) -> Resource | tuple[Problem, ...]:
+    spec: object = declared.spec
+    if spec is None:
+        return (Problem("wrong-type", f"{ref} has no spec", "write {} where nothing else is to be said"),)
+    if declared.variables:
+        spec, problems = substitute(spec, variables)
+        if problems:
+            return problems
+    return typed(KINDS[ref.kind], spec)
+
+
+def _origin(manifests: Manifests, ref: Ref, path: tuple[str | int, ...], *, key: bool) -> Origin:
+    """The overlay's place where it holds the whole path (or more of it than the base), else the base's."""
+    full = (KINDS[ref.kind].section, ref.name, *path)
+    base = manifests.files[ref]
+    overlay = manifests.overlays.get(ref)
+    file = base
+    if overlay is not None:
+        deeper = manifests.places.find(overlay, full).steps >= manifests.places.find(base, full).steps
+        file = overlay if deeper and path else base
+    return manifests.places.origin(file, full, key=key)

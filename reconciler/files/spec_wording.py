@@ -1,0 +1,198 @@
+"""Schema errors in plain sentences: what was found, what belongs there, and what to write instead."""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jsonschema import ValidationError
+
+from reconciler.core.findings import did_you_mean
+
+_SECRET_KEY = re.compile(r"key|secret|token|password|credential|authorization", re.IGNORECASE)
+_MAX_SHOWN = 60
+
+TYPE_NAMES: Mapping[str, str] = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a mapping",
+    "null": "null",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with one value of a spec; `path` is relative to the spec."""
+
+    code: str
+    message: str
+    hint: str | None = None
+    path: tuple[str | int, ...] = ()
+
+
+def in_words(failure: ValidationError) -> Iterator[Problem]:
+    """One problem, or several where one schema error names several keys or entries."""
+    path = tuple(failure.absolute_path)
+    words = _WORDING.get(str(failure.validator))
+    if words is None:
+        yield Problem("bad-value", f"{named(path)} does not fit its schema ({failure.validator})", None, path)
+    else:
+        yield from words(failure, path)
+
+
+def model_problem(failure: Mapping[str, Any]) -> Problem:
+    """What only the model knows: dates that do not exist, and fields that contradict each other."""
+    path = tuple(step for step in failure["loc"] if step not in ("date", "datetime"))
+    kind = str(failure["type"])
+    if kind.startswith(("date", "time")):
+        return Problem("bad-format", f"{named(path)} is not a date that exists", "write e.g. 2026-12-31", path)
+    if kind != "value_error":
+        return Problem("bad-value", f"{named(path)}: {failure['msg']}", None, path)
+    message = str(failure["msg"]).removeprefix("Value error, ")
+    # By convention a model's own message starts with the field that it is about.
+    return Problem("bad-value", message, None, (*path, message.split(" ", 1)[0]))
+
+
+def named(path: Sequence[str | int]) -> str:
+    """A path as people write it: `grants[0].until`."""
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return text.removeprefix(".") or "the spec"
+
+
+def shown(value: object, path: Sequence[str | int]) -> str:
+    """A value for a message: short, and never one that may be a secret."""
+    if any(isinstance(step, str) and _SECRET_KEY.search(step) for step in path):
+        return "a value"
+    if isinstance(value, (dict, list)):
+        return TYPE_NAMES[_type(value)]
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
+    return f"the text {text}" if isinstance(value, str) else text
+
+
+def _type(value: object) -> str:
+    names = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
+    return names.get(type(value), "null")
+
+
+Words = Callable[[ValidationError, tuple[str | int, ...]], Iterator[Problem]]
+
+
+def _unknown_keys(failure: ValidationError, path: tuple[str | int, ...]) -> Iterator[Problem]:
+    known = failure.schema.get("properties", {})
+    for key in failure.instance:
+        if key not in known:
+            hint = did_you_mean(key, known) or f"known keys: {', '.join(sorted(known))}"
+            yield Problem("unknown-key", f"{key} is not a key of {named(path)}", hint, (*path, key))
+
+
+def _missing_key(failure: ValidationError, path: tuple[str | int, ...]) -> Iterator[Problem]:
+    for key in failure.validator_value:
+        if key not in failure.instance:
+            about = failure.schema["properties"].get(key, {}).get("description")
+            hint = f"{key}: {about}" if about else None
+            yield Problem("missing-key", f"{named(path)} needs the key {key}", hint, path)
+
+
+def _wrong_type(failure: ValidationError, path: tuple[str | int, ...]) -> Iterator[Problem]:
+    wanted = failure.validator_value
+    names = [wanted] if isinstance(wanted, str) else list(wanted)
+    expected = " or ".join(TYPE_NAMES[name] for name in names if name != "null" or len(names) == 1)
+    found = shown(failure.instance, path)
+    hint = _type_hint(failure.instance, names)
+    yield Problem("wrong-type", f"{named(path)} must be {expected}, found {found}", hint, path)
+
+
+def _type_hint(value: object, wanted: Sequence[str]) -> str | None:
+    if "string" in wanted and isinstance(value, (bool, int, float)):
+        return f'quote it: "{str(value).lower() if isinstance(value, bool) else value}"'
+    if isinstance(value, str) and {"integer", "number"} & set(wanted):
+        return "write digits only, without quotes, underscores or units"
+    if isinstance(value, str) and "boolean" in wanted:
+        return "write true or false, without quotes"
+    if isinstance(value, float) and value.is_integer() and "integer" in wanted:
+        return f"write {int(value)}"
+    if "array" in wanted and value is not None and not isinstance(value, dict):
+        return "write a list: [name, ...]"
+    if value is None:
+        return "leave the key out, or give it a value"
+    return None
+
+
+def _not_allowed(failure: ValidationError, path: tuple[str | int, ...]) -> Iterator[Problem]:
+    allowed = [str(value) for value in failure.validator_value if value is not None]
+    near = did_you_mean(str(failure.instance), allowed) if isinstance(failure.instance, str) else None
+    found = shown(failure.instance, path)
+    message = f"{named(path)} must be one of {', '.join(allowed)}; found {found}"
+    yield Problem("not-allowed", message, near or f"one of {', '.join(allowed)}", path)
+
+
+def _range(says: str) -> Words:
+    def words(failure: ValidationError, path: tuple[str | int, ...]) -> Iterator[Problem]:
+        limit = failure.validator_value
+        limit = int(limit) if isinstance(limit, float) and limit.is_integer() else limit
+        message = f"{named(path)} must be {says} {limit}, found {shown(failure.instance, path)}"
+        yield Problem("out-of-range", message, None, path)
+
+    return words
+
+
+def _duplicates(failure: ValidationError, path: tuple[str | int, ...]) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for index, item in enumerate(failure.instance):
+        form = json.dumps(item, sort_keys=True, default=str)
+        if form in seen:
+            says = f"{named(path)} lists {shown(item, path).removeprefix('the text ')} twice"
+            yield Problem("duplicate-entry", says, "remove one of the two", (*path, index))
+        seen.add(form)
+
+
+def _bad_format(failure: ValidationError, path: tuple[str | int, ...]) -> Iterator[Problem]:
+    about = failure.schema.get("description")
+    if str(failure.schema.get("format", "")).startswith("date"):
+        about = "write e.g. 2026-12-31, or 2026-12-31T18:00:00Z for an instant"
+    message = f"{named(path)} is not in the expected form {failure.validator_value}"
+    yield Problem("bad-format", message, about, path)
+
+
+def _no_choice(failure: ValidationError, path: tuple[str | int, ...]) -> Iterator[Problem]:
+    expected = dict.fromkeys(name for branch in failure.validator_value for name in _branch_names(branch))
+    message = f"{named(path)} must be {' or '.join(expected)}, found {shown(failure.instance, path)}"
+    yield Problem("wrong-type", message, failure.schema.get("description"), path)
+
+
+def _branch_names(branch: Mapping[str, Any]) -> list[str]:
+    if "type" not in branch:
+        return ["a mapping"] if "$ref" in branch else []
+    names = branch["type"] if isinstance(branch["type"], list) else [branch["type"]]
+    return ["a date" if "format" in branch else TYPE_NAMES[name] for name in names if name != "null"]
+
+
+def _length(says: str, code: str) -> Words:
+    def words(failure: ValidationError, path: tuple[str | int, ...]) -> Iterator[Problem]:
+        yield Problem(code, f"{named(path)} {says} ({failure.validator_value})", None, path)
+
+    return words
+
+
+_WORDING: Mapping[str, Words] = {
+    "additionalProperties": _unknown_keys,
+    "required": _missing_key,
+    "type": _wrong_type,
+    "enum": _not_allowed,
+    "minimum": _range("at least"),
+    "maximum": _range("at most"),
+    "exclusiveMinimum": _range("more than"),
+    "exclusiveMaximum": _range("less than"),
+    "uniqueItems": _duplicates,
+    "pattern": _bad_format,
+    "anyOf": _no_choice,
+    "minLength": _length("must not be empty", "too-short"),
+    "maxLength": _length("is longer than allowed", "too-long"),
+    "minItems": _length("must not be empty; fewest entries", "too-short"),
+    "maxItems": _length("has too many entries", "too-long"),
+}

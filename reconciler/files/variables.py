@@ -1,0 +1,69 @@
+"""`${NAME}` and `${NAME:-default}` inside string values of manifests; `$${` writes a literal `${`."""
+
+import re
+from collections.abc import Callable, Mapping
+
+from reconciler.files.spec_wording import Problem
+from reconciler.files.yaml_scalars import Trap, Unquoted, plain
+
+Path = tuple[str | int, ...]
+_REFERENCE = re.compile(r"\$\$\{|\$\{(?P<inner>[^}]*)(?P<end>\}?)")
+_INNER = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>.*))?\Z", re.DOTALL)
+
+
+def substitute(value: object, variables: Mapping[str, str]) -> tuple[object, tuple[Problem, ...]]:
+    """The value with its variables filled in, and a problem for each that is unset or malformed.
+
+    As in a shell, `:-` also applies where the variable is set but empty. An unquoted scalar that is one variable is
+    read again as a plain YAML scalar, so that `credits_allocated: ${CREDITS:-100}` is a number; quoted, it stays text.
+    """
+    problems: list[Problem] = []
+    return _filled(value, (), variables, problems.append), tuple(problems)
+
+
+def _filled(value: object, path: Path, variables: Mapping[str, str], report: Callable[[Problem], None]) -> object:
+    if isinstance(value, dict):
+        return {key: _filled(item, (*path, key), variables, report) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_filled(item, (*path, index), variables, report) for index, item in enumerate(value)]
+    if not isinstance(value, str) or "${" not in value:
+        return value
+    return _filled_text(value, path, variables, report)
+
+
+def _filled_text(text: str, path: Path, variables: Mapping[str, str], report: Callable[[Problem], None]) -> object:
+    def replacement(match: re.Match[str]) -> str:
+        if match["inner"] is None:
+            return "${"
+        problem, filled = _looked_up(match, variables)
+        if problem is not None:
+            report(Problem(problem[0], problem[1], problem[2], path))
+        return filled
+
+    filled = _REFERENCE.sub(replacement, text)
+    whole = isinstance(text, Unquoted) and text.count("${") == 1
+    return _retyped(filled) if whole else filled
+
+
+def _looked_up(
+    match: re.Match[str], variables: Mapping[str, str]
+) -> tuple[tuple[str, str, str] | None, str]:
+    inner = _INNER.match(match["inner"]) if match["end"] else None
+    if inner is None:
+        hint = "write ${NAME} or ${NAME:-default}; a literal ${ is written $${"
+        return ("variable-syntax", "${...} does not name a variable", hint), ""
+    name, default = inner["name"], inner["default"]
+    value = variables.get(name)
+    if default is not None:
+        return None, value or default
+    if value is None:
+        hint = f"set it, or give it a default: ${{{name}:-...}}"
+        return ("variable-unset", f"the environment variable {name} is not set", hint), ""
+    return None, value
+
+
+def _retyped(text: str) -> object:
+    try:
+        return plain(text)
+    except Trap:
+        return text
