@@ -22,7 +22,7 @@ _OURS = delete(inventory).where(
 def read(conn: Connection, gateway: str) -> dict[Key, Owned]:
     """By (kind, name)."""
     columns = [column for column in inventory.c if column.name != "gateway"]
-    rows = conn.execute(select(*columns).where(inventory.c.gateway == gateway))
+    rows = conn.execute(select(*columns).where(inventory.c.gateway == gateway)).all()  # iterating fetches one by one
     return {(row[0], row[1]): Owned(*row) for row in rows}
 
 

@@ -3,18 +3,23 @@
 An expired lock is reported, never taken over: its holder may only be slow, and two writers cost more than a question.
 """
 
+import re
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Row, select, update
 
-from reconciler.ledger.errors import LeaseLost, LockHeld
+from reconciler.ledger.errors import LeaseLost, LedgerError, LockHeld
 from reconciler.ledger.records import Holder, Lease
 from reconciler.ledger.statements import inserting
 from reconciler.ledger.tables import locks
 
+_CREDENTIALS = re.compile(r"://[^/@\s]*:[^/@\s]*@")
+
 
 def acquire(conn: Connection, gateway: str, holder: str, now: datetime, ttl: timedelta) -> Lease:
     """Raises LockHeld, also when the other's lease has expired."""
+    if _CREDENTIALS.search(gateway):
+        raise LedgerError("the gateway's URL holds a password", "give the key in the environment instead")
     free = inserting(conn, locks).values(gateway=gateway, token=0).on_conflict_do_nothing()
     conn.execute(free)
     row = _locked_row(conn, gateway)
@@ -57,9 +62,11 @@ def find_holder(conn: Connection, gateway: str, now: datetime) -> Holder | None:
     return _holder(row, gateway, now)
 
 
-def break_lock(conn: Connection, gateway: str, now: datetime) -> Holder | None:
-    """Frees the lock and says whose it was; every later write of that holder raises LeaseLost."""
+def break_lock(conn: Connection, gateway: str, now: datetime, token: int | None) -> Holder | None:
+    """Frees the lock and says whose it was; raises LockHeld when a token is given and it is not that one's."""
     broken = _holder(_locked_row(conn, gateway), gateway, now)
+    if broken is not None and token not in (None, broken.token):
+        raise LockHeld(broken)
     conn.execute(update(locks).where(locks.c.gateway == gateway).values(_FREE))
     return broken
 

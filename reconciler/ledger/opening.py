@@ -12,7 +12,7 @@ from time import monotonic, sleep
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 
 from reconciler.ledger.errors import LedgerError
 from reconciler.ledger.tables import FORMATS, VERSION_TABLE
@@ -50,13 +50,15 @@ def translated(where: str) -> Iterator[None]:
     """Turns what SQLAlchemy raises into LedgerError: the database's words, never the values or the URL."""
     try:
         yield
-    except DBAPIError as error:
+    except StatementError as error:
         raise LedgerError(f"the ledger {where} failed: {str(error.orig).strip()}", _hint(error)) from None
     except SQLAlchemyError as error:
         raise LedgerError(f"the ledger {where} failed: {type(error).__name__}") from None
 
 
-def _hint(error: DBAPIError) -> str:
+def _hint(error: StatementError) -> str:
+    if not isinstance(error, DBAPIError):
+        return "the value cannot be stored: the ledger takes JSON values and aware times"
     if isinstance(error.orig, sqlite3.OperationalError) and "locked" in str(error.orig):
         return f"another process has been writing for {PATIENCE} seconds; see `reconciler history`"
     return "check the ledger's URL, that the database is up and that it may be written"
@@ -73,7 +75,7 @@ def _parse(url: str) -> URL:
         return _postgresql(parsed)
     if parsed.drivername in ("sqlite", "sqlite+pysqlite"):
         return _sqlite(parsed)
-    raise LedgerError(f"a ledger cannot be kept in {parsed.get_backend_name()!r}", _EXPECTED)
+    raise LedgerError(f"a ledger cannot be kept in {parsed.drivername!r}", _EXPECTED)
 
 
 def _postgresql(url: URL) -> URL:
@@ -84,9 +86,11 @@ def _postgresql(url: URL) -> URL:
 
 
 def _sqlite(url: URL) -> URL:
-    if not url.database or url.database == ":memory:" or "mode=memory" in url.database:
+    if url.query:
+        raise LedgerError("a ledger in SQLite is named by its path alone", _EXPECTED)
+    if url.database in (None, "", ":memory:"):
         raise LedgerError("a ledger in memory would remember nothing", _EXPECTED)
-    return url.set(database=str(Path(url.database).expanduser().absolute()))
+    return url.set(database=str(Path(url.database or "").expanduser().absolute()))
 
 
 def _engine(url: URL) -> Engine:

@@ -84,10 +84,13 @@ class Ledger:
         with self._read() as conn:
             return lock.find_holder(conn, gateway, now)
 
-    def break_lock(self, gateway: str, now: datetime) -> Holder | None:
-        """Frees the lock, ends its holder's running apply as interrupted, and says whose it was."""
+    def break_lock(self, gateway: str, now: datetime, token: int | None = None) -> Holder | None:
+        """Frees the lock, ends its holder's running apply as interrupted, and says whose it was.
+
+        With the `token` of the holder that the user was shown, raises LockHeld when another one has the lock by now.
+        """
         with self._write() as conn:
-            broken = lock.break_lock(conn, gateway, now)
+            broken = lock.break_lock(conn, gateway, now, token)
             history.interrupt(conn, gateway, now)
             return broken
 

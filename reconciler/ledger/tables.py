@@ -1,9 +1,11 @@
 """The tables of the ledger, as the newest migration leaves them."""
 
+import json
 from datetime import UTC, datetime
+from typing import Any
 
+from pydantic_core import from_json
 from sqlalchemy import (
-    JSON,
     BigInteger,
     Boolean,
     Column,
@@ -58,6 +60,24 @@ class Prose(TypeDecorator[str]):
         return None if value is None else value.replace("\0", "").encode("utf-8", "replace").decode()
 
 
+class Json(TypeDecorator[Any]):
+    """JSON as ASCII text: JSONB refuses NUL and reorders, and the drivers differ in when they convert."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str:  # noqa: ARG002
+        """Raises TypeError or ValueError for what JSON does not know."""
+        return json.dumps(value, allow_nan=False)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002
+        """The same value, at twice the speed of the standard library."""
+        try:
+            return from_json(value or "null")
+        except ValueError:  # a lone surrogate, which only the standard library reads
+            return json.loads(value or "null")
+
+
 BigId = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER counts up by itself in SQLite
 OPEN_STEPS = text("state IN ('intended', 'unknown')")
 metadata = MetaData()
@@ -78,7 +98,7 @@ inventory = Table(
     Column("gateway", Text, primary_key=True),
     Column("kind", Text, primary_key=True),
     Column("name", Text, primary_key=True),
-    Column("applied", JSON, nullable=False),  # not JSONB: that refuses \u0000 and reorders
+    Column("applied", Json, nullable=False),
     Column("adopted", Boolean, nullable=False),
     Column("since", UtcTime, nullable=False),
     Column("apply_id", BigInteger),
@@ -95,8 +115,8 @@ applies = Table(
     Column("plan_digest", Text, nullable=False),
     Column("command", Prose, nullable=False),
     Column("status", Text, nullable=False),
-    Column("planned", JSON, nullable=False),
-    Column("counts", JSON, nullable=False),
+    Column("planned", Json, nullable=False),
+    Column("counts", Json, nullable=False),
     Column("started", UtcTime, nullable=False),
     Column("finished", UtcTime),
     Index("ledger_applies_gateway", "gateway", "id"),
@@ -115,7 +135,7 @@ journal = Table(
     Column("action", Text, nullable=False),
     Column("operation_id", Text),
     Column("grant_id", Text),
-    Column("detail", JSON, nullable=False),
+    Column("detail", Json, nullable=False),
     Column("state", Text, nullable=False),
     Column("error", Prose),
     Column("seconds", Float),

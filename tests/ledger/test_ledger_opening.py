@@ -1,0 +1,162 @@
+import json
+import sqlite3
+import traceback
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from reconciler.ledger import Claim, LedgerError, open_ledger, opening, tables
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+TTL = timedelta(minutes=5)
+
+
+def test_what_was_written_is_there_when_opened_again(url):
+    with open_ledger(url) as first:
+        lease = first.acquire("gw", "alice", NOW, TTL)
+        first.own(lease, [Claim("team", "a", {"n": 1})], NOW)
+    with open_ledger(url) as second:
+        assert second.holder("gw", NOW).owner == "alice"
+        assert second.inventory("gw")["team", "a"].applied == {"n": 1}
+
+
+def test_migrations_lead_to_the_tables_of_the_code(ledger):
+    with ledger._engine.connect() as conn:
+        options = {"version_table": tables.VERSION_TABLE, "compare_type": True}
+        context = MigrationContext.configure(conn, opts=options)
+        assert compare_metadata(context, tables.metadata) == []
+        assert context.get_current_revision() == tables.FORMATS[-1]
+
+
+def test_the_known_formats_are_the_migrations():
+    config = Config()
+    config.set_main_option("script_location", "reconciler.ledger:migrations")
+    revisions = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+
+    assert tuple(reversed(revisions)) == tables.FORMATS
+
+
+def test_a_ledger_of_a_newer_format_is_refused_and_left_alone(url):
+    with open_ledger(url) as ledger, ledger._engine.connect() as conn, conn.begin():
+        conn.execute(text("UPDATE ledger_version SET version_num = '0999'"))
+
+    with pytest.raises(LedgerError, match=r"0999.*knows up to") as caught:
+        open_ledger(url)
+
+    assert "upgrade" in caught.value.hint
+
+
+OPENER = """
+import sys
+from reconciler.ledger import open_ledger
+
+print("ready", flush=True)
+sys.stdin.readline()
+with open_ledger(sys.argv[1]) as ledger:
+    print(len(ledger.inventory("gw")))
+"""
+
+
+def test_processes_may_open_a_new_ledger_at_once(url, process):
+    openers = [process(OPENER, url) for _ in range(5)]
+    assert [opener.stdout.readline() for opener in openers] == ["ready\n"] * 5
+    for opener in openers:
+        opener.stdin.write("go\n")
+        opener.stdin.flush()
+
+    assert [opener.communicate(timeout=60) for opener in openers] == [("0\n", "")] * 5
+
+
+IMPORTS = """
+import json, sys
+import reconciler.ledger
+before = "sqlalchemy" in sys.modules
+reconciler.ledger.open_ledger(sys.argv[1]).close()
+print(json.dumps([before, "sqlalchemy" in sys.modules, "alembic" in sys.modules]))
+"""
+
+
+def test_what_is_not_needed_is_not_imported(url, process):
+    new, _ = process(IMPORTS, url).communicate(timeout=60)
+    again, _ = process(IMPORTS, url).communicate(timeout=60)
+
+    assert json.loads(new) == [False, True, True]
+    assert json.loads(again) == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:hunter2@127.0.0.1:port/db",
+        "postgresql://u:hunter2@127.0.0.1:1/db",
+        "postgresql://u:x@hunter2@127.0.0.1:1/db",
+        "postgresql://u:x@y/hunter2@127.0.0.1:1/db",
+        "postgresql://u@127.0.0.1:1/db?password=hunter2",
+        "postgres://u:hunter2@127.0.0.1:1/db",
+        "mysql://u:hunter2@127.0.0.1:1/db",
+        "://hunter2",
+    ],
+)
+def test_a_password_is_in_no_error(url):
+    with pytest.raises(LedgerError) as caught:
+        open_ledger(url)
+
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+    assert "hunter2" not in repr(caught.value) + caught.value.hint
+    assert caught.value.hint
+
+
+def test_a_password_is_in_no_repr():
+    engine = opening._engine(opening._parse("postgresql://u:hunter2@h/db?password=hunter2&sslpassword=hunter2"))
+
+    assert "hunter2" not in repr(engine) + opening.label(engine.url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["sqlite://", "sqlite:///:memory:", "sqlite:///file::memory:?mode=memory&uri=true", "sqlite:///a.db?mode=memory"],
+)
+def test_a_ledger_in_memory_is_refused(url):
+    with pytest.raises(LedgerError, match="memory|path alone"):
+        open_ledger(url)
+
+
+def test_a_plain_path_is_a_sqlite_ledger_that_loses_nothing_when_the_power_goes(tmp_path):
+    path = tmp_path / "some where" / "100%.db"
+    with open_ledger(str(path)) as ledger, ledger._engine.connect() as conn:
+        assert path.exists()
+        assert conn.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert conn.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+        assert conn.exec_driver_sql("PRAGMA busy_timeout").scalar() == 30_000
+
+
+def test_what_cannot_be_a_ledger_is_said_plainly(tmp_path):
+    (tmp_path / "file").write_text("This is not a database, but it is long enough to have a header." * 50)
+
+    with pytest.raises(LedgerError, match="not a database"):
+        open_ledger(str(tmp_path / "file"))
+    with pytest.raises(LedgerError, match="cannot be made"):
+        open_ledger(str(tmp_path / "file" / "ledger.db"))
+
+
+def test_a_busy_ledger_is_said_to_be_busy(tmp_path, monkeypatch):
+    monkeypatch.setattr(opening, "PATIENCE", 0.05)
+    path = tmp_path / "ledger.db"
+    with open_ledger(str(path)) as ledger, sqlite3.connect(path, isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(LedgerError, match="locked") as caught:
+            ledger.acquire("gw", "alice", NOW, TTL)
+        other.execute("ROLLBACK")
+        assert "another process" in caught.value.hint
+        assert ledger.acquire("gw", "alice", NOW, TTL).token == 1
+    other.close()
+
+
+def test_a_time_without_zone_is_refused(ledger):
+    with pytest.raises(LedgerError, match="aware"):
+        ledger.acquire("gw", "alice", datetime(2026, 11, 1), TTL)  # noqa: DTZ001 - that is the point
