@@ -122,7 +122,7 @@ def test_a_password_is_in_no_repr():
     ["sqlite://", "sqlite:///:memory:", "sqlite:///file::memory:?mode=memory&uri=true", "sqlite:///a.db?mode=memory"],
 )
 def test_a_ledger_in_memory_is_refused(url):
-    with pytest.raises(LedgerError, match="memory|path alone"):
+    with pytest.raises(LedgerError, match=r"memory|path alone"):
         open_ledger(url)
 
 
