@@ -71,9 +71,14 @@ class Gateway(Protocol):
     `concurrency` is how many steps may be in flight at once.
     """
 
-    identity: str
-    support: Support
-    concurrency: int
+    @property
+    def identity(self) -> str: ...
+
+    @property
+    def support(self) -> Support: ...
+
+    @property
+    def concurrency(self) -> int: ...
 
     async def read(self) -> Live:
         """The live state. Raises GatewayError; an incomplete read is an error, never a smaller state."""

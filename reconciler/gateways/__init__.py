@@ -1,0 +1,62 @@
+"""Gateways: one backend per module, opened by `connect`. Backends load when used, so importing this is cheap."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from reconciler.core.settings import GatewaySettings
+from reconciler.gateways.base import Gateway, GatewayError
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a backend is opened with: the settings of one gateway, and what they point at outside of the file."""
+
+    settings: GatewaySettings
+    directory: Path
+    admin_key: SecretStr | None
+    read_only: bool
+
+
+Open = Callable[[Opening], AbstractAsyncContextManager[Gateway]]
+
+# Backend name in the settings -> the module with its `opened(opening)`.
+GATEWAYS: Mapping[str, str] = {
+    "embedded": "reconciler.gateways.embedded",
+    "saas-litellm": "reconciler.gateways.saas_litellm",
+    "litellm": "reconciler.gateways.litellm",
+}
+
+
+@asynccontextmanager
+async def connect(
+    name: str, settings: GatewaySettings, *, directory: Path, environ: Mapping[str, str], read_only: bool
+) -> AsyncIterator[Gateway]:
+    """The gateway called `name` in the settings, until the context ends.
+
+    `directory` is the config directory, which relative files start from; `read_only` makes every write impossible.
+    Raises GatewayError where it cannot be reached, is not what the settings say, or its admin key is not set.
+    """
+    opening = Opening(settings, directory, _admin_key(name, settings, environ), read_only)
+    open_backend: Open = import_module(GATEWAYS[settings.backend]).opened
+    async with open_backend(opening) as gateway:
+        yield gateway
+
+
+def _admin_key(name: str, settings: GatewaySettings, environ: Mapping[str, str]) -> SecretStr | None:
+    variable = settings.admin_key_env
+    if variable is None:
+        return None
+    key = environ.get(variable, "").strip()
+    if not key:
+        raise GatewayError(
+            f"gateway {name}: the environment variable {variable} is not set",
+            hint=f"export {variable} with the gateway's admin key",
+        )
+    if not (key.isascii() and key.isprintable()):
+        raise GatewayError(f"gateway {name}: the admin key in {variable} holds characters that no header can carry")
+    return SecretStr(key)

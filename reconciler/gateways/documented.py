@@ -1,0 +1,124 @@
+"""The dialect that the SaaS LiteLLM documentation describes and the embedded gateway implements."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from reconciler.core.access import GroupRules
+from reconciler.core.changes import CreditGrant, Step
+from reconciler.core.kinds import Status
+from reconciler.core.support import Support
+from reconciler.gateways.base import Receipt
+from reconciler.gateways.endpoints import Body, Endpoint, Request, Wire, echoed, names, never, plain, text
+from reconciler.gateways.http import Http
+from reconciler.gateways.rest import Dialect
+
+
+def _status(body: Body) -> Status:
+    return Status(body["status"])
+
+
+def _add_and_remove(name: str, before: Any, after: Any) -> Iterable[Request]:
+    """Unions and differences, so that what another hand changes at the same time stays."""
+    if added := after - before:
+        yield Request("POST", GROUPS.item(name, "add-models"), {"model_aliases": sorted(added)})
+    if removed := before - after:
+        yield Request("POST", GROUPS.item(name, "remove-models"), {"model_aliases": sorted(removed)})
+
+
+def _wire_status() -> Wire:
+    return Wire("status", lambda _, value: {"status": str(value)}, _status)
+
+
+MODELS = Endpoint(
+    "model_alias",
+    id="alias",
+    collection="/api/model-aliases",
+    envelope="model_aliases",
+    wires=(
+        plain("litellm_model"),
+        text("description"),
+        plain("display_name"),
+        _wire_status(),
+        plain("pricing_input"),
+        plain("pricing_output"),
+        plain("litellm_params"),
+    ),
+    notes={"deployments": "an alias has one model"},
+)
+GROUPS = Endpoint(
+    "access_group",
+    id="group_name",
+    collection="/api/model-access-groups",
+    envelope="access_groups",
+    query={"include": "model_aliases"},
+    wires=(text("description"), plain("display_name"), names("model_aliases", "alias", change=_add_and_remove)),
+)
+ORGANIZATIONS = Endpoint(
+    "organization",
+    id="organization_id",
+    collection="/api/organizations",
+    envelope="organizations",
+    wires=(plain("name"), plain("metadata")),
+)
+TEAMS = Endpoint(
+    "team",
+    id="team_id",
+    collection="/api/teams",
+    envelope="teams",
+    wires=(
+        plain("organization_id"),
+        plain("team_alias"),
+        names("access_groups", whole=True),
+        Wire(
+            "credits_allocated",
+            lambda _, value: {"credits_allocated": value or 0},
+            lambda body: body["credits_allocated"],
+            change=never,
+        ),
+        _wire_status(),
+        plain("metadata"),
+    ),
+    runtime=("credits_used", "credits_remaining"),
+    notes={"models": "teams get models through access groups only"},
+)
+ENDPOINTS: Mapping[str, Endpoint] = {each.kind: each for each in (ORGANIZATIONS, MODELS, GROUPS, TEAMS)}
+
+
+async def grant(http: Http, step: Step) -> Receipt:
+    """Adds the credits; the gateway keeps the operation id and answers a repetition without adding again."""
+    credit = _credit(step)
+    body = {
+        "team_id": step.ref.name,
+        "amount": credit.amount,
+        "reason": credit.reason,
+        "operation_id": credit.operation_id,
+    }
+    await http.send("POST", "/api/credits/add", body, repeatable=True)
+    return Receipt()
+
+
+async def granted(http: Http, step: Step) -> bool | None:
+    """Whether the operation id is among the team's transactions."""
+    answer = await http.get(TEAMS.item(step.ref.name, "transactions"))
+    wanted = _credit(step).operation_id
+    return any(each.get("operation_id") == wanted for each in answer["transactions"])
+
+
+def _credit(step: Step) -> CreditGrant:
+    if step.credit is None or step.credit.operation_id is None:
+        raise ValueError("a grant needs its operation id")
+    return step.credit
+
+
+def dialect(backend: str) -> Dialect:
+    """The dialect, by the name of the backend that speaks it."""
+    support = Support(
+        backend=backend,
+        kinds={kind: endpoint.support() for kind, endpoint in ENDPOINTS.items()},
+        rules=GroupRules(),  # type: ignore[arg-type]  # frozen, so `name` cannot be set
+        normalise=echoed(ENDPOINTS),
+    )
+    return Dialect(ENDPOINTS, support, grant, granted)
+
+
+DIALECT = dialect("saas-litellm")

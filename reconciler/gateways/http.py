@@ -1,0 +1,206 @@
+"""One HTTP client for every gateway: bounded, patient where a repetition is safe, and with one clear line per failure.
+
+What a failure means for a write (`GatewayError`):
+
+    connection refused, DNS, TLS     nothing was sent; safe to repeat
+    timeout, cut connection, 5xx     unknown: the write may have happened all the same
+    429                              refused; repeated after Retry-After
+    other 4xx, 3xx                   refused for good
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import httpx
+from httpx_aiohttp import HttpxAiohttpClient
+from pydantic import SecretStr
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from reconciler.gateways.answers import detail, retry_after
+from reconciler.gateways.base import GatewayError
+
+SAFE = frozenset({"GET", "HEAD"})
+CONNECT_SECONDS = 10.0
+TOO_MANY_REQUESTS, SERVER_ERROR = 429, 500
+
+
+class WriteRefusedError(RuntimeError):
+    """A write on a read-only client: a bug of ours, so not a GatewayError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often a safe request is repeated, and how long is waited in between (exponential, full jitter, seconds)."""
+
+    attempts: int = 5
+    first_seconds: float = 0.2
+    most_seconds: float = 15.0
+    most_retry_after: float = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class Http:
+    """Requests to one gateway. `key_env` names the variable of the admin key, for the hint where it is refused."""
+
+    client: httpx.AsyncClient
+    slots: asyncio.Semaphore
+    seconds: float
+    key_env: str | None = None
+    patience: Patience = field(default_factory=Patience)
+
+    async def get(self, path: str, *, bearer: SecretStr | None = None, params: Mapping[str, str] | None = None) -> Any:
+        """The JSON answer of a GET. Raises GatewayError after the last attempt."""
+        return await self.send("GET", path, bearer=bearer, params=params)
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        repeatable: bool = False,
+        bearer: SecretStr | None = None,
+        params: Mapping[str, str] | None = None,
+    ) -> Any:
+        """The JSON answer of a request. `repeatable` says that sending it twice is the same as once.
+
+        Raises GatewayError; its `unknown` is set where a write may have happened.
+        """
+        request = self.client.build_request(method, path, json=body, params=params, headers=_bearer(bearer))
+        safe = repeatable or method in SAFE
+        async for attempt in self._attempts(safe):
+            with attempt:
+                return await self._once(request, path, as_admin=bearer is None)
+        raise AssertionError("tenacity re-raises the last error")
+
+    def _attempts(self, safe: bool) -> AsyncRetrying:
+        jitter = wait_random_exponential(multiplier=self.patience.first_seconds, max=self.patience.most_seconds)
+
+        def again(error: BaseException) -> bool:
+            if not isinstance(error, GatewayError) or (error.after or 0) > self.patience.most_retry_after:
+                return False
+            return error.retry or (safe and error.unknown)
+
+        def wait(state: RetryCallState) -> float:
+            error = state.outcome.exception() if state.outcome else None
+            asked = error.after if isinstance(error, GatewayError) else None
+            return jitter(state) + (asked or 0)
+
+        stop = stop_after_attempt(self.patience.attempts)
+        return AsyncRetrying(retry=retry_if_exception(again), wait=wait, stop=stop, reraise=True)
+
+    async def _once(self, request: httpx.Request, path: str, *, as_admin: bool) -> Any:
+        what = f"{request.method} {path}"
+        try:
+            async with self.slots, asyncio.timeout(self.seconds):
+                response = await self.client.send(request)
+        except (httpx.HTTPError, TimeoutError, OSError) as error:
+            raise _not_answered(what, request, error, self.seconds) from error
+        if response.is_success:
+            return _json(what, response)
+        raise self._refused(what, request, response, as_admin=as_admin)
+
+    def _refused(self, what: str, request: httpx.Request, response: httpx.Response, *, as_admin: bool) -> GatewayError:
+        status = response.status_code
+        broken = status >= SERVER_ERROR
+        return GatewayError(
+            f"{what} answered {status}: {detail(response)}",
+            hint=self._hint(response, as_admin=as_admin),
+            status=status,
+            unknown=broken and request.method not in SAFE,
+            retry=status == TOO_MANY_REQUESTS or (broken and request.method in SAFE),
+            after=retry_after(response),
+        )
+
+    def _hint(self, response: httpx.Response, *, as_admin: bool) -> str | None:
+        if response.status_code in (401, 403) and as_admin:
+            if self.key_env is None:
+                return "name the environment variable that holds the admin key in the settings: admin_key_env"
+            return f"the admin key in ${self.key_env} is missing or wrong"
+        if response.is_redirect:
+            return f"the gateway redirects to {response.headers.get('location', '?')}: correct the url in the settings"
+        return None
+
+
+def _bearer(token: SecretStr | None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
+
+
+def _json(what: str, response: httpx.Response) -> Any:
+    try:
+        return response.json() if response.content else None
+    except ValueError as error:
+        message = f"{what} answered {response.status_code} with something that is not JSON: {detail(response)}"
+        raise GatewayError(message, unknown=response.request.method not in SAFE) from error
+
+
+def _not_answered(what: str, request: httpx.Request, error: Exception, seconds: float) -> GatewayError:
+    unsent = never_sent(error)
+    reason = _reason(error, seconds)
+    where = f"{request.url.scheme}://{request.url.netloc.decode('ascii')}"
+    read = request.method in SAFE
+    hint = f"is the gateway running at {where}?" if unsent else None
+    return GatewayError(f"{what}: {reason}", hint=hint, unknown=not (read or unsent), retry=read or unsent)
+
+
+def _reason(error: Exception, seconds: float) -> str:
+    cause = error.__cause__ or error
+    if isinstance(cause, aiohttp.ClientConnectorDNSError):
+        return f"the host name {cause.host} is not known"
+    if never_sent(error):
+        return "no connection: " + (" ".join(str(cause).split()) or type(cause).__name__)
+    if isinstance(cause, TimeoutError):
+        return f"no answer within {seconds:g} s"
+    return "the connection was cut before the answer was complete"
+
+
+def never_sent(error: BaseException) -> bool:
+    """Whether the request cannot have reached the gateway.
+
+    httpx-aiohttp turns refused and cut connections alike into ConnectTimeout, so the cause decides: aiohttp raises
+    ClientConnectorError (refused, DNS, TLS) and ConnectionTimeoutError only before it has a connection.
+    """
+    before = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+    return isinstance(error.__cause__ or error, before)
+
+
+async def _refuse_writes(request: httpx.Request) -> None:
+    if request.method not in SAFE:
+        raise WriteRefusedError(f"{request.method} {request.url.path} on a connection that was opened to read")
+
+
+@asynccontextmanager
+async def open_http(
+    url: str,
+    *,
+    headers: Mapping[str, SecretStr],
+    concurrency: int,
+    seconds: float,
+    key_env: str | None = None,
+    read_only: bool = False,
+    patience: Patience | None = None,
+    app: Any = None,
+) -> AsyncIterator[Http]:
+    """A client for one base URL, closed on exit; proxies and SSL_CERT_FILE come from the environment, as in httpx.
+
+    `app` is an ASGI application to call in process instead of a server. With `read_only` every method but GET and HEAD
+    raises WriteRefusedError before a connection is even taken.
+    """
+    options: dict[str, Any] = {
+        "base_url": url,
+        "headers": {name: value.get_secret_value() for name, value in headers.items()},
+        "timeout": httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS), pool=None),
+        "limits": httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
+        "event_hooks": {"request": [_refuse_writes] if read_only else []},
+    }
+    client = httpx.AsyncClient(transport=_in_process(app), **options) if app else HttpxAiohttpClient(**options)
+    async with client:
+        yield Http(client, asyncio.Semaphore(concurrency), seconds, key_env, patience or Patience())
+
+
+def _in_process(app: Any) -> httpx.ASGITransport:
+    return httpx.ASGITransport(app=app, raise_app_exceptions=False)

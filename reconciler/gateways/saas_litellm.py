@@ -1,0 +1,72 @@
+"""Backend `saas-litellm`: a server over HTTP that speaks the documented or the real dialect; it says itself which."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from reconciler.core.settings import GatewaySettings
+from reconciler.gateways import Opening, documented, saas
+from reconciler.gateways.base import Gateway, GatewayError
+from reconciler.gateways.http import Http, open_http
+from reconciler.gateways.rest import Dialect, RestGateway
+
+ADMIN_HEADER = "X-Admin-Key"
+
+
+@asynccontextmanager
+async def opened(opening: Opening) -> AsyncIterator[Gateway]:
+    """The server at the settings' url. Raises GatewayError where nothing known answers there."""
+    settings = opening.settings
+    concurrency = min(settings.concurrency or saas.CONCURRENCY, saas.MOST_CONCURRENCY)
+    seconds = settings.timeout_seconds or saas.SECONDS
+    async with connection(opening, concurrency, seconds) as http:
+        yield RestGateway(identity(settings), concurrency, http, await detected(http))
+
+
+def connection(opening: Opening, concurrency: int, seconds: float) -> Any:
+    """The HTTP client for the settings' url, with the admin key in its header."""
+    key = opening.admin_key
+    return open_http(
+        str(opening.settings.url),
+        headers={ADMIN_HEADER: key} if key else {},
+        concurrency=concurrency,
+        seconds=seconds,
+        key_env=opening.settings.admin_key_env,
+        read_only=opening.read_only,
+    )
+
+
+def identity(settings: GatewaySettings) -> str:
+    """Backend and URL, without a user or password that the URL may hold."""
+    parts = urlsplit(str(settings.url))
+    return f"{settings.backend} {urlunsplit(parts._replace(netloc=parts.netloc.rpartition('@')[2])).rstrip('/')}"
+
+
+async def detected(http: Http) -> Dialect:
+    """The dialect of the server, by the paths in its /openapi.json, which is open to everybody."""
+    answer = await http.get("/openapi.json")
+    paths = answer.get("paths") if isinstance(answer, Mapping) else None
+    dialect = of_paths(paths or {})
+    if dialect is None:
+        raise GatewayError(
+            f"GET /openapi.json lists {len(paths or ()):,} paths, but neither {documented.MODELS.collection} "
+            f"nor {saas.MODELS.collection}: this is not SaaS LiteLLM",
+            hint=_other(paths or {}),
+        )
+    return dialect
+
+
+def of_paths(paths: Mapping[str, Any]) -> Dialect | None:
+    """The documented dialect has /api/model-aliases, the real one /api/models."""
+    if documented.MODELS.collection in paths:
+        return documented.DIALECT
+    if saas.MODELS.collection in paths and saas.GROUPS.collection in paths:
+        return saas.DIALECT
+    return None
+
+
+def _other(paths: Mapping[str, Any]) -> str:
+    if "/team/new" in paths:
+        return "it looks like LiteLLM Proxy: set backend: litellm"
+    return "is the url the one of the SaaS API (port 8003 by default)?"
