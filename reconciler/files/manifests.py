@@ -52,7 +52,7 @@ def load_manifests(directory: Path, *, environment: str | None = None, variables
 
 
 def locate(manifests: Manifests, finding: Finding) -> Finding:
-    """The finding with its origin: of the value it is about, or the nearest parent, in the file that really holds it."""
+    """The finding with its origin: the value it is about, or its nearest parent, in the file that really holds it."""
     if finding.origin is not None or finding.ref is None or finding.ref not in manifests.files:
         return finding
     return replace(finding, origin=_origin(manifests, finding.ref, finding.path, key=finding.code in _AT_THE_KEY))
@@ -99,9 +99,7 @@ def _beyond(said: Iterable[Finding], more: Iterable[Finding]) -> Iterator[Findin
     return (finding for finding in more if finding.origin not in places)
 
 
-def _typed(
-    declared: Declarations, variables: Mapping[str, str]
-) -> tuple[Mapping[Ref, Resource], tuple[Finding, ...]]:
+def _typed(declared: Declarations, variables: Mapping[str, str]) -> tuple[Mapping[Ref, Resource], tuple[Finding, ...]]:
     resources: dict[Ref, Resource] = {}
     findings: list[Finding] = []
     for ref, declaration in declared.items():

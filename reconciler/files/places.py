@@ -15,9 +15,7 @@ class PlacesByFile:
 
     _known: dict[Path, Places] = field(default_factory=dict)
 
-    def find(
-        self, file: Path, path: Sequence[str | int], *, key: bool = False, document: int | None = None
-    ) -> Place:
+    def find(self, file: Path, path: Sequence[str | int], *, key: bool = False, document: int | None = None) -> Place:
         if file not in self._known:
             self._known[file] = Places(_text(file))
         return self._known[file].find(path, key=key, document=document)

@@ -1,7 +1,8 @@
 """A spec against its model: a fast verdict, and for what fails every problem in a plain sentence.
 
-jsonschema-rs decides (400,000 specs a second), pydantic types (50,000); only what they refuse goes through `jsonschema`,
-whose errors carry what a sentence needs. Integers are stricter than JSON Schema's: 1.0 is not a whole number here.
+jsonschema-rs decides (400,000 specs a second), pydantic types (50,000); only what they refuse goes through
+`jsonschema`, whose errors carry what a sentence needs.
+Integers are stricter than JSON Schema's: 1.0 is not a whole number here.
 """
 
 from collections.abc import Iterator
@@ -33,7 +34,8 @@ def _is_whole(_checker: object, value: object) -> bool:
 @cache
 def _thorough(cls: type[Spec]) -> Any:
     checker = Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_whole)
-    return extend(Draft202012Validator, type_checker=checker)(spec_schema(cls))
+    strict = extend(Draft202012Validator, type_checker=checker)  # type: ignore[no-untyped-call]  # untyped there
+    return strict(spec_schema(cls))
 
 
 def typed(cls: type[S], spec: object) -> S | tuple[Problem, ...]:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jsonschema import ValidationError
-
 from reconciler.core.findings import did_you_mean
 
 _SECRET_KEY = re.compile(r"key|secret|token|password|credential|authorization", re.IGNORECASE)
 _MAX_SHOWN = 60
+
+SchemaError = Any  # jsonschema.ValidationError: what its attributes hold depends on the keyword that failed
 
 TYPE_NAMES: Mapping[str, str] = {
     "string": "text",
@@ -34,7 +34,7 @@ class Problem:
     path: tuple[str | int, ...] = ()
 
 
-def in_words(failure: ValidationError) -> Iterator[Problem]:
+def in_words(failure: SchemaError) -> Iterator[Problem]:
     """One problem, or several where one schema error names several keys or entries."""
     path = tuple(failure.absolute_path)
     words = _WORDING.get(str(failure.validator))
@@ -79,10 +79,10 @@ def _type(value: object) -> str:
     return names.get(type(value), "null")
 
 
-Words = Callable[[ValidationError, tuple[str | int, ...]], Iterator[Problem]]
+Words = Callable[[SchemaError, tuple[str | int, ...]], Iterator[Problem]]
 
 
-def _unknown_keys(failure: ValidationError, path: tuple[str | int, ...]) -> Iterator[Problem]:
+def _unknown_keys(failure: SchemaError, path: tuple[str | int, ...]) -> Iterator[Problem]:
     known = failure.schema.get("properties", {})
     for key in failure.instance:
         if key not in known:
@@ -90,7 +90,7 @@ def _unknown_keys(failure: ValidationError, path: tuple[str | int, ...]) -> Iter
             yield Problem("unknown-key", f"{key} is not a key of {named(path)}", hint, (*path, key))
 
 
-def _missing_key(failure: ValidationError, path: tuple[str | int, ...]) -> Iterator[Problem]:
+def _missing_key(failure: SchemaError, path: tuple[str | int, ...]) -> Iterator[Problem]:
     for key in failure.validator_value:
         if key not in failure.instance:
             about = failure.schema["properties"].get(key, {}).get("description")
@@ -98,7 +98,7 @@ def _missing_key(failure: ValidationError, path: tuple[str | int, ...]) -> Itera
             yield Problem("missing-key", f"{named(path)} needs the key {key}", hint, path)
 
 
-def _wrong_type(failure: ValidationError, path: tuple[str | int, ...]) -> Iterator[Problem]:
+def _wrong_type(failure: SchemaError, path: tuple[str | int, ...]) -> Iterator[Problem]:
     wanted = failure.validator_value
     names = [wanted] if isinstance(wanted, str) else list(wanted)
     expected = " or ".join(TYPE_NAMES[name] for name in names if name != "null" or len(names) == 1)
@@ -108,22 +108,25 @@ def _wrong_type(failure: ValidationError, path: tuple[str | int, ...]) -> Iterat
 
 
 def _type_hint(value: object, wanted: Sequence[str]) -> str | None:
-    if "string" in wanted and isinstance(value, (bool, int, float)):
-        return f'quote it: "{str(value).lower() if isinstance(value, bool) else value}"'
-    if isinstance(value, str) and {"integer", "number"} & set(wanted):
-        return "write digits only, without quotes, underscores or units"
-    if isinstance(value, str) and "boolean" in wanted:
-        return "write true or false, without quotes"
-    if isinstance(value, float) and value.is_integer() and "integer" in wanted:
-        return f"write {int(value)}"
-    if "array" in wanted and value is not None and not isinstance(value, dict):
-        return "write a list: [name, ...]"
     if value is None:
         return "leave the key out, or give it a value"
-    return None
+    if isinstance(value, (bool, int, float)) and "string" in wanted:
+        return f"quote it: {json.dumps(json.dumps(value))}"
+    if isinstance(value, float) and value.is_integer() and "integer" in wanted:
+        return f"write {int(value)}"
+    return _TEXT_HINTS.get(wanted[0]) if isinstance(value, str) else None
 
 
-def _not_allowed(failure: ValidationError, path: tuple[str | int, ...]) -> Iterator[Problem]:
+_TEXT_HINTS = {
+    "integer": "write digits only, without quotes, underscores or units",
+    "number": "write digits only, without quotes, underscores or units",
+    "boolean": "write true or false, without quotes",
+    "array": "write a list: [name, ...]",
+    "object": "write keys and values, indented below",
+}
+
+
+def _not_allowed(failure: SchemaError, path: tuple[str | int, ...]) -> Iterator[Problem]:
     allowed = [str(value) for value in failure.validator_value if value is not None]
     near = did_you_mean(str(failure.instance), allowed) if isinstance(failure.instance, str) else None
     found = shown(failure.instance, path)
@@ -132,7 +135,7 @@ def _not_allowed(failure: ValidationError, path: tuple[str | int, ...]) -> Itera
 
 
 def _range(says: str) -> Words:
-    def words(failure: ValidationError, path: tuple[str | int, ...]) -> Iterator[Problem]:
+    def words(failure: SchemaError, path: tuple[str | int, ...]) -> Iterator[Problem]:
         limit = failure.validator_value
         limit = int(limit) if isinstance(limit, float) and limit.is_integer() else limit
         message = f"{named(path)} must be {says} {limit}, found {shown(failure.instance, path)}"
@@ -141,7 +144,7 @@ def _range(says: str) -> Words:
     return words
 
 
-def _duplicates(failure: ValidationError, path: tuple[str | int, ...]) -> Iterator[Problem]:
+def _duplicates(failure: SchemaError, path: tuple[str | int, ...]) -> Iterator[Problem]:
     seen: set[str] = set()
     for index, item in enumerate(failure.instance):
         form = json.dumps(item, sort_keys=True, default=str)
@@ -151,7 +154,7 @@ def _duplicates(failure: ValidationError, path: tuple[str | int, ...]) -> Iterat
         seen.add(form)
 
 
-def _bad_format(failure: ValidationError, path: tuple[str | int, ...]) -> Iterator[Problem]:
+def _bad_format(failure: SchemaError, path: tuple[str | int, ...]) -> Iterator[Problem]:
     about = failure.schema.get("description")
     if str(failure.schema.get("format", "")).startswith("date"):
         about = "write e.g. 2026-12-31, or 2026-12-31T18:00:00Z for an instant"
@@ -159,7 +162,7 @@ def _bad_format(failure: ValidationError, path: tuple[str | int, ...]) -> Iterat
     yield Problem("bad-format", message, about, path)
 
 
-def _no_choice(failure: ValidationError, path: tuple[str | int, ...]) -> Iterator[Problem]:
+def _no_choice(failure: SchemaError, path: tuple[str | int, ...]) -> Iterator[Problem]:
     expected = dict.fromkeys(name for branch in failure.validator_value for name in _branch_names(branch))
     message = f"{named(path)} must be {' or '.join(expected)}, found {shown(failure.instance, path)}"
     yield Problem("wrong-type", message, failure.schema.get("description"), path)
@@ -173,7 +176,7 @@ def _branch_names(branch: Mapping[str, Any]) -> list[str]:
 
 
 def _length(says: str, code: str) -> Words:
-    def words(failure: ValidationError, path: tuple[str | int, ...]) -> Iterator[Problem]:
+    def words(failure: SchemaError, path: tuple[str | int, ...]) -> Iterator[Problem]:
         yield Problem(code, f"{named(path)} {says} ({failure.validator_value})", None, path)
 
     return words

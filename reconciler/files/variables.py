@@ -45,9 +45,7 @@ def _filled_text(text: str, path: Path, variables: Mapping[str, str], report: Ca
     return _retyped(filled) if whole else filled
 
 
-def _looked_up(
-    match: re.Match[str], variables: Mapping[str, str]
-) -> tuple[tuple[str, str, str] | None, str]:
+def _looked_up(match: re.Match[str], variables: Mapping[str, str]) -> tuple[tuple[str, str, str] | None, str]:
     inner = _INNER.match(match["inner"]) if match["end"] else None
     if inner is None:
         hint = "write ${NAME} or ${NAME:-default}; a literal ${ is written $${"

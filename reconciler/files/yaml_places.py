@@ -1,6 +1,7 @@
 """Where in a YAML text a value stands: the text is read again, with marks, only when a finding needs a place."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,7 +9,6 @@ import yaml
 from yaml import YAMLError
 from yaml.events import (
     AliasEvent,
-    Event,
     MappingEndEvent,
     MappingStartEvent,
     ScalarEvent,
@@ -17,15 +17,16 @@ from yaml.events import (
     StreamEndEvent,
 )
 
+Event = Any  # PyYAML's stubs do not tell the kinds of events apart
 Position = tuple[int, int]
 _MAX_DEPTH = 100
 
 
 def parser(text: str) -> Any:
-    """libyaml's parser, or PyYAML's own where libyaml is not built in; both have `get_event`."""
+    """The parser of libyaml, or PyYAML's own where libyaml is not built in; both have `get_event`."""
     if yaml.__with_libyaml__:
-        return yaml.cyaml.CParser(text)
-    return yaml.Loader(text)  # noqa: S506  # only its events are read, nothing is constructed
+        return yaml.CSafeLoader(text)
+    return yaml.SafeLoader(text)
 
 
 @dataclass(slots=True)
@@ -65,10 +66,8 @@ class Places:
         self._anchors: dict[str, _Node] = {}
         self._documents: list[_Node] = []
         self.duplicates: list[tuple[str, Position, Position]] = []
-        try:
+        with suppress(YAMLError):
             self._read()
-        except (YAMLError, RecursionError):
-            pass
 
     def find(self, path: Sequence[str | int], *, key: bool = False, document: int | None = None) -> Place:
         """The deepest place on the path: the value's, or its key's where `key` is set or the value is a collection.
@@ -92,7 +91,7 @@ class Places:
         if depth > _MAX_DEPTH:
             raise YAMLError
         if isinstance(event, AliasEvent):
-            self._copy(node, self._anchors.get(event.anchor))
+            self._copy(node, self._anchors.get(str(event.anchor)))
             return
         if event.anchor is not None:
             self._anchors[event.anchor] = node

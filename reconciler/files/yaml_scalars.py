@@ -1,4 +1,4 @@
-"""What a plain (unquoted) YAML scalar means: the core schema of YAML 1.2, and the traps where YAML 1.1 readers differ."""
+"""What a plain (unquoted) YAML scalar means: YAML 1.2's core schema, and the traps where YAML 1.1 readers differ."""
 
 import math
 import re
@@ -28,13 +28,13 @@ _SEXAGESIMAL = re.compile(r"[-+]?[0-9]+(?::[0-5]?[0-9])+(?:\.[0-9]*)?\Z")
 
 
 class Unquoted(str):
-    """A plain scalar that is one `${VARIABLE}`: once substituted it is read as a plain scalar again, e.g. as a number."""
+    """A plain scalar that is one `${VARIABLE}`: once substituted it is read again, e.g. as a number."""
 
     __slots__ = ()
 
 
 class Trap(Exception):  # noqa: N818  # not an error of ours: a scalar that the user must disambiguate
-    """A scalar that means different things to different readers, or that JSON cannot carry; `value` is our best guess."""
+    """A scalar that readers disagree about, or that JSON cannot carry; `value` is our best guess."""
 
     def __init__(self, code: str, message: str, hint: str, value: object) -> None:
         super().__init__(message)

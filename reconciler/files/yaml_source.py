@@ -6,21 +6,19 @@ twice as fast as PyYAML's loader, and nothing that a document names is ever cons
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from yaml import YAMLError
 from yaml.events import (
     AliasEvent,
-    Event,
     MappingEndEvent,
     MappingStartEvent,
     ScalarEvent,
     SequenceEndEvent,
-    SequenceStartEvent,
     StreamEndEvent,
 )
 
-from reconciler.core.findings import Finding, ReconcilerError, error
+from reconciler.core.findings import Finding, Origin, ReconcilerError, error
 from reconciler.files.yaml_errors import encoding_finding, origin, syntax_finding
 from reconciler.files.yaml_places import Places, parser
 from reconciler.files.yaml_scalars import Trap, plain
@@ -30,6 +28,8 @@ MAX_DEPTH = 60
 MAX_ALIASED_NODES = 100_000
 _HARMLESS_TAGS = ("!", "tag:yaml.org,2002:str", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 _TEXT_TAGS = _HARMLESS_TAGS[:2]
+
+Event = Any  # PyYAML's stubs do not tell the kinds of events apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def read_yaml(data: bytes, file: str) -> Yaml:
     """The values of a file's bytes; `file` is the name that findings carry. Never raises for what a file holds."""
     if len(data) > MAX_BYTES:
         size = f"the file is larger than {MAX_BYTES // 2**20} MB"
-        return Yaml(findings=(error("yaml-size", size, hint="split it", origin=origin(file, None)),), complete=False)
+        return Yaml(findings=(error("yaml-size", size, hint="split it", origin=Origin(file, 1, 1)),), complete=False)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as failure:
@@ -76,7 +76,7 @@ def _duplicates(reader: "_Reader", text: str, file: str) -> tuple[Finding, ...]:
             "yaml-duplicate-key",
             f"{key} stands twice in the same mapping, first in line {first[0]}",
             hint="remove one of the two",
-            origin=origin(file, None).__class__(file, *second),
+            origin=Origin(file, *second),
         )
         for key, first, second in Places(text).duplicates
     )
@@ -160,7 +160,7 @@ class _Reader:
 
     def _mapping(self, depth: int) -> dict[str, object]:
         found: dict[str, object] = {}
-        merged: list[object] = []
+        merged: list[tuple[Event, object]] = []
         following, known = self._next, self._known_keys
         event = following()
         while event.__class__ is not MappingEndEvent:
@@ -205,10 +205,10 @@ class _Reader:
             self._anchors[event.anchor] = (value, 1)
         return value
 
-    def _with_merged(self, found: dict[str, object], merged: list[object]) -> dict[str, object]:
+    def _with_merged(self, found: dict[str, object], merged: list[tuple[Event, object]]) -> dict[str, object]:
         """The mapping with its `<<` mappings beneath it: own keys win, then earlier ones (YAML 1.1 merge keys)."""
         beneath: dict[str, object] = {}
-        for event, value in merged:  # type: ignore[misc]  # pairs, appended above
+        for event, value in merged:
             for mapping in value if isinstance(value, list) else (value,):
                 if isinstance(mapping, dict):
                     beneath = {**mapping, **beneath}

@@ -1,0 +1,103 @@
+"""Settings: `reconciler.yaml` to its typed value, with findings of the same quality as those of manifests."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from reconciler.core.findings import Finding, Origin, did_you_mean, error, ordered, warning
+from reconciler.core.settings import Settings
+from reconciler.files.discovery import SETTINGS_FILES, shown
+from reconciler.files.parsing import Parsed, parse_file
+from reconciler.files.places import PlacesByFile
+from reconciler.files.spec_findings import typed
+from reconciler.files.spec_wording import Problem
+
+_PASSWORD_IN_URL = re.compile(r"^[a-z][a-z0-9+.-]*://[^/@\s]*:[^/@\s]+@", re.IGNORECASE)
+_SECRET_KEYS = frozenset({"admin_key", "master_key", "api_key", "key", "token", "password", "secret"})
+
+
+def load_settings(directory: Path) -> tuple[Settings, tuple[Finding, ...]]:
+    """The settings of a config directory; no file means the defaults. Where they are wrong: defaults, and findings."""
+    name, other = SETTINGS_FILES
+    file = directory / name
+    if not file.is_file():
+        return Settings(), tuple(_misnamed(directory / other, name))
+    parsed = parse_file(file)
+    places = PlacesByFile()
+    settings, problems = _settings(parsed)
+    syntax = tuple(_serious(parsed, places))
+    taken = {finding.origin for finding in syntax}
+    found = (_located(problem, file, places) for problem in problems)
+    return settings, ordered((*syntax, *(finding for finding in found if finding.origin not in taken)))
+
+
+def _misnamed(file: Path, name: str) -> Iterator[Finding]:
+    if file.is_file():
+        says = f"{file.name} is not read; settings stand in {name}"
+        yield warning("settings-misnamed", says, hint=f"rename it to {name}", origin=Origin(shown(file), 1, 1))
+
+
+def _serious(parsed: Parsed, places: PlacesByFile) -> Iterator[Finding]:
+    """What YAML says, but for an unquoted `off` where a lint level belongs: here it can only mean the level."""
+    levels = _lint_levels_off(parsed, places)
+    return (finding for finding in parsed.findings if finding.origin not in levels)
+
+
+def _lint_levels_off(parsed: Parsed, places: PlacesByFile) -> frozenset[Origin]:
+    sections = [document for document in parsed.documents if isinstance(document, dict)]
+    lint = sections[0].get("lint") if sections else None
+    if not isinstance(lint, dict):
+        return frozenset()
+    return frozenset(places.origin(parsed.path, ("lint", code)) for code, level in lint.items() if level == "off")
+
+
+def _settings(parsed: Parsed) -> tuple[Settings, tuple[Problem, ...]]:
+    documents = [document for document in parsed.documents if document is not None]
+    if not documents:
+        return Settings(), ()
+    if len(documents) > 1:
+        return Settings(), (Problem("bad-value", "settings are one document, not several", "remove the --- lines"),)
+    read = typed(Settings, documents[0])
+    secrets = tuple(_secrets(documents[0]))
+    if isinstance(read, Settings):
+        return read, secrets
+    return Settings(), (*secrets, *(_reworded(problem, documents[0]) for problem in read))
+
+
+def _reworded(problem: Problem, document: object) -> Problem:
+    if problem.code == "unknown-key" and problem.path[0] == "gateways" and problem.path[-1] in _SECRET_KEYS:
+        hint = "name the environment variable that holds it: admin_key_env: NAME"
+        says = f"{problem.path[-1]} would put a secret into the settings"
+        return Problem("secret-in-settings", says, hint, problem.path)
+    if problem.path == ("default_gateway",) and isinstance(document, dict):
+        gateways = document.get("gateways") or {}
+        near = did_you_mean(str(document.get("default_gateway")), gateways)
+        return replace(problem, hint=near or f"there are: {', '.join(gateways) or 'none'}")
+    return replace(problem, message=problem.message.replace("the spec", "the settings"))
+
+
+def _secrets(document: object) -> Iterator[Problem]:
+    """URLs that hold a password; the message never shows them."""
+    for path, hint in _urls(document):
+        says = f"{'.'.join(path)} holds a password"
+        yield Problem("secret-in-settings", says, hint, path)
+
+
+def _urls(document: object) -> Iterator[tuple[tuple[str, ...], str]]:
+    sections = document if isinstance(document, dict) else {}
+    gateways = sections.get("gateways")
+    for name, gateway in (gateways if isinstance(gateways, dict) else {}).items():
+        if _has_password(gateway):
+            yield ("gateways", name, "url"), "leave it out of the url; admin_key_env: NAME names the key's variable"
+    if _has_password(sections.get("ledger")):
+        yield ("ledger", "url"), "put the whole url into an environment variable and name it: url_env: NAME"
+
+
+def _has_password(section: object) -> bool:
+    return isinstance(section, dict) and bool(_PASSWORD_IN_URL.match(str(section.get("url"))))
+
+
+def _located(problem: Problem, file: Path, places: PlacesByFile) -> Finding:
+    place = places.origin(file, problem.path, key=problem.code in ("unknown-key", "secret-in-settings"))
+    return error(problem.code, problem.message, hint=problem.hint, path=problem.path, origin=place)
