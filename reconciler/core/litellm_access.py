@@ -26,6 +26,7 @@ NO_DEFAULT_MODELS = "no-default-models"
 _SENTINELS = frozenset({ALL_TEAM_MODELS, ALL_PROXY_MODELS, NO_DEFAULT_MODELS})
 _OPEN = frozenset({"*", ALL_PROXY_MODELS})
 _UNHEARD_OF = "\x00"
+_NO_ALIASES = LiteLLMTeam(())
 
 
 class PathKind(StrEnum):
@@ -158,7 +159,7 @@ def _paths(compiled: CompiledWorld, team: LiteLLMTeam, model: str) -> Iterator[P
 
 def _kind(compiled: CompiledWorld, entry: str, name: str) -> PathKind | None:
     if entry == ALL_TEAM_MODELS and compiled.listed:
-        return PathKind.ALL_TEAM_MODELS if any(_kind_of_plain(compiled, e, name) for e in compiled.listed) else None
+        return PathKind.ALL_TEAM_MODELS if _allows(compiled, [entry], _NO_ALIASES, name) else None
     return _kind_of_plain(compiled, entry, name)
 
 
@@ -170,7 +171,7 @@ def _kind_of_plain(compiled: CompiledWorld, entry: str, name: str) -> PathKind |
     if "*" not in entry:
         return PathKind.NAME if entry == name else None
     matches = entry in {"*", name} or _any_matches([entry], _spellings(compiled, name))
-    return PathKind.WILDCARD if matches else None
+    return PathKind.WILDCARD if matches and pattern_regex(entry) else None
 
 
 def everything(compiled: CompiledWorld, team: LiteLLMTeam) -> bool:

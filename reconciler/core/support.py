@@ -1,4 +1,4 @@
-"""Support: what a gateway can store, change and show, as data; diff and schedule read it, so no quirk lives in the core."""
+"""Support: what a gateway can store, change and show, as data, so that no quirk lives in the core."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -8,9 +8,9 @@ from reconciler.core.kinds import KINDS, Resource, gateway_fields
 from reconciler.core.refs import Ref
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class KindSupport:
-    """What a gateway does with one kind.
+    """What a gateway does with one kind. Compared by identity: a backend makes one for each kind, once.
 
     `stored`: fields it keeps when they are sent at creation. `updatable`: those that can change later.
     `readable`: those that a read gives back; the others are taken from the ledger.

@@ -1,0 +1,58 @@
+"""Credits as a three-way merge: our contribution moves by what was declared now minus at the last apply.
+
+Customers' own top-ups on the gateway survive that. Modes, per plan or team (`credits_mode`):
+
+    managed   live + (declared - last declared); at adoption, when nothing was declared before, raise to declared
+    initial   only what a new team starts with
+    minimum   raise to declared, never lower
+    exact     set to declared, whatever else happened
+"""
+
+from collections.abc import Collection
+
+from reconciler.core.changes import CreditGrant
+from reconciler.core.kinds import CreditsMode, Team
+
+ALLOCATION = "allocation"
+
+
+def allocation(team: Team, live: int, last: int | None) -> int:
+    """How many credits to add (negative: take back) so that the team has what is declared.
+
+    `live` is the gateway's cumulative `credits_allocated`, `last` what we declared when we last applied (None: never).
+    """
+    declared = team.credits_allocated
+    if declared is None:
+        return 0
+    match team.credits_mode or CreditsMode.MANAGED:
+        case CreditsMode.INITIAL:
+            return 0
+        case CreditsMode.EXACT:
+            return declared - live
+        case CreditsMode.MANAGED if last is not None:
+            return declared - last
+        case _:
+            return max(0, declared - live)
+
+
+def top_ups(name: str, team: Team, granted: Collection[str]) -> tuple[CreditGrant, ...]:
+    """The declared one-off grants that were not granted yet; the operation id is the same on every machine and run."""
+    return tuple(
+        CreditGrant(top_up.id, top_up.amount, top_up.reason or f"top-up {top_up.id}", operation_id(name, top_up.id))
+        for top_up in team.top_ups
+        if top_up.id not in granted
+    )
+
+
+def operation_id(team: str, top_up: str) -> str:
+    """Names a top-up on the gateway for ever: even a lost ledger does not grant it again."""
+    return f"reconciler:top-up:{team}:{top_up}"
+
+
+def credit_grants(
+    name: str, team: Team, live: int | None, last: int | None, granted: Collection[str]
+) -> tuple[CreditGrant, ...]:
+    """Every grant that takes the team from its live credits to the desired ones; `live` is None for a new team."""
+    amount = 0 if live is None else allocation(team, live, last)
+    own = (CreditGrant(ALLOCATION, amount, f"credits_allocated {team.credits_allocated}"),) if amount else ()
+    return own + top_ups(name, team, granted)

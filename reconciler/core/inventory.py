@@ -1,0 +1,41 @@
+"""Inventory: the refs that are ours, with what we last applied to each. The value; the ledger keeps it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from reconciler.core.kinds import KINDS, Resource
+from reconciler.core.refs import Ref
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What we last applied to a ref: the declared, effective resource as JSON, only the fields that were set."""
+
+    applied: Mapping[str, Any] = field(default_factory=dict)
+    adopted: bool = False
+
+
+Inventory = Mapping[Ref, Record]
+
+
+def record_of(resource: Resource) -> dict[str, Any]:
+    """A resource as the inventory keeps it. No secret is in it: resources hold references to secrets only."""
+    return resource.model_dump(mode="json", exclude_unset=True)
+
+
+def resource_of(ref: Ref, record: Record) -> Resource:
+    """The resource that a record was made of."""
+    return KINDS[ref.kind].model_validate(record.applied)
+
+
+def applied_value(ref: Ref, record: Record, name: str) -> Any:
+    """One field as the resource holds it (a frozenset for names), or None where it was not set."""
+    if name not in record.applied:
+        return None
+    return getattr(KINDS[ref.kind].model_validate({name: record.applied[name]} | _needed(ref, record)), name)
+
+
+def _needed(ref: Ref, record: Record) -> dict[str, Any]:
+    required = [name for name, info in KINDS[ref.kind].model_fields.items() if info.is_required()]
+    return {name: record.applied[name] for name in required if name in record.applied}
