@@ -1,0 +1,89 @@
+"""The worlds that the gateway contract is tested in: each a running gateway, with settings to connect to it."""
+
+import asyncio
+import os
+import sys
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from reconciler.core.settings import GatewaySettings
+from reconciler.gateways import connect
+from reconciler.gateways.base import Gateway
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "doubles"))
+
+KEY = "RECONCILER_TEST_KEY"
+T = TypeVar("T")
+
+
+@dataclass
+class World:
+    """A gateway to test. `fail(method, path_regex, mode)` breaks the next such request, where the world can."""
+
+    settings: GatewaySettings
+    directory: Path
+    environ: dict[str, str] = field(default_factory=dict)
+    server: Any = None
+    prefix: str = field(default_factory=lambda: f"t{uuid.uuid4().hex[:8]}")
+
+    def run(self, work: Callable[[Gateway], Awaitable[T]], *, read_only: bool = False) -> T:
+        async def connected() -> T:
+            gateway = connect(
+                "test", self.settings, directory=self.directory, environ=self.environ, read_only=read_only
+            )
+            async with gateway as opened:
+                return await work(opened)
+
+        return asyncio.run(connected())
+
+    def fail(self, method: str, path: str, mode: str, times: int | None = 1) -> None:
+        self.server.fail(method, path, mode, times=times)
+
+
+def saas_world(directory: Path, server: Any) -> World:
+    settings = GatewaySettings(backend="saas-litellm", url=server.url, admin_key_env=KEY, timeout_seconds=10)
+    return World(settings, directory, {KEY: server.admin_key}, server)
+
+
+def _saas_double(stack: ExitStack, directory: Path) -> World:
+    from saas_litellm import saas_double
+
+    return saas_world(directory, stack.enter_context(saas_double()))
+
+
+def _saas_real(_stack: ExitStack, directory: Path) -> World:
+    url, key = os.environ.get("RECONCILER_TEST_SAAS_URL"), os.environ.get("RECONCILER_TEST_SAAS_KEY")
+    if not (url and key):
+        pytest.skip("needs a real SaaS LiteLLM: RECONCILER_TEST_SAAS_URL and RECONCILER_TEST_SAAS_KEY")
+    return World(GatewaySettings(backend="saas-litellm", url=url, admin_key_env=KEY), directory, {KEY: key})
+
+
+WORLDS: dict[str, Callable[[ExitStack, Path], World]] = {
+    "saas-double": _saas_double,
+    "saas-real": _saas_real,
+}
+
+
+@pytest.fixture(params=sorted(WORLDS))
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    with ExitStack() as stack:
+        yield WORLDS[request.param](stack, tmp_path)
+
+
+@pytest.fixture
+def double_world(tmp_path: Path) -> Iterator[World]:
+    with ExitStack() as stack:
+        yield _saas_double(stack, tmp_path)
+
+
+@pytest.fixture(params=[name for name in sorted(WORLDS) if name not in {"embedded", "saas-real"}])
+def faulty_world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    """A world over a real socket whose requests can be broken."""
+    with ExitStack() as stack:
+        yield WORLDS[request.param](stack, tmp_path)
