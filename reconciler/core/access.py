@@ -38,6 +38,10 @@ class AccessRules(Protocol):
         """Which callable aliases a source grants in this state."""
         ...
 
+    def everything(self, team: Team) -> bool:
+        """Whether the team may call any model at all, now and in the future (LiteLLM: an empty list)."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class GroupRules:
@@ -58,6 +62,9 @@ class GroupRules:
         active = frozenset(name for name, alias in state.of(ModelAlias).items() if alias.status is Status.ACTIVE)
         groups = {name: group.model_aliases & active for name, group in state.of(AccessGroup).items()}
         return lambda source: groups.get(source.name, frozenset())
+
+    def everything(self, team: Team) -> bool:  # noqa: ARG002  no team can under these rules
+        return False
 
 
 @dataclass(frozen=True)

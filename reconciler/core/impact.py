@@ -1,0 +1,191 @@
+"""impact: what a set of changes means for each team, by effective access, money and credits."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from reconciler.core.access import Access, access
+from reconciler.core.changes import Change
+from reconciler.core.inventory import Inventory
+from reconciler.core.kinds import AccessGroup, ModelAlias, Team
+from reconciler.core.plan import Exposure, Impact, Risk, TeamImpact
+from reconciler.core.prices import PriceMap, price_of
+from reconciler.core.refs import Ref
+from reconciler.core.schedule import Order, Transition, expanded_state, transition
+from reconciler.core.state import State
+from reconciler.core.support import Support
+
+Dearest = Callable[[frozenset[str]], tuple[str, float] | None]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the meaning of a plan is computed from. `desired` holds the declared teams with their prices resolved in."""
+
+    changes: tuple[Change, ...]
+    live: State
+    desired: State
+    inventory: Inventory
+    support: Support
+    prices: PriceMap
+    order: Order = Order.GRANT_FIRST
+
+
+def impact(context: Context) -> Impact:
+    """Per team and in total. Teams for which nothing changes are left out."""
+    world = transition(context.changes, context.live, context.support)
+    teams = tuple(found for found in _teams(context, world) if _matters(found))
+    exposures = tuple(exposed(context, world)) if context.order is Order.GRANT_FIRST else ()
+    granted, taken = _credits(context.changes)
+    risk, reasons = _risk(teams, exposures, context.changes)
+    return Impact(
+        teams=teams,
+        exposures=exposures,
+        revenue_before=_revenue_before(context.inventory),
+        revenue_after=sum(team.price_usd_per_month or 0 for team in context.desired.of(Team).values()),
+        credits_granted=granted,
+        credits_taken=taken,
+        risk=risk,
+        reasons=reasons,
+    )
+
+
+def _matters(found: TeamImpact) -> bool:
+    moved = found.gained or found.lost or found.created or found.deleted or found.everything
+    money = found.price_before != found.price_after or found.plan_before != found.plan_after
+    return bool(moved or money or found.credits_before != found.credits_after)
+
+
+def _teams(context: Context, world: Transition) -> Iterator[TeamImpact]:
+    changed = {change.ref.name: change for change in context.changes if change.ref.kind == Team.kind}
+    dear_before = dearest(context.live, context.prices)
+    dear_after = dearest(world.desired, context.prices)
+    for name in sorted(world.live.of(Team).keys() | world.desired.of(Team)):
+        yield _team(name, context, world, changed.get(name), (dear_before, dear_after))
+
+
+def _team(
+    name: str, context: Context, world: Transition, change: Change | None, dear: tuple[Dearest, Dearest]
+) -> TeamImpact:
+    before, after = world.before.of(name), world.after.of(name)
+    gained, lost = after - before, before - after
+    record = context.inventory.get(Ref(Team.kind, name))
+    wish = context.desired.of(Team).get(name)
+    exists = name in world.desired.of(Team)
+    return TeamImpact(
+        team=name,
+        gained=gained,
+        lost=lost,
+        plan_before=record.applied.get("plan") if record else None,
+        plan_after=wish.plan if wish else None,
+        price_before=record.applied.get("price_usd_per_month") if record else None,
+        price_after=wish.price_usd_per_month if wish else None,
+        credits_before=_allocated(change.before if change else None),
+        credits_after=_allocated(change.after if change else None) if exists else None,
+        left_with_nothing=exists and bool(before) and not after,
+        everything=_opened(name, context, world),
+        dearest_before=dear[0](before) if gained or lost else None,
+        dearest_after=dear[1](after) if gained or lost else None,
+        created=change is not None and change.verb == "create",
+        deleted=change is not None and change.verb == "delete",
+    )
+
+
+def _allocated(team: object) -> int | None:
+    return team.credits_allocated if isinstance(team, Team) else None
+
+
+def _opened(name: str, context: Context, world: Transition) -> bool:
+    before, after = world.live.of(Team).get(name), world.desired.of(Team).get(name)
+    rules = context.support.rules
+    return after is not None and rules.everything(after) and not (before is not None and rules.everything(before))
+
+
+def dearest(state: State, prices: PriceMap) -> Dearest:
+    """A function from a set of aliases to (alias, USD per million output tokens) of its dearest; None without prices."""
+    known = {name: price_of(alias, prices)[1] for name, alias in state.of(ModelAlias).items()}
+    seen: dict[frozenset[str], tuple[str, float] | None] = {}
+
+    def find(models: frozenset[str]) -> tuple[str, float] | None:
+        if models not in seen:
+            priced = [(price, model) for model in models if (price := known.get(model)) is not None]
+            top = max(priced, default=None)
+            seen[models] = (top[1], top[0]) if top else None
+        return seen[models]
+
+    return find
+
+
+def exposed(context: Context, world: Transition) -> Iterator[Exposure]:
+    """What teams can reach while grants are done and revokes are not, though neither before nor after."""
+    widest = access(expanded_state(context.changes, context.live), context.support.rules)
+    for team in sorted(widest.teams):
+        beyond = widest.of(team) - world.before.of(team) - world.after.of(team)
+        for model in sorted(beyond):
+            yield Exposure(team, model, _because(team, model, widest))
+
+
+def _because(team: str, model: str, widest: Access) -> str:
+    groups = [source.name for source in widest.paths(team, model) if source.kind == "group"]
+    through = f"through {', '.join(groups)} " if groups else ""
+    return f"{through}until the revokes are done"
+
+
+def _credits(changes: tuple[Change, ...]) -> tuple[int, int]:
+    """(granted, taken): what new teams start with and every credit grant; a deleted team's credits are neither."""
+    amounts = [grant.amount for change in changes for grant in change.credits]
+    amounts += [_allocated(change.after) or 0 for change in changes if change.before is None]
+    return sum(a for a in amounts if a > 0), -sum(a for a in amounts if a < 0)
+
+
+def _revenue_before(inventory: Inventory) -> float:
+    teams = (record for ref, record in inventory.items() if ref.kind == Team.kind)
+    return sum(record.applied.get("price_usd_per_month") or 0 for record in teams)
+
+
+def _risk(
+    teams: tuple[TeamImpact, ...], exposures: tuple[Exposure, ...], changes: tuple[Change, ...]
+) -> tuple[Risk, tuple[str, ...]]:
+    high = _said(
+        (sum(1 for t in teams if t.lost and not t.deleted), "{} {s} a model", ("team loses", "teams lose")),
+        (sum(1 for t in teams if t.deleted), "{} {s} deleted", ("team is", "teams are")),
+        (sum(1 for t in teams if t.left_with_nothing), "{} {s} left with no model", ("team is", "teams are")),
+        (sum(1 for t in teams if t.everything), "{} {s} access to everything", ("team gets", "teams get")),
+    )
+    low = _said(
+        (sum(1 for t in teams if t.gained), "{} {s} a model", ("team gains", "teams gain")),
+        (_dearer(teams), "{} {s} a dearer model than before", ("team reaches", "teams reach")),
+        (sum(1 for t in teams if t.price_before != t.price_after), "{} {s} another price", ("team pays", "teams pay")),
+        (len({e.team for e in exposures}), "{} {s} exposed to a model for a moment", ("team is", "teams are")),
+        (
+            sum(1 for c in changes if c.ref.kind in _SHARED and c.fields),
+            "{} {s}",
+            ("shared object moves", "shared objects move"),
+        ),
+    )
+    risk = Risk.HIGH if high else Risk.LOW if low or changes else Risk.NONE
+    return risk, (*high, *low)
+
+
+_SHARED = (AccessGroup.kind, ModelAlias.kind)
+
+
+def _said(*counts: tuple[int, str, tuple[str, str]]) -> tuple[str, ...]:
+    return tuple(text.format(f"{n:,}", s=words[n != 1]) for n, text, words in counts if n)
+
+
+def _dearer(teams: tuple[TeamImpact, ...]) -> int:
+    return sum(
+        1 for t in teams if t.dearest_after and (not t.dearest_before or t.dearest_after[1] > t.dearest_before[1])
+    )
+
+
+def totals(found: Impact) -> Mapping[str, float]:
+    """The sums of an impact by name: revenue in USD per month, credits, and how many teams gain and lose."""
+    return {
+        "revenue_before": found.revenue_before,
+        "revenue_after": found.revenue_after,
+        "credits_granted": found.credits_granted,
+        "credits_taken": found.credits_taken,
+        "teams_gaining": sum(1 for team in found.teams if team.gained),
+        "teams_losing": sum(1 for team in found.teams if team.lost),
+    }

@@ -1,0 +1,68 @@
+"""safety: what apply refuses to do unasked, each with the flag that allows just that."""
+
+from collections.abc import Collection, Iterator
+
+from reconciler.core.changes import Change
+from reconciler.core.findings import Finding, error
+from reconciler.core.kinds import KINDS
+from reconciler.core.plan import Impact
+from reconciler.core.settings import Safety
+from reconciler.core.state import State
+
+EXAMPLES = 3
+FLAGS = {
+    "too-many-updates": "--allow-updates",
+    "too-many-deletes": "--allow-deletes",
+    "config-empty": "--allow-empty",
+    "protected": "--allow-protected",
+    "loss": "--allow-loss",
+    "cascade": "--allow-cascade",
+}
+
+
+def refusals(
+    changes: Collection[Change], live: State, desired: State, impact: Impact, safety: Safety
+) -> tuple[Finding, ...]:
+    """One finding per danger; `FLAGS` maps their codes to the flags that override them."""
+    return (*_empty(changes, desired), *_shares(changes, live, safety), *_losses(impact, safety))
+
+
+def _empty(changes: Collection[Change], desired: State) -> Iterator[Finding]:
+    if not len(desired) and any(change.after is None for change in changes):
+        yield refusal(
+            "config-empty", f"the config declares nothing, and {len(changes):,} live objects would be deleted"
+        )
+
+
+def _shares(changes: Collection[Change], live: State, safety: Safety) -> Iterator[Finding]:
+    for kind, cls in KINDS.items():
+        there = len(live.of(cls))
+        if there <= safety.min_objects:
+            continue
+        verbs = [change.verb for change in changes if change.ref.kind == kind]
+        for verb, code, limit in (
+            ("update", "too-many-updates", safety.max_update_percent),
+            ("delete", "too-many-deletes", safety.max_delete_percent),
+        ):
+            count = verbs.count(verb)
+            if count * 100 > there * limit:
+                text = f"{count:,} of {there:,} {cls.section} would be {verb}d, more than {limit:g} %"
+                yield refusal(code, text)
+
+
+def _losses(impact: Impact, safety: Safety) -> Iterator[Finding]:
+    losing = [team for team in impact.teams if team.lost]
+    if losing and not safety.allow_loss:
+        first = ", ".join(f"{team.team} ({', '.join(sorted(team.lost)[:EXAMPLES])})" for team in losing[:EXAMPLES])
+        more = f" and {len(losing) - EXAMPLES:,} more" if len(losing) > EXAMPLES else ""
+        verb = "team would lose" if len(losing) == 1 else "teams would lose"
+        yield refusal("loss", f"{len(losing):,} {verb} access to models: {first}{more}")
+
+
+def refusal(code: str, message: str) -> Finding:
+    return error(code, message, hint=f"{FLAGS[code]} allows it")
+
+
+def standing(found: Collection[Finding], allowed: Collection[str]) -> tuple[Finding, ...]:
+    """The refusals that no flag overrides; `allowed` holds finding codes."""
+    return tuple(finding for finding in found if finding.code not in allowed)
