@@ -1,0 +1,41 @@
+"""Findings as text: one line each where an editor can jump to it, its hint below, a count at the end."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from reconciler.core.findings import Finding, Level, ordered
+from reconciler.render.layout import printed, text
+from reconciler.render.words import count, safe
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+NOUNS = {Level.ERROR: "error", Level.WARNING: "warning", Level.INFO: "note"}
+
+
+def render_findings(findings: Iterable[Finding], *, color: bool = False) -> str:
+    """`file:line:column: error code: message` with the hint indented below, sorted by place, then a count."""
+    told = [finding for finding in ordered(findings) if finding.level is not Level.OFF]
+    lines = [line for finding in told for line in finding_lines(finding)]
+    return printed([*lines, text((tally(Counter(finding.level for finding in told)), "title"))], color=color)
+
+
+def finding_lines(finding: Finding, indent: str = "") -> Iterator["Text"]:
+    """Lines are not wrapped: editors and CI match them as they are."""
+    head = (finding.level.value, finding.level.value)
+    yield text(indent, (place(finding), "title"), head, f" {safe(finding.code)}: {safe(finding.message)}")
+    if finding.hint:
+        yield text(indent, "    ", (safe(finding.hint), "dim"))
+
+
+def place(finding: Finding) -> str:
+    """Where it is: the place in a file, else the resource it is about, else nothing."""
+    where = finding.origin or finding.ref
+    return f"{safe(str(where))}: " if where else ""
+
+
+def tally(counts: Mapping[Level, int]) -> str:
+    """`2 errors, 1 warning`; no findings at all say so."""
+    said = [count(counts[level], noun) for level, noun in NOUNS.items() if counts.get(level)]
+    return ", ".join(said) or "no findings"

@@ -1,0 +1,270 @@
+"""PlanView: every decision of how a plan is presented, taken once; a format only sets it in type.
+
+All texts in a view are safe to print (see `words.safe`); a format adds the escapes of its own markup.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from reconciler.core.findings import Finding, Level, ordered
+from reconciler.core.plan import Exposure, Impact, Plan, Risk, TeamImpact
+from reconciler.render.fields import FieldRow
+from reconciler.render.groups import SIGNS, ChangeRow, ImpactRow, Section, grouped, impact_rows, sections
+from reconciler.render.limits import ROOMY, UNLIMITED, Limits, tighter
+from reconciler.render.words import NameList, money, per_month, safe, signed_money, some
+
+__all__ = ["ChangeRow", "FieldRow", "ImpactRow", "Notice", "PlanView", "Problems", "Section", "plan_view"]
+
+LABEL = 34
+WIDTH = 95
+FREE = ("", 0.0)
+SHOWN = (Level.ERROR, Level.WARNING, Level.INFO)
+SMALL = 60
+TALLEST = 38
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A fact about some teams: `say` continues `3,000 teams ...`, e.g. `can call no model at all any more`."""
+
+    total: int
+    teams: NameList
+    say: str
+    danger: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Problems:
+    """Findings to print, and how many of which code were left out because they repeat those."""
+
+    shown: tuple[Finding, ...] = ()
+    more: tuple[tuple[Level, str, int], ...] = ()
+    counts: Mapping[Level, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many changes a verb makes, with its sign: `~ 3 to update`."""
+
+    sign: str
+    verb: str
+    number: int
+
+
+@dataclass(frozen=True)
+class PlanView:
+    """What there is to see of a plan. `more_impact` counts rows and teams that were left out; `plan` is the source.
+
+    `totals` are (what, text) pairs. `complete` says that nothing was left out, so that `--full` would add nothing.
+    """
+
+    plan: Plan
+    gateway: str
+    identity: str
+    counts: tuple[Counted, ...]
+    adopted: int
+    unchanged: int
+    foreign: int
+    risk: Risk
+    reasons: tuple[str, ...]
+    sections: tuple[Section, ...]
+    impact: tuple[ImpactRow, ...]
+    teams: int
+    more_impact: int
+    more_impact_teams: int
+    totals: tuple[tuple[str, str], ...]
+    notices: tuple[Notice, ...]
+    more_notices: int
+    problems: Problems
+    refusals: Problems
+    next: str
+    complete: bool
+
+    @property
+    def total(self) -> int:
+        return sum(counted.number for counted in self.counts)
+
+
+def plan_view(plan: Plan, *, full: bool = False) -> PlanView:
+    """The plan as people see it.
+
+    A plan of up to 60 changes is shown whole, but for long lists; a larger one is cut to what is read in one go
+    (under 40 lines of text), with a count of all that was left out. `full` shows everything.
+    """
+    if full:
+        return _view(plan, UNLIMITED)
+    if len(plan.changes) <= SMALL:
+        return _view(plan, ROOMY)
+    views = (_view(plan, limits) for limits in tighter())
+    last = next(views)
+    for view in views:
+        if _height(last) <= TALLEST:
+            break
+        last = view
+    return last
+
+
+def _view(plan: Plan, limits: Limits) -> PlanView:
+    impact = plan.impact
+    rows = impact_rows(impact.teams, limits)
+    shown = rows[: limits.groups]
+    notices = (*_standing(impact, limits), *_dearest(impact, limits), *_exposed(impact.exposures, limits))
+    view = PlanView(
+        plan=plan,
+        gateway=safe(plan.target.name),
+        identity=safe(plan.target.identity),
+        counts=_counts(plan),
+        adopted=sum(change.adopt for change in plan.changes),
+        unchanged=plan.unchanged,
+        foreign=len(plan.foreign),
+        risk=impact.risk,
+        reasons=tuple(map(safe, impact.reasons)),
+        sections=sections(plan.changes, limits),
+        impact=shown,
+        teams=len(impact.teams),
+        more_impact=len(rows) - len(shown),
+        more_impact_teams=sum(row.count for row in rows[len(shown) :]),
+        totals=_totals(impact),
+        notices=notices[: limits.notices],
+        more_notices=max(0, len(notices) - limits.notices),
+        problems=_problems(plan.findings, limits),
+        refusals=_problems(plan.refusals, limits),
+        next=_next(plan),
+        complete=True,
+    )
+    return view if limits is UNLIMITED else replace(view, complete=not _cut(view))
+
+
+def _cut(view: PlanView) -> bool:
+    changes = any(row.cut for part in view.sections for row in part.rows)
+    left_out = view.more_impact + view.more_notices + sum(part.more for part in view.sections)
+    lists = changes or any(row.cut for row in view.impact) or any(notice.teams.more for notice in view.notices)
+    return bool(left_out or lists or view.problems.more or view.refusals.more)
+
+
+def _counts(plan: Plan) -> tuple[Counted, ...]:
+    counts = plan.counts
+    return tuple(Counted(sign, verb, counts[verb]) for verb, sign in SIGNS.items())
+
+
+def _totals(impact: Impact) -> tuple[tuple[str, str], ...]:
+    return tuple(_revenue(impact)) + tuple(_credits(impact))
+
+
+def _revenue(impact: Impact) -> Iterator[tuple[str, str]]:
+    before, after = impact.revenue_before, impact.revenue_after
+    if before != after:
+        yield "revenue", f"{per_month(before)} -> {per_month(after)} ({signed_money(after - before)}/month)"
+    elif after and impact.teams:
+        yield "revenue", f"{per_month(after)}, as before"
+
+
+def _credits(impact: Impact) -> Iterator[tuple[str, str]]:
+    moves = ((impact.credits_granted, "granted"), (impact.credits_taken, "taken back"))
+    said = [f"{amount:,} {verb}" for amount, verb in moves if amount]
+    if said:
+        yield "credits", ", ".join(said)
+
+
+def _standing(impact: Impact, limits: Limits) -> Iterator[Notice]:
+    """Teams for which the plan is worse than a list of models tells."""
+    nothing = [team.team for team in impact.teams if team.left_with_nothing]
+    everything = [team.team for team in impact.teams if team.everything]
+    if nothing:
+        yield Notice(len(nothing), some(nothing, limits.examples), "left with no model at all", danger=True)
+    if everything:
+        yield Notice(len(everything), some(everything, limits.examples), "able to call every model", danger=True)
+
+
+def _dearest(impact: Impact, limits: Limits) -> Iterator[Notice]:
+    """Teams whose dearest model gets dearer, by what it becomes."""
+    dearer = [team for team in impact.teams if _gets_dearer(team)]
+    for (before, after), teams in grouped(dearer, lambda team: (team.dearest_before, team.dearest_after or FREE)):
+        was = f" (was {safe(before[0])}, {_price(before[1])})" if before else ""
+        names = [team.team for team in teams]
+        dear = f"dearest model now {safe(after[0])}, {_price(after[1])}{was}"
+        yield Notice(len(names), some(names, limits.examples), dear)
+
+
+def _gets_dearer(team: TeamImpact) -> bool:
+    if team.dearest_after is None:
+        return False
+    return team.dearest_before is None or team.dearest_after[1] > team.dearest_before[1]
+
+
+def _price(usd: float) -> str:
+    return f"{money(usd)} per million output tokens"
+
+
+def _exposed(exposures: tuple[Exposure, ...], limits: Limits) -> Iterator[Notice]:
+    for (model, because), group in grouped(exposures, lambda each: (each.model, _anonymous(each))):
+        names = {exposure.team for exposure in group}
+        say = f"exposed to {safe(model)} while the plan is applied: {safe(because)}"
+        yield Notice(len(names), some(names, limits.examples), say)
+
+
+def _anonymous(exposure: Exposure) -> str:
+    return exposure.because.replace(f"team/{exposure.team}", "the team")
+
+
+def _problems(findings: tuple[Finding, ...], limits: Limits) -> Problems:
+    """Those of one code read alike, so only some of each are shown; notes of level info only with everything."""
+    told = [each for each in ordered(findings) if each.level is not Level.INFO or limits is UNLIMITED]
+    groups = grouped(told, lambda finding: (finding.level, finding.code))
+    kept = [finding for _, group in groups for finding in group[: limits.findings]]
+    more = [(level, code, len(group) - limits.findings) for (level, code), group in groups]
+    levels = [finding.level for finding in told]
+    return Problems(
+        shown=tuple(sorted(ordered(kept), key=lambda finding: finding.level is not Level.ERROR)),
+        more=tuple((level, code, number) for level, code, number in more if number > 0),
+        counts={level: levels.count(level) for level in SHOWN},
+    )
+
+
+def _next(plan: Plan) -> str:
+    failing = [finding for finding in plan.findings if finding.level is Level.ERROR]
+    if failing:
+        return f"Fix {'the error' if len(failing) == 1 else f'the {len(failing):,} errors'}, then plan again."
+    if not plan.changes:
+        return "Nothing to do: the gateway is as declared."
+    flags = _flags(plan.refusals)
+    if plan.refusals:
+        return f"apply refuses this plan. If all of it is meant: reconciler apply {' '.join(flags)}".rstrip()
+    return "Apply it: reconciler apply"
+
+
+def _flags(refusals: tuple[Finding, ...]) -> list[str]:
+    """The flags that the hints name, each once, in order."""
+    found = (
+        flag for finding in ordered(refusals) for flag in re.findall(r"--[a-z][a-z-]*(?:=\S+)?", finding.hint or "")
+    )
+    return list(dict.fromkeys(found))
+
+
+def _height(view: PlanView) -> int:
+    """About how many lines the view takes as text."""
+    rows = [row for part in view.sections for row in part.rows]
+    prose = [*(f"{each.teams}{each.say}" for each in view.notices), "; ".join(view.reasons)]
+    heights = (
+        6,
+        sum(2 + bool(part.more) for part in view.sections),
+        sum(_tall(row.label, len(row.fields) + bool(row.more_fields)) for row in rows),
+        sum(_tall(row.label, _facts(row)) for row in view.impact) + bool(view.more_impact) + 2 * bool(view.impact),
+        len(view.totals) + bool(view.totals or view.notices),
+        sum(1 + (len(said) + 20) // WIDTH for said in prose),
+        _lines(view.problems) + _lines(view.refusals) + bool(view.more_notices),
+    )
+    return sum(heights)
+
+
+def _lines(found: Problems) -> int:
+    return sum(1 + bool(finding.hint) for finding in found.shown) + len(found.more) + 2 * bool(found.shown)
+
+
+def _tall(label: str, lines: int) -> int:
+    return max(1, lines) if len(label) <= LABEL else 1 + lines
+
+
+def _facts(row: ImpactRow) -> int:
+    return bool(row.gained) + bool(row.lost) + bool(row.plan or row.price or row.credits or row.fate)
