@@ -1,20 +1,44 @@
 """The dialect that the SaaS LiteLLM documentation describes and the embedded gateway implements."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from reconciler.core.access import GroupRules
 from reconciler.core.changes import CreditGrant, Step
-from reconciler.core.kinds import Status
+from reconciler.core.kinds import ModelAlias, Resource, Status, Team
+from reconciler.core.refs import Ref
 from reconciler.core.support import Support
 from reconciler.gateways.base import Receipt
-from reconciler.gateways.endpoints import Body, Endpoint, Request, Wire, echoed, names, never, plain, text
+from reconciler.gateways.endpoints import Body, Endpoint, Request, Wire, echoed, names, never, optional, plain
 from reconciler.gateways.http import Http
 from reconciler.gateways.rest import Dialect
+
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,199}")
+
+
+def check(ref: Ref, before: Resource | None, after: Resource | None) -> tuple[tuple[str, str, str | None], ...]:
+    """(code, message, hint) for each thing that the gateway would refuse."""
+    return tuple(_refusals(ref, before, after))
+
+
+def _refusals(ref: Ref, before: Resource | None, after: Resource | None) -> Iterator[tuple[str, str, str | None]]:
+    if before is None and after is not None and not ID.fullmatch(ref.name):
+        hint = "up to 200 letters, digits and . _ : - after a letter or digit"
+        yield "id-not-allowed", f"{ref}: the gateway does not take this id", hint
+    if isinstance(after, ModelAlias) and after.litellm_model is None:
+        yield "model-required", f"{ref}: the gateway needs litellm_model", "one alias has one model here"
+    if isinstance(after, Team) and after.organization_id is None:
+        yield "organization-required", f"{ref}: the gateway needs an organization_id", None
 
 
 def _status(body: Body) -> Status:
     return Status(body["status"])
+
+
+def _free(name: str) -> Wire:
+    """Free JSON, where none and an empty object are the same."""
+    return Wire(name, lambda _, value: {name: value or {}}, lambda body: body.get(name) or None)
 
 
 def _add_and_remove(name: str, before: Any, after: Any) -> Iterable[Request]:
@@ -36,12 +60,12 @@ MODELS = Endpoint(
     envelope="model_aliases",
     wires=(
         plain("litellm_model"),
-        text("description"),
-        plain("display_name"),
+        optional("description"),
+        optional("display_name"),
         _wire_status(),
         plain("pricing_input"),
         plain("pricing_output"),
-        plain("litellm_params"),
+        _free("litellm_params"),
     ),
     notes={"deployments": "an alias has one model"},
 )
@@ -51,14 +75,14 @@ GROUPS = Endpoint(
     collection="/api/model-access-groups",
     envelope="access_groups",
     query={"include": "model_aliases"},
-    wires=(text("description"), plain("display_name"), names("model_aliases", "alias", change=_add_and_remove)),
+    wires=(optional("description"), optional("display_name"), names("model_aliases", "alias", change=_add_and_remove)),
 )
 ORGANIZATIONS = Endpoint(
     "organization",
     id="organization_id",
     collection="/api/organizations",
     envelope="organizations",
-    wires=(plain("name"), plain("metadata")),
+    wires=(plain("name"), _free("metadata")),
 )
 TEAMS = Endpoint(
     "team",
@@ -67,7 +91,7 @@ TEAMS = Endpoint(
     envelope="teams",
     wires=(
         plain("organization_id"),
-        plain("team_alias"),
+        optional("team_alias"),
         names("access_groups", whole=True),
         Wire(
             "credits_allocated",
@@ -76,7 +100,7 @@ TEAMS = Endpoint(
             change=never,
         ),
         _wire_status(),
-        plain("metadata"),
+        _free("metadata"),
     ),
     runtime=("credits_used", "credits_remaining"),
     notes={"models": "teams get models through access groups only"},
@@ -117,6 +141,7 @@ def dialect(backend: str) -> Dialect:
         kinds={kind: endpoint.support() for kind, endpoint in ENDPOINTS.items()},
         rules=GroupRules(),  # type: ignore[arg-type]  # frozen, so `name` cannot be set
         normalise=echoed(ENDPOINTS),
+        check=check,
     )
     return Dialect(ENDPOINTS, support, grant, granted)
 

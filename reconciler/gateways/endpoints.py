@@ -152,6 +152,11 @@ def text(name: str, **more: Any) -> Wire:
     return Wire(name, lambda _, value: {name: value or ""}, lambda body: body.get(name) or None, **more)
 
 
+def optional(name: str, **more: Any) -> Wire:
+    """A text that null clears; an empty one is none."""
+    return Wire(name, lambda _, value: {name: value or None}, lambda body: body.get(name) or None, **more)
+
+
 def names(name: str, key: str | None = None, **more: Any) -> Wire:
     """A set of names: sent sorted and each once; answered as names or as objects with the name under `key`."""
 

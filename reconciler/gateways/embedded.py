@@ -1,0 +1,58 @@
+"""Backend `embedded`: the gateway that ships with the product, in process on a SQLite file, or served at a url."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from pydantic import SecretStr
+
+from reconciler.embedded.app import create_app
+from reconciler.gateways import Opening
+from reconciler.gateways.base import Gateway, GatewayError
+from reconciler.gateways.documented import ENDPOINTS, dialect
+from reconciler.gateways.http import open_http
+from reconciler.gateways.rest import RestGateway
+from reconciler.gateways.saas_litellm import ADMIN_HEADER, connection, detected, identity
+
+CONCURRENCY, MOST_CONCURRENCY = 8, 32
+SECONDS = 30.0
+DATABASE = ".reconciler/gateway.db"
+
+
+@asynccontextmanager
+async def opened(opening: Opening) -> AsyncIterator[Gateway]:
+    """In process without a url, otherwise the server there, which must speak the documented dialect."""
+    concurrency = min(opening.settings.concurrency or CONCURRENCY, MOST_CONCURRENCY)
+    seconds = opening.settings.timeout_seconds or SECONDS
+    opens = _in_process if opening.settings.url is None else _served
+    async with opens(opening, concurrency, seconds) as gateway:
+        yield gateway
+
+
+@asynccontextmanager
+async def _in_process(opening: Opening, concurrency: int, seconds: float) -> AsyncIterator[Gateway]:
+    database = (opening.directory / (opening.settings.database or DATABASE)).resolve()
+    key = opening.admin_key
+    app = create_app(database, admin_key=key)
+    headers: dict[str, SecretStr] = {ADMIN_HEADER: key} if key else {}
+    session = open_http(
+        "http://embedded",
+        headers=headers,
+        concurrency=concurrency,
+        seconds=seconds,
+        read_only=opening.read_only,
+        app=app,
+    )
+    async with session as http:
+        yield RestGateway(f"embedded {database}", concurrency, http, dialect("embedded"))
+
+
+@asynccontextmanager
+async def _served(opening: Opening, concurrency: int, seconds: float) -> AsyncIterator[Gateway]:
+    async with connection(opening, concurrency, seconds) as http:
+        found = await detected(http)
+        if found.endpoints is not ENDPOINTS:
+            raise GatewayError(
+                f"{opening.settings.url} is a SaaS LiteLLM server, not an embedded gateway",
+                hint="set backend: saas-litellm",
+            )
+        yield RestGateway(identity(opening.settings), concurrency, http, dialect("embedded"))
