@@ -28,6 +28,9 @@ _OPEN = frozenset({"*", ALL_PROXY_MODELS})
 _UNHEARD_OF = "\x00"
 _NO_ALIASES = LiteLLMTeam(())
 
+# the names that an entry, or a list of them, lets through; None for a list that has to be asked name by name
+Reached = dict[str | tuple[str, ...], frozenset[str] | None]
+
 
 class PathKind(StrEnum):
     """How an entry of a list lets a model through."""
@@ -180,24 +183,21 @@ def everything(compiled: CompiledWorld, team: LiteLLMTeam) -> bool:
     return (not team.models or not _OPEN.isdisjoint(entries)) and team_can_call(compiled, team, _UNHEARD_OF)
 
 
-def accessible(
-    compiled: CompiledWorld, team: LiteLLMTeam, reached: dict[str, frozenset[str]] | None = None
-) -> frozenset[str]:
+def accessible(compiled: CompiledWorld, team: LiteLLMTeam, reached: Reached | None = None) -> frozenset[str]:
     """The names that the team can call, out of `callable_names`; `reached` is a memo that teams of a world share."""
-    names = callable_names(compiled, team)
-    entries = [*team.models, *(entry for _, entry in _unified(compiled, team))]
     if team.blocked or not team.models:
-        return frozenset() if team.blocked else names
-    if not compiled.listed or invalid_patterns(_expanded(compiled, entries)):
-        return frozenset(name for name in names if team_can_call(compiled, team, name))
+        return frozenset() if team.blocked else callable_names(compiled, team)
     memo = {} if reached is None else reached
-    aliases = (called for name in team.model_aliases for called in (name, *compiled.called_as.get(name, ())))
-    return (names - compiled.names).union(aliases, *(_reach(compiled, entry, memo) for entry in entries))
+    lists = (team.models, *(compiled.world.groups.get(group, ()) for group in team.access_groups))
+    parts = [part for entries in lists if (part := _reach(compiled, entries, memo)) is not None]
+    if len(parts) < len(lists):
+        return frozenset(name for name in callable_names(compiled, team) if team_can_call(compiled, team, name))
+    return frozenset().union(*parts, *((name, *compiled.called_as.get(name, ())) for name in team.model_aliases))
 
 
 def accessible_to_all(compiled: CompiledWorld, teams: Iterable[LiteLLMTeam]) -> list[frozenset[str]]:
     """`accessible` of each team in turn; teams with the same grants share one answer."""
-    reached: dict[str, frozenset[str]] = {}
+    reached: Reached = {}
     answers: dict[object, frozenset[str]] = {}
     found = []
     for team in teams:
@@ -224,15 +224,24 @@ def _is_served(compiled: CompiledWorld, entry: str) -> bool:
     return routed_groups(compiled.world, compiled.routes, entry) is not None
 
 
-def _reach(compiled: CompiledWorld, entry: str, memo: dict[str, frozenset[str]]) -> frozenset[str]:
-    if entry not in memo:
-        memo[entry] = frozenset(_reached(compiled, entry))
-    return memo[entry]
+def _reach(compiled: CompiledWorld, entries: tuple[str, ...], memo: Reached) -> frozenset[str] | None:
+    if entries not in memo:
+        # without deployments or with a broken pattern, entries no longer grant each on its own
+        alone = compiled.listed and not invalid_patterns(_expanded(compiled, entries))
+        memo[entries] = frozenset().union(*(_reached(compiled, e, memo) for e in entries)) if alone else None
+    return memo[entries]
 
 
-def _reached(compiled: CompiledWorld, entry: str) -> Iterator[str]:
-    if "*" in entry or entry in _SENTINELS:
-        yield from (n for n in compiled.names if any(_kind(compiled, entry, c) for c in _candidates(compiled, n)))
-        return
-    for name in (entry, *compiled.tagged.get(entry, ())):
-        yield from {name, *compiled.called_as.get(name, ())} & compiled.names
+def _reached(compiled: CompiledWorld, entry: str, memo: Reached) -> frozenset[str]:
+    found = memo.get(entry)
+    if found is None:
+        found = memo[entry] = frozenset(_granted(compiled, entry))
+    return found
+
+
+def _granted(compiled: CompiledWorld, entry: str) -> Iterable[str]:
+    if "*" in entry or entry in {ALL_TEAM_MODELS, ALL_PROXY_MODELS}:
+        return (n for n in compiled.names if any(_kind(compiled, entry, c) for c in _candidates(compiled, n)))
+    names = (entry, *compiled.tagged.get(entry, ()))
+    called = {called for name in names for called in (name, *compiled.called_as.get(name, ()))} & compiled.names
+    return called | {entry} if _is_served(compiled, entry) else called

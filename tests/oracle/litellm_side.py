@@ -4,14 +4,16 @@ Only the database edge is replaced: `get_access_object`, which reads one unified
 """
 
 import asyncio
+import logging
 import os
 import re
 import warnings
 from types import SimpleNamespace
 from unittest import mock
 
-from reconciler.core.litellm_world import LiteLLMTeam, LiteLLMWorld, invalid_patterns
 from worlds import Case
+
+from reconciler.core.litellm_world import LiteLLMTeam, LiteLLMWorld, invalid_patterns
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 os.environ["LITELLM_TELEMETRY"] = "False"
@@ -23,6 +25,7 @@ with warnings.catch_warnings():
     from litellm.proxy.auth import auth_checks
 
 litellm.telemetry = False
+logging.getLogger("LiteLLM").setLevel(logging.ERROR)
 litellm.suppress_debug_info = True
 
 FAILURES = (re.error, OverflowError)  # what a broken pattern raises: the call ends with 401
@@ -80,7 +83,9 @@ def _lookups(world: LiteLLMWorld, team: LiteLLMTeam) -> list:
 
 
 async def _can_call(case: Case, made: litellm.Router, get_models_from_access_groups) -> bool:
-    table = LiteLLM_TeamTable(team_id="team-1", models=list(case.team.models), access_group_ids=list(case.team.access_groups))
+    table = LiteLLM_TeamTable(
+        team_id="team-1", models=list(case.team.models), access_group_ids=list(case.team.access_groups)
+    )
     with mock.patch.object(auth_checks, "get_models_from_access_groups", get_models_from_access_groups):
         try:
             return await auth_checks.can_team_access_model(
@@ -90,16 +95,36 @@ async def _can_call(case: Case, made: litellm.Router, get_models_from_access_gro
             return False
 
 
+def guessed_spelling(name: str) -> str | None:
+    """The second spelling that LiteLLM matches a wildcard against, None where it guesses none or the same."""
+    with mock.patch.object(auth_checks, "is_model_allowed_by_pattern", lambda model, allowed_model_pattern: model):
+        spelling = auth_checks._model_custom_llm_provider_matches_wildcard_pattern(name, "*")
+    return spelling if spelling and spelling != name else None
+
+
 def blocked(team: LiteLLMTeam, world: LiteLLMWorld, model: str) -> bool:
     """Whether LiteLLM's whole check of a request refuses the team because it is blocked."""
-    from fastapi import Request
+    from fastapi import Request  # noqa: PLC0415  # only for this check
 
     table = LiteLLM_TeamTable(team_id="team-1", models=list(team.models), blocked=team.blocked)
-    request = Request({"type": "http", "headers": [], "path": "/chat/completions", "query_string": b"", "method": "POST"})
+    request = Request(
+        {"type": "http", "headers": [], "path": "/chat/completions", "query_string": b"", "method": "POST"}
+    )
     try:
         asyncio.run(
             auth_checks.common_checks(
-                {"model": model}, table, None, None, None, {}, "/chat/completions", router(world), _EDGE, None, request, True
+                {"model": model},
+                table,
+                None,
+                None,
+                None,
+                {},
+                "/chat/completions",
+                router(world),
+                _EDGE,
+                None,
+                request,
+                True,
             )
         )
     except Exception as error:  # noqa: BLE001  # common_checks raises a bare Exception for a blocked team

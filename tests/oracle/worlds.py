@@ -8,8 +8,9 @@ from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 
+from reconciler.core import litellm_access
 from reconciler.core.litellm_providers import InferProvider, infer_provider, provider_catalog
-from reconciler.core.litellm_world import Deployment, LiteLLMTeam, LiteLLMWorld
+from reconciler.core.litellm_world import Deployment, LiteLLMTeam, LiteLLMWorld, compile_world
 
 BARE = [
     "gpt-4o", "gpt-4o-mini", "GPT-4o", "gptX4o", "gpt.4o", "gpt-image-9", "o3", "text-embedding-3-small", "claude-opus-4-8", "claude-2",
@@ -21,7 +22,20 @@ NAMESPACED = [
     "cohere/command-r", "cohere_chat/command-r", "azure/command-r-plus", "azure/gpt-4o", "bedrock/us.nova", "bedrockz/anthropic.claude-x-1",
     "foo/bar", "foo/ft:gpt-4x", "foo/gpt-4o", "vertex_ai/gemini-2.5-pro", "bedrock_mantle/us-east-1/gpt-x", "None/llama3",
 ]  # fmt: skip
-DEPLOYED_PATTERNS = ["openai/*", "anthropic/*", "*", "prod.*", "claude*", "bedrock/us.*", "foo/*", "*/gpt-4o", "None/*", "gpt-*-mini", "openai/gpt-*", "o*"]
+DEPLOYED_PATTERNS = [
+    "openai/*",
+    "anthropic/*",
+    "*",
+    "prod.*",
+    "claude*",
+    "bedrock/us.*",
+    "foo/*",
+    "*/gpt-4o",
+    "None/*",
+    "gpt-*-mini",
+    "openai/gpt-*",
+    "o*",
+]
 PATTERNS = [
     "openai/*", "anthropic/*", "*", "**", "*/*", "gpt.4o*", "gpt-4o*", "GPT-*", "*-mini", "prod.*", "prod.chat*", "cohere_chat/*", "bedrock/*",
     "anthropic_text/*", "foo/*", "foo/ba.*", "a|gpt-4o*", "gpt-4o+*", "openai/gpt-4*", "[gm]*", "vertex_ai/*", "cohere/*", "bedrock_mantle/gpt*",
@@ -49,10 +63,25 @@ class Case:
 
 
 @cache
-def infer_from_price_map() -> InferProvider:
+def price_map() -> dict:
     spec = find_spec("litellm")  # finds the package without the seconds of importing it
-    prices = Path(spec.origin).with_name("model_prices_and_context_window_backup.json")
-    return partial(infer_provider, provider_catalog(json.loads(prices.read_text())))
+    return json.loads(Path(spec.origin).with_name("model_prices_and_context_window_backup.json").read_text())
+
+
+@cache
+def infer_from_price_map() -> InferProvider:
+    return partial(infer_provider, provider_catalog(price_map()))
+
+
+def disagreements(decided: list[tuple[Case, bool]]) -> list[str]:
+    compiled = {
+        id(world): compile_world(world) for world in {id(case.world): case.world for case, _ in decided}.values()
+    }
+    return [
+        f"LiteLLM says {theirs}: {case}"
+        for case, theirs in decided
+        if litellm_access.team_can_call(compiled[id(case.world)], case.team, case.model) != theirs
+    ]
 
 
 def cases(seed: int, worlds: int, teams_per_world: int = 5, names_per_team: int = 12) -> Iterator[Case]:
@@ -67,10 +96,16 @@ def cases(seed: int, worlds: int, teams_per_world: int = 5, names_per_team: int 
 
 def random_world(rng: random.Random) -> LiteLLMWorld:
     deployments = tuple(_deployment(rng) for _ in range(rng.choice([0, 1, 3, 5, 7, 9])))
-    deployments += tuple(Deployment(d.model_name, d.litellm_model, _tags(rng)) for d in deployments if rng.random() < 0.3)
+    deployments += tuple(
+        Deployment(d.model_name, d.litellm_model, _tags(rng)) for d in deployments if rng.random() < 0.3
+    )
     known = [d.model_name for d in deployments]
-    router = {rng.choice(ALIASES): rng.choice([*known, *known, *BARE, *NAMESPACED, *ALIASES]) for _ in range(rng.randrange(4))}
-    groups = {name: _entries(rng, [*known, *router], rng.randrange(5)) for name in rng.sample(UNIFIED, rng.randrange(1, 5))}
+    router = {
+        rng.choice(ALIASES): rng.choice([*known, *known, *BARE, *NAMESPACED, *ALIASES]) for _ in range(rng.randrange(4))
+    }
+    groups = {
+        name: _entries(rng, [*known, *router], rng.randrange(5)) for name in rng.sample(UNIFIED, rng.randrange(1, 5))
+    }
     return LiteLLMWorld(deployments, groups, router, infer_from_price_map())
 
 
@@ -94,7 +129,7 @@ def random_team(rng: random.Random, world: LiteLLMWorld) -> LiteLLMTeam:
 
 def _entries(rng: random.Random, known: list[str], count: int) -> tuple[str, ...]:
     pools = [known or BARE, BARE, NAMESPACED, PATTERNS, TAGS[:3], SENTINELS, BROKEN, ["gone", "GPT-4O", "Beta"]]
-    return tuple(rng.choice(rng.choices(pools, [40, 12, 12, 25, 20, 6, 2, 5])[0]) for _ in range(count))
+    return tuple(rng.choice(rng.choices(pools, [40, 12, 12, 25, 20, 10, 2, 5])[0]) for _ in range(count))
 
 
 def _names(rng: random.Random, world: LiteLLMWorld, team: LiteLLMTeam, count: int) -> list[str]:
