@@ -1,0 +1,136 @@
+"""Model access groups: named sets of aliases, granted to teams as one."""
+
+import sqlite3
+from typing import Annotated, Any, Literal
+
+from fastapi import Query
+from fastapi.responses import JSONResponse
+
+from reconciler.embedded.answers import AccessGroupAnswer, AccessGroupDetail, AccessGroupList, GroupDeleted
+from reconciler.embedded.bodies import AccessGroupCreate, AccessGroupUpdate, After, GroupModels, Limit, PathId
+from reconciler.embedded.context import Here, exists, missing
+from reconciler.embedded.membership import add_models, gathered, remove_models, require_aliases, set_models
+from reconciler.embedded.routing import admin_router, answers, page
+
+router = admin_router("model-access-groups", "model access groups")
+
+_INSERT = "INSERT INTO access_groups VALUES (:group_name, :description, :display_name, :now, :now)"
+_UPDATE = """
+    UPDATE access_groups SET description = :description, display_name = :display_name, updated_at = :now
+    WHERE group_name = :group_name
+"""
+_LIST = """
+    SELECT group_name, description, display_name,
+    (SELECT count(*) FROM group_aliases m WHERE m.group_name = g.group_name) AS model_count,
+    (SELECT count(*) FROM team_groups t WHERE t.group_name = g.group_name) AS team_count
+    FROM access_groups g WHERE group_name > :after ORDER BY group_name LIMIT :limit
+"""
+_NAMES = """
+    SELECT group_name, alias FROM group_aliases WHERE group_name IN (SELECT value FROM json_each(?)) ORDER BY position
+"""
+_MODELS = """
+    SELECT alias, litellm_model, description FROM group_aliases JOIN model_aliases USING (alias)
+    WHERE group_name = ? ORDER BY position
+"""
+_TEAMS = "SELECT team_id FROM team_groups WHERE group_name = ? ORDER BY team_id"
+Include = Annotated[
+    Literal["model_aliases"] | None, Query(description="Adds the names of each group's aliases to its row.")
+]
+
+
+@router.post("/create", **answers(AccessGroupAnswer))
+async def create_access_group(body: AccessGroupCreate, here: Here) -> JSONResponse:
+    """Creates a group of existing aliases; 404 names an alias that does not exist."""
+    with here.store.write() as db:
+        if _find(db, body.group_name):
+            raise exists("Model access group", body.group_name)
+        require_aliases(db, body.model_aliases)
+        now = here.stamp()
+        db.execute(_INSERT, {**body.model_dump(exclude={"model_aliases"}), "now": now})
+        add_models(db, body.group_name, body.model_aliases, now)
+        return _group(db, body.group_name)
+
+
+@router.get("", **answers(AccessGroupList))
+async def list_access_groups(
+    here: Here, include: Include = None, limit: Limit = None, after: After = None
+) -> JSONResponse:
+    """Every group, by name, with how many aliases it holds and how many teams have it."""
+    with here.store.read() as db:
+        rows = [dict(row) for row in db.execute(_LIST, page(after, limit))]
+        names = gathered(db, _NAMES, [row["group_name"] for row in rows]) if include else {}
+    if include:
+        rows = [{**row, "model_aliases": names.get(row["group_name"], [])} for row in rows]
+    return JSONResponse({"access_groups": rows})
+
+
+@router.get("/{group_name}", **answers(AccessGroupDetail))
+async def get_access_group(group_name: PathId, here: Here) -> JSONResponse:
+    """A group with its aliases and the teams that have it."""
+    with here.store.read() as db:
+        group = _row(db, group_name)
+        models = [dict(row) for row in db.execute(_MODELS, (group_name,))]
+        return JSONResponse({**group, "model_aliases": models, "teams_with_access": _teams(db, group_name)})
+
+
+@router.put("/{group_name}", **answers(AccessGroupAnswer))
+async def update_access_group(group_name: PathId, body: AccessGroupUpdate, here: Here) -> JSONResponse:
+    """Changes the given fields; `model_aliases` is the whole set."""
+    with here.store.write() as db:
+        given, now = body.given(), here.stamp()
+        db.execute(_UPDATE, {**_row(db, group_name), **given, "now": now})
+        if "model_aliases" in given:
+            require_aliases(db, body.model_aliases)
+            set_models(db, group_name, body.model_aliases, now)
+        return _group(db, group_name)
+
+
+@router.post("/{group_name}/add-models", **answers(AccessGroupAnswer))
+async def add_models_to_group(group_name: PathId, body: GroupModels, here: Here) -> JSONResponse:
+    """Adds aliases; every team that has the group can call them from the next request on."""
+    with here.store.write() as db:
+        _row(db, group_name)
+        require_aliases(db, body.model_aliases)
+        add_models(db, group_name, body.model_aliases, here.stamp())
+        return _group(db, group_name)
+
+
+@router.post("/{group_name}/remove-models", **answers(AccessGroupAnswer))
+async def remove_models_from_group(group_name: PathId, body: GroupModels, here: Here) -> JSONResponse:
+    """Removes aliases; those that exist but are not in the group are no error."""
+    with here.store.write() as db:
+        _row(db, group_name)
+        require_aliases(db, body.model_aliases)
+        remove_models(db, group_name, body.model_aliases, here.stamp())
+        return _group(db, group_name)
+
+
+@router.delete("/{group_name}", **answers(GroupDeleted))
+async def delete_access_group(group_name: PathId, here: Here) -> JSONResponse:
+    """Deletes a group and removes it from all teams. They keep what other groups give them."""
+    with here.store.write() as db:
+        _row(db, group_name)
+        teams = _teams(db, group_name)
+        db.execute("DELETE FROM access_groups WHERE group_name = ?", (group_name,))
+    message = f"Model access group '{group_name}' deleted"
+    return JSONResponse({"group_name": group_name, "removed_from_teams": teams, "message": message})
+
+
+def _find(db: sqlite3.Connection, group_name: str) -> sqlite3.Row | None:
+    row: sqlite3.Row | None = db.execute("SELECT * FROM access_groups WHERE group_name = ?", (group_name,)).fetchone()
+    return row
+
+
+def _row(db: sqlite3.Connection, group_name: str) -> dict[str, Any]:
+    if row := _find(db, group_name):
+        return dict(row)
+    raise missing("Model access group", group_name)
+
+
+def _group(db: sqlite3.Connection, group_name: str) -> JSONResponse:
+    names = gathered(db, _NAMES, [group_name]).get(group_name, [])
+    return JSONResponse({**_row(db, group_name), "model_aliases": names})
+
+
+def _teams(db: sqlite3.Connection, group_name: str) -> list[str]:
+    return [row["team_id"] for row in db.execute(_TEAMS, (group_name,))]

@@ -1,0 +1,66 @@
+"""May this team call this model now? The checks in the documented order: group, active, credits, alias."""
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler.embedded.context import InFlight
+from reconciler.embedded.credit_rows import Credits
+from reconciler.embedded.refusals import CallRefused
+from reconciler.embedded.team_rows import allowed
+from reconciler.embedded.teams import key_hash
+
+_BY_KEY = "SELECT * FROM teams WHERE key_hash = ?"
+_IN_A_GROUP = """
+    SELECT 1 FROM team_groups JOIN group_aliases USING (group_name) WHERE team_id = ? AND alias = ? LIMIT 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A call that may go to LiteLLM."""
+
+    team_id: str
+    alias: str
+    litellm_model: str
+    parameters: dict[str, Any]
+
+
+def team_of(db: sqlite3.Connection, virtual_key: str | None) -> sqlite3.Row:
+    """The team whose key it is; 401 for any other."""
+    row: sqlite3.Row | None = db.execute(_BY_KEY, (key_hash(virtual_key),)).fetchone() if virtual_key else None
+    if row is None:
+        raise CallRefused(401, "Invalid API key", "Send the team's virtual key as Authorization: Bearer sk-...")
+    return row
+
+
+def admit(db: sqlite3.Connection, virtual_key: str | None, model: str, in_flight: InFlight) -> Admitted:
+    """The call, checked. Raises CallRefused with the documented words."""
+    team = team_of(db, virtual_key)
+    if not db.execute(_IN_A_GROUP, (team["team_id"], model)).fetchone():
+        raise _denied(db, team["team_id"], f"Team does not have access to model '{model}'")
+    require_active(team)
+    if Credits.of(team).remaining - in_flight[team["team_id"]] <= 0:
+        raise no_credits(team["team_id"])
+    return _resolved(db, team["team_id"], model)
+
+
+def require_active(team: sqlite3.Row) -> None:
+    if team["status"] != "active":
+        raise CallRefused(403, "Team suspended", "Team access is suspended. Please contact support.")
+
+
+def no_credits(team_id: str) -> CallRefused:
+    return CallRefused(403, "Insufficient credits", f"Team '{team_id}' has no credits left", credits_remaining=0)
+
+
+def _resolved(db: sqlite3.Connection, team_id: str, model: str) -> Admitted:
+    alias = db.execute("SELECT * FROM model_aliases WHERE alias = ?", (model,)).fetchone()
+    if alias["status"] != "active":
+        raise _denied(db, team_id, f"Model '{model}' is {alias['status']}")
+    return Admitted(team_id, model, alias["litellm_model"], json.loads(alias["litellm_params"]))
+
+
+def _denied(db: sqlite3.Connection, team_id: str, message: str) -> CallRefused:
+    return CallRefused(403, "Model access denied", message, available_models=allowed(db, team_id))

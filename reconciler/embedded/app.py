@@ -1,0 +1,67 @@
+"""The embedded gateway as an ASGI app: served by `reconciler gateway serve`, or called in process."""
+
+import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+from pydantic import SecretStr
+
+from reconciler.embedded import access_groups, calls, model_aliases, organizations, refusals, teams
+from reconciler.embedded import credits as team_credits
+from reconciler.embedded.context import Context, Here
+from reconciler.embedded.store import Store
+
+TITLE = "Reconciler embedded gateway"
+DESCRIPTION = """
+An LLM gateway: **teams** call **model aliases** that their **access groups** hold, and pay with **credits**.
+
+* Management under `/api`: where the gateway was started with an admin key, send it as `X-Admin-Key`.
+* Calls under `/v1`, compatible with OpenAI: send the team's virtual key as `Authorization: Bearer sk-...`.
+* Bodies are JSON whatever their Content-Type says. Every request is one transaction: a refused one changed nothing.
+* Lists come by id; `limit` and `after` (the last id of the page before) page through them.
+"""
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def new_token() -> str:
+    """What makes a virtual key unguessable: 256 random bits."""
+    return secrets.token_urlsafe(32)
+
+
+def create_app(
+    database: str | Path,
+    *,
+    admin_key: SecretStr | None = None,
+    now: Callable[[], datetime] = utc_now,
+    tokens: Callable[[], str] = new_token,
+) -> FastAPI:
+    """A gateway on the SQLite file at `database` (made when absent), or `":memory:"`.
+
+    With an `admin_key` every management call must send it. `now` and `tokens` are the clock and the source of virtual
+    keys. Raises ReconcilerError where the database cannot be opened.
+    """
+    app = FastAPI(title=TITLE, version="1", description=DESCRIPTION)
+    app.state.context = Context(Store(database), now, tokens, admin_key)
+    for part in (organizations, model_aliases, access_groups, teams, team_credits, calls):
+        app.include_router(part.router)
+    app.add_api_route("/health", _health, tags=["health"], summary="Is the gateway up, and its database?")
+    refusals.install(app)
+    return app
+
+
+def close(app: FastAPI) -> None:
+    """Closes the app's database; a request after that opens it again."""
+    context: Context = app.state.context
+    context.store.close()
+
+
+async def _health(here: Here) -> JSONResponse:
+    with here.store.read() as db:
+        db.execute("SELECT 1 FROM teams LIMIT 1").fetchall()
+    return JSONResponse({"status": "healthy"})

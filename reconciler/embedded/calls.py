@@ -1,0 +1,144 @@
+"""The team's request path, compatible with OpenAI: a virtual key, a model alias, and LiteLLM behind it."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Self
+
+from fastapi import APIRouter, Request, Security
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.security import HTTPBearer
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from reconciler.embedded.admission import Admitted, admit, no_credits, require_active, team_of
+from reconciler.embedded.bodies import PathId
+from reconciler.embedded.completion import ProviderFailed, chunks, complete
+from reconciler.embedded.context import Context, Here
+from reconciler.embedded.credit_rows import deduct, refund
+from reconciler.embedded.front import JsonRoute, bearer
+from reconciler.embedded.refusals import CallRefused
+from reconciler.embedded.team_rows import allowed
+
+# What a caller may ask for. Everything else could redirect the call or reach the gateway's own credentials.
+PARAMETERS = frozenset(
+    (
+        *(
+            "audio",
+            "frequency_penalty",
+            "function_call",
+            "functions",
+            "logit_bias",
+            "logprobs",
+            "max_completion_tokens",
+        ),
+        *("max_tokens", "metadata", "modalities", "n", "parallel_tool_calls", "prediction", "presence_penalty"),
+        *("reasoning_effort", "response_format", "seed", "service_tier", "stop", "store", "stream_options"),
+        *("temperature", "tool_choice", "tools", "top_logprobs", "top_p", "user", "verbosity", "web_search_options"),
+    )
+)
+
+_KEY = Security(HTTPBearer(auto_error=False, description="The team's virtual key."))
+_WORDS: dict[int | str, dict[str, Any]] = {
+    401: {"description": "The virtual key is missing or unknown."},
+    403: {"description": "Model access denied (with `available_models`), team suspended, or insufficient credits."},
+    502: {"description": "The provider gave no answer; no credit was taken."},
+}
+router = APIRouter(tags=["calls"], route_class=JsonRoute, dependencies=[_KEY], responses=_WORDS)
+
+
+class ChatRequest(BaseModel):
+    """A chat completion as OpenAI defines it; `model` is one of the team's aliases."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    model: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    messages: Annotated[list[dict[str, Any]], Field(min_length=1)]
+    stream: bool = False
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if unknown := sorted((self.model_extra or {}).keys() - PARAMETERS):
+            raise ValueError(f"{unknown[0]}: unknown field")
+        return self
+
+    def sent(self) -> dict[str, Any]:
+        """What goes on to LiteLLM."""
+        return self.model_dump(exclude={"model"}, exclude_unset=True)
+
+
+@router.post("/v1/chat/completions", response_model=None)
+async def chat_completions(body: ChatRequest, request: Request, here: Here) -> Response:
+    """Answers a chat through the alias's model. One credit per successful call; `stream: true` answers as SSE."""
+    return await _answer(here, bearer(request), body)
+
+
+@router.post("/api/jobs/{job_id}/llm-call", response_model=None)
+async def llm_call(job_id: PathId, body: ChatRequest, request: Request, here: Here) -> Response:  # noqa: ARG001
+    """The same call under the path of the access-group documentation; jobs are the caller's own, none is kept here."""
+    return await _answer(here, bearer(request), body)
+
+
+@router.get("/v1/models", response_model=None)
+async def list_models(request: Request, here: Here) -> JSONResponse:
+    """The aliases that the team may call."""
+    with here.store.read() as db:
+        team = team_of(db, bearer(request))
+        require_active(team)
+        models = [{"id": alias, "object": "model", "owned_by": "reconciler"} for alias in allowed(db, team["team_id"])]
+    return JSONResponse({"object": "list", "data": models})
+
+
+async def _answer(here: Context, virtual_key: str | None, body: ChatRequest) -> Response:
+    with here.store.read() as db:
+        call = admit(db, virtual_key, body.model, here.in_flight)
+    with here.in_flight.held(call.team_id):
+        return await (_streamed if body.stream else _whole)(here, call, body)
+
+
+async def _whole(here: Context, call: Admitted, body: ChatRequest) -> Response:
+    try:
+        answer = await complete(call.litellm_model, call.parameters, body.sent())
+    except ProviderFailed as failure:
+        raise _no_answer(call, failure) from failure
+    _charge(here, call)
+    return JSONResponse({**answer.model_dump(), "model": call.alias})
+
+
+async def _streamed(here: Context, call: Admitted, body: ChatRequest) -> Response:
+    """The first chunk is awaited before anything is answered: a provider that fails at once is a plain 502."""
+    try:
+        parts = chunks(await complete(call.litellm_model, call.parameters, body.sent()))
+        first = await anext(parts, None)
+    except ProviderFailed as failure:
+        raise _no_answer(call, failure) from failure
+    if first is None:
+        raise _no_answer(call, ProviderFailed("the provider sent an empty stream"))
+    _charge(here, call)
+    return StreamingResponse(_events(here, call, first, parts), media_type="text/event-stream")
+
+
+async def _events(
+    here: Context, call: Admitted, first: dict[str, Any], rest: AsyncIterator[dict[str, Any]]
+) -> AsyncIterator[str]:
+    try:
+        yield _event({**first, "model": call.alias})
+        async for part in rest:
+            yield _event({**part, "model": call.alias})
+    except ProviderFailed as failure:
+        with here.store.write() as db:
+            refund(db, call.team_id, f"Call to {call.alias} broke off", here.stamp())
+        yield _event(_no_answer(call, failure).body)
+    yield "data: [DONE]\n\n"
+
+
+def _event(data: dict[str, Any]) -> str:
+    return f"data: {json.dumps(data, ensure_ascii=False)}\n\n"
+
+
+def _charge(here: Context, call: Admitted) -> None:
+    with here.store.write() as db:
+        if not deduct(db, call.team_id, f"Call to {call.alias}", here.stamp()):
+            raise no_credits(call.team_id)
+
+
+def _no_answer(call: Admitted, failure: ProviderFailed) -> CallRefused:
+    return CallRefused(502, "Provider error", f"No answer for model '{call.alias}': {failure}")

@@ -1,0 +1,67 @@
+"""The edge to LiteLLM: imported at the first call that reaches it, in a thread, and offline."""
+
+import asyncio
+import importlib
+import os
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from reconciler.embedded.parameters import MissingVariable, resolved
+
+TIMEOUT = 600.0  # seconds for one answer, unless the alias's litellm_params say otherwise
+
+_WHY = {
+    "AuthenticationError": "the provider refused the gateway's credentials",
+    "PermissionDeniedError": "the provider refused the gateway's credentials",
+    "NotFoundError": "the provider does not know the model",
+    "RateLimitError": "the provider's rate limit is reached",
+    "Timeout": "the provider did not answer in time",
+    "APIConnectionError": "the provider cannot be reached",
+    "ContextWindowExceededError": "the messages are too long for the model",
+    "ContentPolicyViolationError": "the provider's content policy refused the messages",
+    "UnsupportedParamsError": "the model does not support one of the parameters",
+    "BadRequestError": "the provider or LiteLLM refused the request",
+    "ServiceUnavailableError": "the provider is not available",
+}
+
+
+class ProviderFailed(Exception):  # noqa: N818 - its name says what happened
+    """No answer from the provider. The text never repeats the provider's words: they may quote a key."""
+
+
+async def complete(litellm_model: str, parameters: Mapping[str, Any], request: Mapping[str, Any]) -> Any:
+    """LiteLLM's answer, or its stream of chunks where the request says `stream`. Raises ProviderFailed."""
+    try:
+        litellm = await asyncio.to_thread(_litellm)
+        sent = {"timeout": TIMEOUT, **resolved(dict(parameters)), **request, "model": litellm_model}
+        return await litellm.acompletion(**sent)
+    except Exception as error:
+        raise ProviderFailed(why(error)) from error
+
+
+async def chunks(stream: Any) -> AsyncIterator[dict[str, Any]]:
+    """The chunks of a streamed answer. Raises ProviderFailed."""
+    try:
+        async for chunk in stream:
+            yield chunk.model_dump(exclude_none=True)
+    except Exception as error:
+        raise ProviderFailed(why(error)) from error
+
+
+def why(error: Exception) -> str:
+    """What failed, in our words: the kind of error and its status, never its text."""
+    if isinstance(error, MissingVariable):
+        return f"the environment variable {error} is not set in the gateway"
+    status = getattr(error, "status_code", None)
+    kind = type(error).__name__ + (f" {status}" if isinstance(status, int) else "")
+    return f"{_WHY.get(type(error).__name__, 'the call failed')} ({kind})"
+
+
+def _litellm() -> Any:
+    # Without these, the import fetches a price map and reads a .env file.
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    os.environ.setdefault("LITELLM_MODE", "PRODUCTION")
+    litellm: Any = importlib.import_module("litellm")
+    litellm.suppress_debug_info = True
+    litellm.telemetry = False
+    return litellm

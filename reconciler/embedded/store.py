@@ -1,0 +1,134 @@
+"""The SQLite file: one connection, one transaction per request.
+
+A served process and an in-process client may use one file at once: WAL lets readers and a writer work side by side,
+and a writer says so at its start (BEGIN IMMEDIATE), because a transaction that reads first cannot wait for another.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+
+from reconciler.core.findings import ReconcilerError, error
+from reconciler.embedded.tables import FORMAT, TABLES
+
+PATIENCE = 10.0  # seconds to wait for another process's transaction
+MEMORY = ":memory:"
+
+
+class Store:
+    """An open database. Calls may come from several threads; one transaction runs at a time.
+
+    Raises ReconcilerError where the file cannot be opened, is no database, or is of a newer version.
+    """
+
+    def __init__(self, database: str | Path) -> None:
+        self.database = str(database)
+        self._lock = threading.RLock()
+        self._connection: sqlite3.Connection | None = _open(self.database)
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """A consistent view for the length of the block."""
+        with self._transaction("BEGIN") as db:
+            yield db
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """Everything in the block, or nothing when it raises."""
+        with self._transaction("BEGIN IMMEDIATE") as db:
+            yield db
+
+    def close(self) -> None:
+        """Closes the file; the next use opens it again. A database in memory is gone."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+            self._connection = None
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            db = self._connection = self._connection or _open(self.database)
+            db.execute(begin)
+            try:
+                yield db
+                db.execute("COMMIT")
+            except BaseException:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise
+
+
+def _open(database: str) -> sqlite3.Connection:
+    try:
+        if database != MEMORY:
+            Path(database).expanduser().absolute().parent.mkdir(parents=True, exist_ok=True)
+        return _ready(_connect(database))
+    except (OSError, sqlite3.Error) as failure:
+        raise ReconcilerError(
+            error("gateway", f"the embedded gateway cannot open its database {database}: {failure}")
+        ) from failure
+
+
+def _connect(database: str) -> sqlite3.Connection:
+    path = database if database == MEMORY else str(Path(database).expanduser().absolute())
+    db = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+    db.row_factory = sqlite3.Row
+    return db
+
+
+def _ready(db: sqlite3.Connection) -> sqlite3.Connection:
+    try:
+        _switch_to_wal(db)
+        # NORMAL: a killed process loses nothing; a power cut may lose the last commits, never half of one.
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.execute("PRAGMA foreign_keys = ON")
+        _bring_up_to_date(db)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _switch_to_wal(db: sqlite3.Connection) -> None:
+    """SQLite does not wait by itself where two processes open a new file at once."""
+    until = monotonic() + PATIENCE
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as failure:
+            if "locked" not in str(failure) or monotonic() > until:
+                raise
+            sleep(0.02)
+        else:
+            return
+
+
+def _bring_up_to_date(db: sqlite3.Connection) -> None:
+    if _format(db) == FORMAT:
+        return
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        if _format(db) == 0:
+            _create(db)
+        db.execute("COMMIT")
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    if (found := _format(db)) != FORMAT:
+        raise sqlite3.DatabaseError(f"its format is {found}, this version knows {FORMAT}: upgrade reconciler")
+
+
+def _create(db: sqlite3.Connection) -> None:
+    if db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+        raise sqlite3.DatabaseError("the file holds somebody else's tables")
+    for table in TABLES:
+        db.execute(table)
+    db.execute(f"PRAGMA user_version = {FORMAT}")
+
+
+def _format(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])

@@ -1,0 +1,139 @@
+"""Teams: who calls models, with one virtual key, groups and credits."""
+
+import hashlib
+import json
+import sqlite3
+from typing import Annotated, Any, Literal
+
+from fastapi import Query
+from fastapi.responses import JSONResponse
+
+from reconciler.embedded.answers import Deleted, TeamDetail, TeamList, TeamWithKey
+from reconciler.embedded.bodies import After, Limit, PathId, Status, TeamCreate, TeamUpdate
+from reconciler.embedded.context import Context, Here, exists
+from reconciler.embedded.credit_rows import Credits, record
+from reconciler.embedded.membership import set_groups
+from reconciler.embedded.organizations import organization
+from reconciler.embedded.routing import admin_router, answers, page
+from reconciler.embedded.team_rows import all_teams, team, team_row, with_allowed
+
+router = admin_router("teams", "teams")
+
+_INSERT = """
+    INSERT INTO teams VALUES (:team_id, :organization_id, :team_alias, :status, :credits_allocated, 0, :metadata,
+    :key_hash, :now, :now)
+"""
+_UPDATE = """
+    UPDATE teams SET organization_id = :organization_id, team_alias = :team_alias, status = :status,
+    credits_allocated = :credits_allocated, metadata = :metadata, updated_at = :now WHERE team_id = :team_id
+"""
+_SET_STATUS = "UPDATE teams SET status = ?, updated_at = ? WHERE team_id = ?"
+_SET_KEY = "UPDATE teams SET key_hash = ?, updated_at = ? WHERE team_id = ?"
+Include = Annotated[
+    Literal["allowed_model_aliases"] | None, Query(description="Adds what each team may call to its row.")
+]
+
+
+def key_hash(virtual_key: str) -> str:
+    """What is stored of a virtual key: it is long and random, so a plain SHA-256 cannot be turned back."""
+    return hashlib.sha256(virtual_key.encode()).hexdigest()
+
+
+@router.post("/create", **answers(TeamWithKey))
+async def create_team(body: TeamCreate, here: Here) -> JSONResponse:
+    """Creates a team. The answer holds its `virtual_key`, which is never shown again."""
+    virtual_key = _new_key(here)
+    with here.store.write() as db:
+        if db.execute("SELECT 1 FROM teams WHERE team_id = ?", (body.team_id,)).fetchone():
+            raise exists("Team", body.team_id)
+        organization(db, body.organization_id)
+        _insert(db, body, virtual_key, here.stamp())
+        return JSONResponse({**team(db, body.team_id), "virtual_key": virtual_key})
+
+
+@router.get("", **answers(TeamList))
+async def list_teams(here: Here, include: Include = None, limit: Limit = None, after: After = None) -> JSONResponse:
+    """Every team, by id."""
+    with here.store.read() as db:
+        teams = all_teams(db, **page(after, limit))
+        return JSONResponse({"teams": with_allowed(db, teams) if include else teams})
+
+
+@router.get("/{team_id}", **answers(TeamDetail))
+async def get_team(team_id: PathId, here: Here) -> JSONResponse:
+    """A team with its groups, credits and what it may call."""
+    with here.store.read() as db:
+        return JSONResponse(team(db, team_id))
+
+
+@router.put("/{team_id}", **answers(TeamDetail))
+async def update_team(team_id: PathId, body: TeamUpdate, here: Here) -> JSONResponse:
+    """Changes the given fields, all or none; `access_groups` is the whole set, `credits_allocated` is absolute."""
+    with here.store.write() as db:
+        before, given = team_row(db, team_id), body.given()
+        if "organization_id" in given:
+            organization(db, body.organization_id)
+        if "metadata" in given:
+            given["metadata"] = json.dumps(body.metadata or {})
+        db.execute(_UPDATE, {**dict(before), **given, "now": here.stamp()})
+        if "access_groups" in given:
+            set_groups(db, team_id, body.access_groups)
+        _record_allocation(db, Credits.of(before), given.get("credits_allocated"), here.stamp())
+        return JSONResponse(team(db, team_id))
+
+
+@router.put("/{team_id}/suspend", **answers(TeamDetail), operation_id="put_suspend_team")
+@router.post("/{team_id}/suspend", **answers(TeamDetail), operation_id="post_suspend_team")
+async def suspend_team(team_id: PathId, here: Here) -> JSONResponse:
+    """Refuses every call of the team until it is resumed. Again is no error."""
+    return _set_status(here, team_id, "suspended")
+
+
+@router.put("/{team_id}/resume", **answers(TeamDetail), operation_id="put_resume_team")
+@router.post("/{team_id}/resume", **answers(TeamDetail), operation_id="post_resume_team")
+async def resume_team(team_id: PathId, here: Here) -> JSONResponse:
+    """Makes the team active. Again is no error."""
+    return _set_status(here, team_id, "active")
+
+
+@router.post("/{team_id}/rotate-key", **answers(TeamWithKey))
+async def rotate_key(team_id: PathId, here: Here) -> JSONResponse:
+    """Gives the team a new virtual key, shown only in this answer; the old one is refused from now on."""
+    virtual_key = _new_key(here)
+    with here.store.write() as db:
+        team_row(db, team_id)
+        db.execute(_SET_KEY, (key_hash(virtual_key), here.stamp(), team_id))
+        return JSONResponse({**team(db, team_id), "virtual_key": virtual_key})
+
+
+@router.delete("/{team_id}", **answers(Deleted))
+async def delete_team(team_id: PathId, here: Here) -> JSONResponse:
+    """Deletes a team and its key. Its credit transactions stay on record."""
+    with here.store.write() as db:
+        team_row(db, team_id)
+        db.execute("DELETE FROM teams WHERE team_id = ?", (team_id,))
+    return JSONResponse({"team_id": team_id, "message": f"Team '{team_id}' deleted"})
+
+
+def _new_key(here: Context) -> str:
+    return f"sk-{here.tokens()}"
+
+
+def _insert(db: sqlite3.Connection, body: TeamCreate, virtual_key: str, now: str) -> None:
+    row: dict[str, Any] = body.model_dump(exclude={"access_groups"})
+    row["metadata"] = json.dumps(body.metadata or {})
+    db.execute(_INSERT, {**row, "key_hash": key_hash(virtual_key), "now": now})
+    set_groups(db, body.team_id, body.access_groups)
+    _record_allocation(db, Credits(body.team_id, 0, 0), body.credits_allocated, now)
+
+
+def _record_allocation(db: sqlite3.Connection, before: Credits, allocated: int | None, now: str) -> None:
+    if allocated is not None and allocated != before.allocated:
+        record(db, "allocation", before, before.allocate(allocated), now, description=f"credits_allocated {allocated}")
+
+
+def _set_status(here: Context, team_id: str, status: Status) -> JSONResponse:
+    with here.store.write() as db:
+        if team_row(db, team_id)["status"] != status:
+            db.execute(_SET_STATUS, (status, here.stamp(), team_id))
+        return JSONResponse({**team(db, team_id), "message": f"Team '{team_id}' is {status}"})
