@@ -44,10 +44,17 @@ def typed(cls: type[S], spec: object) -> S | tuple[Problem, ...]:
     try:
         model = cls.model_validate(spec)
     except ModelError as failure:
-        errors = failure.errors(include_url=False)
-        said = (*problems(cls, spec), *(model_problem(e) for e in errors if str(e["type"]).startswith(_MODEL_ONLY)))
-        return said or tuple(map(model_problem, errors))
+        return _all_problems(cls, spec, failure)
     return model if valid else problems(cls, spec) or (Problem("bad-value", "the spec does not fit its schema"),)
+
+
+def _all_problems(cls: type[Spec], spec: object, failure: ModelError) -> tuple[Problem, ...]:
+    """The schema's problems, and what no schema can say about the other values."""
+    by_schema = problems(cls, spec)
+    errors = failure.errors(include_url=False)
+    by_model = [model_problem(e) for e in errors if not by_schema or str(e["type"]).startswith(_MODEL_ONLY)]
+    taken = {problem.path for problem in by_schema}
+    return (*by_schema, *dict.fromkeys(problem for problem in by_model if problem.path not in taken))
 
 
 def problems(cls: type[Spec], spec: object) -> tuple[Problem, ...]:

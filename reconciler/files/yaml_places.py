@@ -103,7 +103,9 @@ class Places:
             self._fill_entries(node, depth)
 
     def _copy(self, node: _Node, anchored: _Node | None) -> None:
-        if anchored is not None:
+        if anchored is None:
+            node.text = ""
+        else:
             node.text, node.entries, node.items = anchored.text, anchored.entries, anchored.items
 
     def _fill_items(self, node: _Node, depth: int) -> None:

@@ -1,0 +1,127 @@
+import json
+from pathlib import Path
+
+import jsonschema_rs
+import pytest
+from company import COMPANY
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from reconciler.core.kinds import KINDS, Resource, Team
+from reconciler.core.settings import Settings
+from reconciler.files.schemas import (
+    SCHEMAS,
+    manifest_schema,
+    overlay_schema,
+    schemas_directory,
+    settings_schema,
+    spec_schema,
+    stale_schemas,
+    write_schemas,
+)
+from reconciler.files.spec_findings import typed
+from reconciler.files.yaml_source import read_yaml
+
+(DOCUMENT,) = read_yaml(COMPANY.encode(), "company.yaml").documents
+
+
+def test_the_committed_schemas_say_what_the_models_say():
+    assert stale_schemas(schemas_directory()) == ()
+
+
+def test_an_old_or_missing_schema_is_stale(tmp_path):
+    written = write_schemas(tmp_path)
+    assert [file.name for file in written] == list(SCHEMAS)
+    assert stale_schemas(tmp_path) == ()
+    written[0].write_text("{}")
+    written[1].unlink()
+    assert stale_schemas(tmp_path) == (written[0].name, written[1].name)
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_every_schema_is_itself_valid(name):
+    Draft202012Validator.check_schema(SCHEMAS[name]())
+
+
+def test_the_company_fits_the_manifest_schema_and_not_a_typo_in_it():
+    validator = Draft202012Validator(manifest_schema())
+    assert validator.is_valid(DOCUMENT)
+    assert not validator.is_valid(DOCUMENT | {"tems": {}})
+    assert not validator.is_valid({"teams": {"a": {"plann": "x"}}})
+
+
+def test_an_overlay_needs_no_key_and_may_remove():
+    overlay = {"organizations": {"a": None, "b": {"metadata": None}}, "keys": {"k": {"rpm_limit": 1}}}
+    assert Draft202012Validator(overlay_schema()).is_valid(overlay)
+    assert not Draft202012Validator(manifest_schema()).is_valid(overlay)
+
+
+def test_an_editor_learns_titles_descriptions_and_defaults():
+    status = manifest_schema()["$defs"]["Team"]["properties"]["status"]
+    assert (status["default"], status["enum"]) == ("active", ["active", "suspended"])
+    assert settings_schema()["properties"]["prune"]["description"]
+
+
+@pytest.mark.parametrize("cls", [*KINDS.values(), Settings])
+def test_every_key_is_described_and_no_other_is_allowed(cls):
+    schema = spec_schema(cls)
+    assert schema["additionalProperties"] is False
+    assert all("title" in field or "$ref" in field or "description" in field for field in schema["properties"].values())
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 2**31)
+    | st.floats(-10, 10).filter(lambda number: not number.is_integer())
+    | st.sampled_from(["", "active", "a", "gpt-4", "2026-01-01", "2026-02-30", "7d", "manged", "os.environ/A"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["id", "amount", "until", "since", "access_groups", "tag", "x"]), inner, max_size=3
+        )
+    ),
+    max_leaves=6,
+)
+
+
+@st.composite
+def mutated_specs(draw) -> tuple[type[Resource], object]:
+    """A spec of the company with a few of its fields, or fields it never had, set to anything."""
+    cls = draw(st.sampled_from(list(KINDS.values())))
+    spec = draw(st.sampled_from(list(DOCUMENT[cls.section].values())))
+    fields = [*cls.model_fields, "unknown"]
+    return cls, spec | draw(st.dictionaries(st.sampled_from(fields), VALUES, max_size=3))
+
+
+@settings(max_examples=300, deadline=None)
+@given(mutated_specs())
+def test_law_both_validators_agree_and_a_refusal_always_says_why(mutated):
+    cls, spec = mutated
+    schema = spec_schema(cls)
+    by_rust = jsonschema_rs.validator_for(schema).is_valid(spec)
+    assert by_rust == Draft202012Validator(schema).is_valid(spec)
+    result = typed(cls, spec)
+    if isinstance(result, Resource):
+        assert by_rust
+    else:
+        assert result
+        assert all(problem.message and problem.code for problem in result)
+
+
+def test_every_mistake_of_a_spec_is_told_at_once():
+    spec = {"status": "x", "plann": "a", "sunset": 1, "grants": [{"access_groups": ["a"], "until": "2026-02-30"}]}
+    codes = sorted(problem.code for problem in typed(Team, spec))
+    assert codes == ["bad-format", "not-allowed", "unknown-key", "unknown-key"]
+
+
+def test_a_message_never_shows_what_may_be_a_secret():
+    spec = {"litellm_model": "x/y", "deployments": [{"litellm_model": "x/y", "api_key": "sk-1234"}]}
+    assert "sk-1234" not in str(typed(KINDS["model_alias"], spec))
+
+
+def test_a_schema_file_ends_as_text_files_do():
+    text = (Path(schemas_directory()) / "manifest.schema.json").read_text()
+    assert text.endswith("}\n")
+    assert json.loads(text)["$schema"].startswith("https://json-schema.org/draft/2020-12")
