@@ -63,8 +63,10 @@ def test_every_updatable_field_changes_and_alone(world, built, kind):
     async def work(gateway: Gateway) -> None:
         support = gateway.support.kinds[kind]
         for name in sorted(support.updatable - {"credits_allocated"}):
-            before = (await gateway.read()).state[ref].model_copy(
-                update={hidden: getattr(resource, hidden) for hidden in support.stored - support.readable}
+            before = (
+                (await gateway.read())
+                .state[ref]
+                .model_copy(update={hidden: getattr(resource, hidden) for hidden in support.stored - support.readable})
             )
             step = change(gateway, ref, before, **{name: other(world.prefix, ref, name)})
             assert getattr(step.before, name) != getattr(step.after, name), name
