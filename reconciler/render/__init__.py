@@ -20,4 +20,16 @@ def _text(view: PlanView, *, color: bool = False, width: int | None = None) -> s
     return render(view, color=color, width=width)
 
 
-FORMATS: Mapping[str, Format] = {"text": _text}
+def _json(view: PlanView, *, color: bool = False, width: int | None = None) -> str:  # noqa: ARG001  # no terminal
+    from reconciler.render.json import render  # noqa: PLC0415  # as above
+
+    return render(view)
+
+
+def _markdown(view: PlanView, *, color: bool = False, width: int | None = None) -> str:  # noqa: ARG001  # no terminal
+    from reconciler.render.markdown import render  # noqa: PLC0415  # as above
+
+    return render(view)
+
+
+FORMATS: Mapping[str, Format] = {"text": _text, "json": _json, "markdown": _markdown}

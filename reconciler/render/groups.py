@@ -10,7 +10,7 @@ from reconciler.core.changes import Change
 from reconciler.core.kinds import KINDS, links
 from reconciler.core.plan import TeamImpact
 from reconciler.render.fields import FieldRow, alike, field_rows
-from reconciler.render.limits import UNLIMITED, Limits
+from reconciler.render.limits import Limits
 from reconciler.render.words import NameList, count, count_signed, kind_noun, per_month, plural, safe, some
 
 T = TypeVar("T")
@@ -24,25 +24,26 @@ NAMED = 3
 class ChangeRow:
     """One change, or several that read alike. `more_fields` counts the fields that were left out.
 
-    `label` is short, with examples; `listed` holds every name where everything is shown, else it is the label.
+    `names` are examples, or every name where everything is shown.
     """
 
     sign: str
     verb: str
-    label: str
-    listed: str
+    noun: str
+    names: NameList
     count: int
     fields: tuple[FieldRow, ...]
     more_fields: int = 0
     adopt: bool = False
 
     @property
+    def label(self) -> str:
+        return labelled(self.names, self.noun)
+
+    @property
     def cut(self) -> bool:
-        return bool(
-            self.listed.endswith(" more")
-            or self.more_fields
-            or any(f.added.more or f.removed.more for f in self.fields)
-        )
+        lists = (names for field in self.fields for names in (field.added, field.removed))
+        return bool(self.names.more or self.more_fields or any(names.more for names in lists))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +61,10 @@ class Section:
 class ImpactRow:
     """Teams for which the plan means the same. Texts are None where nothing of the sort changes.
 
-    `label` is short, with examples; `listed` holds every name where everything is shown, else it is the label.
+    `names` are examples, or every name where everything is shown.
     """
 
-    label: str
-    listed: str
+    names: NameList
     count: int
     gained: NameList
     lost: NameList
@@ -74,8 +74,12 @@ class ImpactRow:
     fate: str | None
 
     @property
+    def label(self) -> str:
+        return labelled(self.names, "team")
+
+    @property
     def cut(self) -> bool:
-        return bool(self.count > NAMED or self.gained.more or self.lost.more)
+        return bool(self.names.more or self.gained.more or self.lost.more)
 
 
 def grouped(items: Iterable[T], key: Callable[[T], K]) -> tuple[tuple[K, list[T]], ...]:
@@ -118,8 +122,8 @@ def _row(kind: str, group: list[Change], limits: Limits) -> ChangeRow:
     return ChangeRow(
         sign=SIGNS[first.verb],
         verb=first.verb,
-        label=_label(kind_noun(kind), names),
-        listed=_listed(kind_noun(kind), names, limits),
+        noun=kind_noun(kind),
+        names=_names(names, limits),
         count=len(group),
         fields=fields[: limits.fields],
         more_fields=max(0, len(fields) - limits.fields),
@@ -127,14 +131,13 @@ def _row(kind: str, group: list[Change], limits: Limits) -> ChangeRow:
     )
 
 
-def _label(noun: str, names: list[str]) -> str:
-    examples = str(some(names, NAMED if len(names) <= NAMED else 2))
-    return examples if len(names) <= NAMED else f"{count(len(names), noun)}: {examples}"
+def labelled(names: NameList, noun: str) -> str:
+    """The names of a few, or `3,000 teams: acme-1, acme-2 and 2,998 more`."""
+    return str(names) if len(names) <= NAMED else f"{count(len(names), noun)}: {names}"
 
 
-def _listed(noun: str, names: list[str], limits: Limits) -> str:
-    everything = limits is UNLIMITED and len(names) > NAMED
-    return f"{count(len(names), noun)}: {some(names, None)}" if everything else _label(noun, names)
+def _names(names: list[str], limits: Limits) -> NameList:
+    return some(names, None if len(names) <= NAMED else limits.examples)
 
 
 def impact_rows(teams: Sequence[TeamImpact], limits: Limits) -> tuple[ImpactRow, ...]:
@@ -161,8 +164,7 @@ def _moved(before: object, after: object) -> bool:
 
 def _impact_row(names: list[str], team: TeamImpact, limits: Limits) -> ImpactRow:
     return ImpactRow(
-        label=_label("team", names),
-        listed=_listed("team", names, limits),
+        names=_names(names, limits),
         count=len(names),
         gained=some(team.gained, limits.names),
         lost=some(team.lost, limits.names),
@@ -174,9 +176,7 @@ def _impact_row(names: list[str], team: TeamImpact, limits: Limits) -> ImpactRow
 
 
 def _plan(team: TeamImpact) -> str | None:
-    before, after = (safe(name or "none") for name in (team.plan_before, team.plan_after))
-    arrow = _arrow(team, before, after)
-    return None if arrow is None else f"pricing plan {arrow}"
+    return _arrow(team, *(safe(name or "none") for name in (team.plan_before, team.plan_after)))
 
 
 def _arrow(team: TeamImpact, before: str, after: str) -> str | None:

@@ -58,7 +58,7 @@ def _section(section: Section, width: int) -> Iterator["Text"]:
 
 def change_lines(section: Section, width: int) -> Iterator["Text"]:
     """The rows of a section: sign, name, fields."""
-    labels = [text("  ", (row.sign, row.sign), f" {row.listed}") for row in section.rows]
+    labels = [text("  ", (row.sign, row.sign), f" {row.label}") for row in section.rows]
     start = column(labels)
     names = max((len(field.name) for row in section.rows for field in row.fields), default=0)
     for row, label in zip(section.rows, labels, strict=True):
@@ -91,7 +91,7 @@ def _impact(view: PlanView, width: int) -> Iterator["Text"]:
     if not view.impact:
         return
     yield text((f"Impact on {count(view.teams, 'team')}", "title"))
-    labels = [text(f"  {row.listed}") for row in view.impact]
+    labels = [text(f"  {row.label}") for row in view.impact]
     start = column(labels)
     for row, label in zip(view.impact, labels, strict=True):
         yield from rows(label, list(_facts(row)), column=start, width=width)
@@ -108,7 +108,8 @@ def _facts(row: ImpactRow) -> Iterator["Text"]:
     each = " each" if row.count > 1 else ""
     price = f"{row.price}{each}" if row.price else None
     granted = f"{row.credits}{each}" if row.credits else None
-    said = [fact for fact in (row.fate, row.plan, price, granted) if fact]
+    plan = f"pricing plan {row.plan}" if row.plan else None
+    said = [fact for fact in (row.fate, plan, price, granted) if fact]
     if said:
         yield text(", ".join(said))
 

@@ -76,6 +76,12 @@ class NameList:
     def __len__(self) -> int:
         return len(self.names) + self.more
 
+    def first(self, limit: int) -> "NameList":
+        """At most so many of them (and one, rather than a count of one)."""
+        if len(self.names) <= limit + (not self.more):
+            return self
+        return NameList(self.names[:limit], len(self) - limit)
+
     def __str__(self) -> str:
         listed = ", ".join(self.names)
         return f"{listed} and {self.more:,} more" if self.more else listed

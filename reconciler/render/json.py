@@ -1,0 +1,27 @@
+"""A plan as JSON for other programs: everything in it, in a stable order, by the published schema."""
+
+import json
+from typing import Any
+
+from reconciler.core.plan import Plan
+from reconciler.render.report import Report, report
+from reconciler.render.view import PlanView
+
+SCHEMA_ID = "urn:reconciler:plan-report:1"
+
+
+def render(source: PlanView | Plan) -> str:
+    """The report by `schemas/plan.schema.json`: ASCII only, two spaces of indent, a final newline: equal plans give equal bytes."""
+    plan = source.plan if isinstance(source, PlanView) else source
+    return json.dumps(report(plan).model_dump(), indent=2, ensure_ascii=True) + "\n"
+
+
+def plan_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of what `render` writes; `schemas/plan.schema.json` is this, committed."""
+    schema = Report.model_json_schema(mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_ID, **schema}
+
+
+def schema_text() -> str:
+    """The schema as its committed file reads."""
+    return json.dumps(plan_schema(), indent=2, sort_keys=True) + "\n"
