@@ -16,11 +16,15 @@ from reconciler.core.support import KindSupport, Support
 
 @dataclass(frozen=True)
 class Known:
-    """What we remember when we compare: what is ours, which top-ups were granted, what can only be read."""
+    """What we remember when we compare: what is ours, which top-ups were granted, what can only be read.
+
+    `undecided` are teams with a grant of which nobody can tell whether it happened: they get no credits for now.
+    """
 
     inventory: Inventory = field(default_factory=dict)
     granted: Mapping[str, frozenset[str]] = field(default_factory=dict)
     fixed: frozenset[Ref] = frozenset()
+    undecided: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class Diff:
     foreign: tuple[Ref, ...]
     gone: tuple[Ref, ...]
     unchanged: int
+    held: Mapping[Ref, frozenset[str]] = field(default_factory=dict)
 
 
 def diff(desired: State, live: State, known: Known, support: Support, prune: str = "owned") -> Diff:
@@ -53,7 +58,17 @@ def diff(desired: State, live: State, known: Known, support: Support, prune: str
         foreign=tuple(foreign),
         gone=tuple(sorted(ref for ref in known.inventory if ref not in wanted and ref not in live)),
         unchanged=len(wanted) - len(upserts),
+        held=_held_fields(findings),
     )
+
+
+def _held_fields(findings: list[Finding]) -> Mapping[Ref, frozenset[str]]:
+    """Ref -> the fields that differ and that this gateway cannot change: they do not count as applied."""
+    found: dict[Ref, set[str]] = {}
+    for finding in findings:
+        if finding.code == "cannot-change" and finding.ref:
+            found.setdefault(finding.ref, set()).update(map(str, finding.path))
+    return {ref: frozenset(names) for ref, names in found.items()}
 
 
 def _supported(desired: State, support: Support) -> tuple[dict[Ref, Resource], list[Finding]]:
@@ -131,6 +146,8 @@ def _credits(
 ) -> tuple[tuple, Resource]:  # type: ignore[type-arg]  # (credit grants, resource)
     if not (isinstance(wish, Team) and isinstance(before, Team) and CREDITS in kind.stored):
         return (), after
+    if ref.name in known.undecided:
+        return (), after.model_copy(update={CREDITS: before.credits_allocated})
     last = record.applied.get(CREDITS) if record else None
     grants = credit_grants(ref.name, wish, before.credits_allocated or 0, last, known.granted.get(ref.name, ()))
     total = (before.credits_allocated or 0) + sum(grant.amount for grant in grants)

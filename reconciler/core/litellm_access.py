@@ -25,7 +25,6 @@ ALL_PROXY_MODELS = "all-proxy-models"
 NO_DEFAULT_MODELS = "no-default-models"
 _SENTINELS = frozenset({ALL_TEAM_MODELS, ALL_PROXY_MODELS, NO_DEFAULT_MODELS})
 _OPEN = frozenset({"*", ALL_PROXY_MODELS})
-_UNHEARD_OF = "\x00"
 _NO_ALIASES = LiteLLMTeam(())
 
 # the names that an entry, or a list of them, lets through; None for a list that has to be asked name by name
@@ -179,8 +178,16 @@ def _kind_of_plain(compiled: CompiledWorld, entry: str, name: str) -> PathKind |
 
 def everything(compiled: CompiledWorld, team: LiteLLMTeam) -> bool:
     """Whether the team can call any string at all, also names that are deployed later."""
-    entries = [*team.models, *(entry for _, entry in _unified(compiled, team))]
-    return (not team.models or not _OPEN.isdisjoint(entries)) and team_can_call(compiled, team, _UNHEARD_OF)
+    return not team.blocked and any(_is_open(compiled, entries) for entries in _lists(compiled, team))
+
+
+def _is_open(compiled: CompiledWorld, entries: Sequence[str]) -> bool:
+    allowed = list(_expanded(compiled, entries))
+    stars = [entry for entry in allowed if "*" in entry and not entry.strip("*")]
+    broken = invalid_patterns(allowed)
+    if broken:
+        return any(allowed.index(entry) < allowed.index(broken[0]) for entry in stars)
+    return not allowed or bool(stars) or ALL_PROXY_MODELS in allowed
 
 
 def accessible(compiled: CompiledWorld, team: LiteLLMTeam, reached: Reached | None = None) -> frozenset[str]:

@@ -82,6 +82,7 @@ class Plan:
 
     `refusals` are what apply will not do unasked; each finding's hint names the flag for just that.
     `foreign` are live objects that are not ours and stay untouched. `unchanged` counts objects in their desired state.
+    `held`: ref -> declared fields that this gateway cannot change and that therefore do not count as applied.
     `fingerprints`: ref -> digest of the live object as it was read, for every object that the plan relies on.
     """
 
@@ -92,6 +93,8 @@ class Plan:
     refusals: tuple[Finding, ...] = ()
     foreign: tuple[Ref, ...] = ()
     unchanged: int = 0
+    held: Mapping[Ref, frozenset[str]] = field(default_factory=dict)
+    gone: tuple[Ref, ...] = ()
     fingerprints: Mapping[Ref, str] = field(default_factory=dict)
     order: str = "grant-first"
     revision: str | None = None

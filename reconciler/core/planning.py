@@ -53,6 +53,8 @@ def make_plan(given: Inputs) -> Plan:
         refusals=ordered(refused),
         foreign=found.foreign,
         unchanged=found.unchanged,
+        held=found.held,
+        gone=found.gone,
         fingerprints=fingerprints(given.live, (change.ref for change in found.changes)),
         order=given.order.value,
         revision=given.revision,

@@ -36,6 +36,7 @@ class Support:
     `normalise(ref, resource)` is the resource as this gateway would echo it: no plan shows a phantom change.
     `check(ref, before, after)` gives (code, message, hint) for what the gateway must not be sent.
     `credits`: "operations" where credits are added by an identified request, "set" where a number is written.
+    `repeatable_grants`: the gateway itself refuses an operation id twice, so a grant may be sent again in doubt.
     `touch_teams`: after a group or alias changed, teams that hold it are sent again.
     """
 
@@ -47,6 +48,7 @@ class Support:
         lambda _ref, _before, _after: ()
     )
     credits: str = "operations"
+    repeatable_grants: bool = False
     touch_teams: bool = False
 
 

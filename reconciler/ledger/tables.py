@@ -159,5 +159,5 @@ grants = Table(
     Column("apply_id", BigInteger),
     Column("intended", UtcTime, nullable=False),
     Column("settled", UtcTime),
-    UniqueConstraint("operation_id", name="ledger_grants_operation"),
+    UniqueConstraint("gateway", "operation_id", name="ledger_grants_operation"),
 )

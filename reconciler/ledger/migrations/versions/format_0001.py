@@ -104,5 +104,5 @@ def _grants() -> None:
         sa.Column("apply_id", sa.BigInteger),
         sa.Column("intended", MOMENT, nullable=False),
         sa.Column("settled", MOMENT),
-        sa.UniqueConstraint("operation_id", name="ledger_grants_operation"),
+        sa.UniqueConstraint("gateway", "operation_id", name="ledger_grants_operation"),
     )

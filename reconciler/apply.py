@@ -1,0 +1,219 @@
+"""apply: run steps in the order that their needs allow, a bounded number at once, and say what became of each.
+
+A failed step blocks only what needs it. A step of unknown outcome is looked up before anything is decided: it is
+never sent again unless the gateway says that it did not happen and sending it twice could not count twice.
+"""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
+from time import monotonic
+from typing import Protocol
+
+from reconciler.core.changes import Action, Outcome, Result, Step
+from reconciler.core.refs import Ref
+from reconciler.gateways.base import Gateway, GatewayError, Landed, Receipt
+
+ATTEMPTS = 5
+FIRST_PAUSE = 0.2
+LONGEST_PAUSE = 8.0
+Needs = Mapping[Step, frozenset[Step]]
+
+
+class Journal(Protocol):
+    """Where intents and outcomes go: on disk before a request is sent, and again when its outcome is known."""
+
+    def intend(self, steps: Sequence[Step]) -> Sequence[Step]:
+        """Writes the intents; returns the steps as they are to be sent (grants with their operation ids)."""
+        ...
+
+    def settle(self, outcomes: Sequence[Outcome], *, unknown: frozenset[Step]) -> None:
+        """Writes the outcomes; `unknown` are failed steps of which nobody can tell whether they happened."""
+        ...
+
+
+Deliver = Callable[[Step, Receipt], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How a step is tried again: attempts, and pauses in seconds that double, with jitter from `rng`."""
+
+    attempts: int = ATTEMPTS
+    first: float = FIRST_PAUSE
+    longest: float = LONGEST_PAUSE
+    rng: random.Random = field(default_factory=random.Random)
+
+    def pause(self, attempt: int) -> float:
+        longest: float = min(self.longest, self.first * 2**attempt)
+        return longest * self.rng.uniform(0.5, 1.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What one step came to."""
+
+    result: Result
+    error: str | None = None
+    hint: str | None = None
+    recovered: bool = False
+    unknown: bool = False
+
+
+async def execute(
+    needs: Needs,
+    gateway: Gateway,
+    journal: Journal,
+    *,
+    deliver: Deliver,
+    stop: asyncio.Event,
+    pace: Pace | None = None,
+) -> AsyncIterator[Outcome]:
+    """Outcomes as they come. After `stop` is set no step is started; what is in flight is finished and told."""
+    run = _Run(needs, gateway, journal, deliver, pace or Pace())
+    try:
+        while True:
+            if not stop.is_set():
+                run.start()
+            if not run.flying:
+                break
+            for outcome in await run.landed():
+                yield outcome
+    finally:
+        await run.drained()
+    for outcome in run.never_sent():
+        yield outcome
+
+
+class _Run:
+    """The state of one execution: what may start, what is in flight, which objects are busy, what failed."""
+
+    def __init__(self, needs: Needs, gateway: Gateway, journal: Journal, deliver: Deliver, pace: Pace) -> None:
+        self.needs, self.gateway, self.journal, self.deliver, self.pace = needs, gateway, journal, deliver, pace
+        self.sorter = TopologicalSorter(needs)
+        self.sorter.prepare()
+        self.ready: deque[Step] = deque()
+        self.flying: dict[asyncio.Task[tuple[Tried, float]], tuple[Step, Step]] = {}
+        self.busy: set[Ref] = set()
+        self.applied: set[Step] = set()
+        self.failed: set[Step] = set()
+
+    def start(self) -> None:
+        """Fill the free places with ready steps of objects that no other step is at work on."""
+        self.ready.extend(self.sorter.get_ready() if self.sorter.is_active() else ())
+        chosen = self._choose(self.gateway.concurrency - len(self.flying))
+        sent = self.journal.intend(chosen) if chosen else ()
+        for step, as_sent in zip(chosen, sent, strict=True):
+            task = asyncio.create_task(self._timed(as_sent))
+            self.flying[task] = (step, as_sent)
+
+    def _choose(self, places: int) -> list[Step]:
+        chosen: list[Step] = []
+        skipped: list[Step] = []
+        while self.ready and len(chosen) < places:
+            step = self.ready.popleft()
+            if step.ref in self.busy:
+                skipped.append(step)
+                continue
+            self.busy.add(step.ref)
+            chosen.append(step)
+        self.ready.extendleft(reversed(skipped))
+        return chosen
+
+    async def _timed(self, step: Step) -> tuple[Tried, float]:
+        started = monotonic()
+        return await attempt(step, self.gateway, self.deliver, self.pace), monotonic() - started
+
+    async def landed(self) -> list[Outcome]:
+        """The outcomes of what has finished, written to the journal."""
+        done, _ = await asyncio.wait(self.flying, return_when=asyncio.FIRST_COMPLETED)
+        outcomes: list[Outcome] = []
+        unknown: set[Step] = set()
+        for task in done:
+            step, as_sent = self.flying.pop(task)
+            tried, seconds = task.result()
+            self.busy.discard(step.ref)
+            self._count(step, tried)
+            outcomes.append(Outcome(as_sent, tried.result, tried.error, tried.hint, seconds, recovered=tried.recovered))
+            if tried.unknown:
+                unknown.add(as_sent)
+        self.journal.settle(outcomes, unknown=frozenset(unknown))
+        return outcomes
+
+    def _count(self, step: Step, tried: Tried) -> None:
+        if tried.result is Result.APPLIED:
+            self.applied.add(step)
+            self.sorter.done(step)
+        else:
+            self.failed.add(step)
+
+    async def drained(self) -> None:
+        """What is still in flight when the caller goes away is finished and written down."""
+        while self.flying:
+            await self.landed()
+
+    def never_sent(self) -> Iterable[Outcome]:
+        """Blocked outcomes, each naming the failed step that it waited for (None after an interruption)."""
+        causes = _causes(self.needs, self.failed)
+        for step in self.needs:
+            if step not in self.applied and step not in self.failed:
+                cause = causes.get(step)
+                why = f"needs {cause}, which failed" if cause else "not started before the stop"
+                yield Outcome(step, Result.BLOCKED, why, blocked_by=cause)
+
+
+def _causes(needs: Needs, failed: set[Step]) -> Mapping[Step, str]:
+    """Step -> the id of the failed step that it needs, directly or through others."""
+    causes: dict[Step, str] = {}
+    for step in TopologicalSorter(needs).static_order():
+        for need in sorted(needs.get(step, ()), key=lambda each: each.id):
+            found = need.id if need in failed else causes.get(need)
+            if found and step not in causes:
+                causes[step] = found
+    return causes
+
+
+async def attempt(step: Step, gateway: Gateway, deliver: Deliver, pace: Pace) -> Tried:
+    """Perform one step, trying again only where that is safe."""
+    doubt = False
+    for number in range(pace.attempts):
+        try:
+            await deliver(step, await gateway.perform(step))
+            return Tried(Result.APPLIED, recovered=number > 0)
+        except GatewayError as problem:
+            doubt = doubt or problem.unknown
+            verdict = await _look(step, gateway, pace) if doubt else Landed.ABSENT
+            decided = _decide(step, problem, verdict, gateway, last=number == pace.attempts - 1)
+            if decided is not None:
+                return decided
+            await asyncio.sleep(problem.after or pace.pause(number))
+    raise AssertionError("the last attempt always decides")
+
+
+def _decide(step: Step, problem: GatewayError, verdict: Landed, gateway: Gateway, *, last: bool) -> Tried | None:
+    """None: try again."""
+    text, hint = str(problem), problem.hint
+    if verdict is Landed.APPLIED:
+        return Tried(Result.APPLIED, recovered=True)
+    if verdict is Landed.UNKNOWN:
+        return Tried(Result.FAILED, f"{text}; whether it happened cannot be told", hint, unknown=True)
+    if problem.unknown and step.action is Action.GRANT and not gateway.support.repeatable_grants:
+        message = f"{text}; not seen on the gateway so far, and not sent again because it could count twice"
+        return Tried(Result.FAILED, message, "run apply again: it looks first", unknown=True)
+    if last or not (problem.retry or problem.unknown):
+        return Tried(Result.FAILED, text, hint)
+    return None
+
+
+async def _look(step: Step, gateway: Gateway, pace: Pace) -> Landed:
+    """What the gateway says about a step in doubt; a look that fails is tried again."""
+    for number in range(pace.attempts):
+        await asyncio.sleep(pace.pause(number))
+        try:
+            return await gateway.landed(step)
+        except GatewayError:
+            continue
+    return Landed.UNKNOWN

@@ -1,0 +1,305 @@
+"""One apply from lock to verification: lock, recover, plan, ask, execute, record, verify, unlock."""
+
+import asyncio
+import hashlib
+import json
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from reconciler.apply import Pace, execute
+from reconciler.core.changes import Action, Outcome, Result, Step
+from reconciler.core.credits import ALLOCATION
+from reconciler.core.diff import Known
+from reconciler.core.findings import Finding, ReconcilerError, error, errors, warning
+from reconciler.core.inventory import Inventory, Record, record_of
+from reconciler.core.plan import Plan
+from reconciler.core.refs import Ref
+from reconciler.core.safety import standing
+from reconciler.core.schedule import Order, schedule
+from reconciler.core.state import State
+from reconciler.gateways.base import Live, Receipt
+from reconciler.ledger import Claim, LeaseLost, LedgerError, LockHeld
+from reconciler.pipeline import Session, known_of, make, plan_against, require_valid, utc_now
+from reconciler.recording import Recorder, Recovered, recover, settled_record
+
+if TYPE_CHECKING:
+    from reconciler.ledger import Lease
+
+POLL_SECONDS = 0.5
+NOTHING_OPEN = Recovered()
+
+
+async def _drop(_step: Step, _receipt: Receipt) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to apply. `allowed` holds the codes of refusals that flags override (`core.safety.FLAGS`).
+
+    `approve(plan)` is asked once with the final plan; `told` hears each outcome; `deliver` gets new virtual keys.
+    `lock_wait` is how many seconds to wait for another apply to finish.
+    """
+
+    actor: str
+    command: str = "apply"
+    allowed: frozenset[str] = frozenset()
+    order: Order = Order.GRANT_FIRST
+    lock_wait: float = 0.0
+    approve: Callable[[Plan], bool] = lambda _plan: True
+    started: Callable[[int], None] = lambda _total: None
+    told: Callable[[Outcome], None] = lambda _outcome: None
+    deliver: Callable[[Step, Receipt], Awaitable[None]] = _drop
+    now: Callable[[], datetime] = utc_now
+    pace: Pace | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an apply came to. `left` are the changes that a re-plan after it still finds (None: not looked)."""
+
+    plan: Plan
+    outcomes: tuple[Outcome, ...] = ()
+    approved: bool = True
+    interrupted: bool = False
+    recovered: Recovered = NOTHING_OPEN
+    left: Plan | None = None
+    apply_id: int | None = None
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        return Counter(outcome.result.value for outcome in self.outcomes)
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything planned was applied and nothing is left to do."""
+        all_done = all(outcome.result is Result.APPLIED for outcome in self.outcomes)
+        nothing_left = self.left is None or not self.left.pending
+        return all_done and nothing_left and not self.interrupted and not self.recovered.undecided
+
+
+async def apply(session: Session, options: Options, stop: asyncio.Event | None = None) -> Report:
+    """Take the gateway to the desired state. Raises ReconcilerError for what forbids it; then nothing was changed."""
+    require_valid(session.loaded)
+    stop = stop or asyncio.Event()
+    async with _locked(session, options, stop) as lease:
+        found = await recover(session.ledger, lease, session.gateway, options.now)
+        undecided = frozenset(entry.name for entry in found.undecided)
+        plan, live = await make(session, order=options.order, undecided=undecided)
+        plan = replace(plan, findings=(*plan.findings, *_undecided(undecided)))
+        require_applicable(plan, options.allowed)
+        if plan.pending and not options.approve(plan):
+            return Report(plan, approved=False, recovered=found)
+        return await _carry_out(_Work(session, options, lease, plan, live, found), stop)
+
+
+def require_applicable(plan: Plan, allowed: frozenset[str]) -> None:
+    """Raises ReconcilerError with the plan's errors and the refusals that no flag overrides."""
+    against = (*errors(plan.findings), *standing(plan.refusals, allowed))
+    if against:
+        raise ReconcilerError(*against)
+
+
+def _undecided(teams: frozenset[str]) -> tuple[Finding, ...]:
+    return tuple(
+        warning(
+            "credits-undecided",
+            f"whether an earlier credit grant for {team} happened cannot be told; until then it gets no credits",
+            hint="compare its balance on the gateway, then run `reconciler history decide`",
+            ref=Ref("team", team),
+        )
+        for team in sorted(teams)
+    )
+
+
+# ---- the lock
+
+
+@asynccontextmanager
+async def _locked(session: Session, options: Options, stop: asyncio.Event) -> AsyncIterator["Lease"]:
+    """The gateway's lock, renewed until the context ends; `stop` is set when it is lost."""
+    ttl = timedelta(seconds=session.loaded.settings.ledger.lock_seconds)
+    lease = await _acquire(session, options, ttl)
+    renewal = asyncio.create_task(_renewed(session, lease, options, ttl, stop))
+    try:
+        yield lease
+    except LeaseLost as lost:
+        raise ReconcilerError(error("lock-lost", str(lost), hint=lost.hint)) from lost
+    finally:
+        renewal.cancel()
+        with suppress(asyncio.CancelledError):
+            await renewal
+        session.ledger.release(lease)
+
+
+async def _acquire(session: Session, options: Options, ttl: timedelta) -> "Lease":
+    deadline = time.monotonic() + options.lock_wait
+    while True:
+        try:
+            return session.ledger.acquire(session.target.identity, options.actor, options.now(), ttl)
+        except LockHeld as held:
+            if held.holder.stale or time.monotonic() >= deadline:
+                raise ReconcilerError(error("locked", held.message, hint=held.hint)) from held
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def _renewed(session: Session, lease: "Lease", options: Options, ttl: timedelta, stop: asyncio.Event) -> None:
+    while True:
+        await asyncio.sleep(ttl.total_seconds() / 3)
+        try:
+            session.ledger.renew(lease, options.now(), ttl)
+        except LedgerError:
+            stop.set()
+            return
+
+
+# ---- the work
+
+
+@dataclass(frozen=True)
+class _Work:
+    session: Session
+    options: Options
+    lease: "Lease"
+    plan: Plan
+    live: Live
+    found: Recovered
+
+
+async def _carry_out(work: _Work, stop: asyncio.Event) -> Report:
+    session, plan, live = work.session, work.plan, work.live
+    known = known_of(session, live)
+    wishes = recorded_wishes(plan, session.loaded.desired.state, known.inventory)
+    _record_at_once(work, wishes, known.inventory)
+    ours = session.loaded.desired.state.resources.keys()
+    needs = schedule(plan.changes, live.state, session.gateway.support, ours, work.options.order)
+    if not needs:
+        return Report(plan, recovered=work.found)
+    outcomes, apply_id = await _executed(work, needs, wishes, known.inventory, stop)
+    interrupted = stop.is_set() and any(outcome.result is Result.BLOCKED for outcome in outcomes)
+    left = None if interrupted else await _left(work, known)
+    return Report(
+        plan,
+        outcomes,
+        interrupted=interrupted,
+        recovered=work.found,
+        left=left,
+        apply_id=apply_id,
+        findings=plan.findings,
+    )
+
+
+async def _executed(
+    work: _Work,
+    needs: Mapping[Step, frozenset[Step]],
+    wishes: Mapping[Ref, Any],
+    inventory: Inventory,
+    stop: asyncio.Event,
+) -> tuple[tuple[Outcome, ...], int]:
+    session, options, ledger = work.session, work.options, work.session.ledger
+    apply_id = ledger.begin(
+        work.lease,
+        actor=options.actor,
+        revision=work.plan.revision,
+        plan_digest=digest(work.plan),
+        counts=dict(work.plan.counts),
+        now=options.now(),
+        command=options.command,
+    )
+    halves = Counter(step.ref for step in needs if step.action in (Action.EXPAND, Action.CONTRACT))
+    journal = Recorder(
+        ledger=ledger,
+        lease=work.lease,
+        apply_id=apply_id,
+        now=options.now,
+        wishes=wishes,
+        records={ref: dict(record.applied) for ref, record in inventory.items()},
+        open_steps=dict(halves),
+        owed=_owed(work),
+    )
+    options.started(len(needs))
+    outcomes: list[Outcome] = []
+    running = execute(needs, session.gateway, journal, deliver=options.deliver, stop=stop, pace=options.pace)
+    async for outcome in running:
+        outcomes.append(outcome)
+        options.told(outcome)
+    counts = Counter(outcome.result.value for outcome in outcomes)
+    ledger.finish(work.lease, apply_id, _status(counts, stop), counts, options.now())
+    return tuple(outcomes), apply_id
+
+
+def _status(counts: Mapping[str, int], stop: asyncio.Event) -> Any:
+    if stop.is_set() and counts.get("blocked"):
+        return "interrupted"
+    if not counts.get("failed") and not counts.get("blocked"):
+        return "done"
+    return "partial" if counts.get("applied") else "failed"
+
+
+def _owed(work: _Work) -> set[Ref]:
+    """Teams whose allocation moves with a grant of its own, or must not move for now."""
+    if work.session.gateway.support.credits != "operations":
+        return set()
+    changed = {c.ref for c in work.plan.changes for grant in c.credits if grant.grant_id == ALLOCATION}
+    return changed | {Ref("team", entry.name) for entry in work.found.undecided}
+
+
+def recorded_wishes(plan: Plan, desired: State, inventory: Inventory) -> Mapping[Ref, dict[str, Any]]:
+    """What the inventory will say of each declared ref; fields that the gateway cannot change stay as they were."""
+    return {ref: _recordable(ref, record_of(wish), plan, inventory) for ref, wish in desired.resources.items()}
+
+
+def _recordable(ref: Ref, record: dict[str, Any], plan: Plan, inventory: Inventory) -> dict[str, Any]:
+    held = plan.held.get(ref)
+    if not held:
+        return record
+    before = inventory[ref].applied if ref in inventory else {}
+    kept = {name: before[name] for name in held if name in before}
+    return {name: value for name, value in record.items() if name not in held} | kept
+
+
+def _record_at_once(work: _Work, wishes: Mapping[Ref, dict[str, Any]], inventory: Inventory) -> None:
+    """Write down what needs no request: adoptions, git-only fields that moved, and objects of ours that are gone."""
+    plan, owed = work.plan, _owed(work)
+    moving = {change.ref for change in plan.changes if change.verb != "adopt"}
+    adopted = {change.ref for change in plan.changes if change.verb == "adopt"}
+    ours = {ref: settled_record(wish, _applied(inventory.get(ref)), owed=ref in owed) for ref, wish in wishes.items()}
+    calm = (ref for ref in ours if ref not in moving and (ref in adopted or ref in inventory))
+    claims = [
+        Claim(ref.kind, ref.name, ours[ref], adopted=ref in adopted)
+        for ref in calm
+        if ref in adopted or dict(inventory[ref].applied) != ours[ref]
+    ]
+    if claims:
+        work.session.ledger.own(work.lease, claims, work.options.now())
+    if plan.gone:
+        work.session.ledger.disown(work.lease, [(ref.kind, ref.name) for ref in plan.gone])
+
+
+def _applied(record: Record | None) -> Mapping[str, Any] | None:
+    return record.applied if record else None
+
+
+async def _left(work: _Work, before: Known) -> Plan:
+    """The plan after the apply: a complete one finds nothing left to do."""
+    live = await work.session.gateway.read()
+    undecided = frozenset(entry.name for entry in work.found.undecided)
+    return plan_against(
+        work.session, live, known_of(work.session, live, undecided | before.undecided), work.options.order
+    )
+
+
+def digest(plan: Plan) -> str:
+    """Names a plan: the same changes against the same gateway have the same digest."""
+    changes = [
+        (str(c.ref), c.verb, record_of(c.before) if c.before else None, record_of(c.after) if c.after else None)
+        for c in plan.changes
+    ]
+    text = json.dumps([plan.target.identity, changes], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()

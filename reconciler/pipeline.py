@@ -1,0 +1,205 @@
+"""The whole product as functions: load, plan, apply, drift. The command line is a thin layer over these.
+
+    loaded = load(Path("config"), variables=os.environ)         files -> desired state and findings
+    async with opened(loaded, gateway=None, ...) as session:    ledger and gateway, read-only unless asked
+        plan  = await make(session)                             read the gateway, compare, say what it means
+        done  = await apply(session, ...)                       lock, recover, plan, ask, execute, verify
+
+Everything that depends on the world is a parameter: `now`, the environment, who is applying.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reconciler.core.check import check
+from reconciler.core.diff import Known, diff
+from reconciler.core.findings import Finding, ReconcilerError, did_you_mean, error, errors, leveled, ordered
+from reconciler.core.inventory import resource_of
+from reconciler.core.plan import Plan, Target
+from reconciler.core.planning import Inputs, make_plan
+from reconciler.core.prices import PriceMap
+from reconciler.core.resolve import Resolved, resolve
+from reconciler.core.schedule import Order
+from reconciler.core.settings import GatewaySettings, Settings
+from reconciler.core.state import State
+from reconciler.files.manifests import Manifests, load_manifests, locate
+from reconciler.files.prices import load_prices
+from reconciler.files.settings import load_settings
+from reconciler.gateways import connect
+from reconciler.gateways.base import Gateway, Live
+from reconciler.ledger import Ledger, LedgerError, open_ledger
+from reconciler.recording import granted_of, inventory_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HOME = ".reconciler"
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A config directory, read and checked at one instant. `desired` is empty where the findings hold errors."""
+
+    directory: Path
+    settings: Settings
+    manifests: Manifests
+    desired: Resolved
+    findings: tuple[Finding, ...]
+    now: datetime
+    variables: Mapping[str, str]
+    prices: PriceMap = field(repr=False)
+    environment: str | None = None
+    revision: str | None = None
+
+    @property
+    def valid(self) -> bool:
+        return not errors(self.findings)
+
+
+def load(
+    directory: Path,
+    *,
+    variables: Mapping[str, str],
+    environment: str | None = None,
+    now: datetime | None = None,
+    revision: str | None = None,
+) -> Loaded:
+    """Settings and manifests with every finding of validation. Never raises for what the files hold.
+
+    `variables` is the process's environment; `now` decides which time-limited grants hold.
+    """
+    moment = now or utc_now()
+    settings, settings_findings = load_settings(directory)
+    manifests = load_manifests(directory, environment=environment, variables=variables)
+    checked = check(manifests.state, declared=tuple(manifests.files), complete=manifests.complete)
+    located = (locate(manifests, finding) for finding in checked)
+    findings = ordered((*settings_findings, *manifests.findings, *leveled(located, settings.lint)))
+    prices = load_prices()
+    desired = Resolved(State(), {}) if errors(findings) else resolve(manifests.state, moment, prices)
+    return Loaded(directory, settings, manifests, desired, findings, moment, variables, prices, environment, revision)
+
+
+@dataclass(frozen=True)
+class Session:
+    """A loaded config with its gateway and ledger open."""
+
+    loaded: Loaded
+    target: Target
+    gateway: Gateway
+    ledger: Ledger
+
+
+def gateway_settings(loaded: Loaded, name: str | None) -> tuple[str, GatewaySettings]:
+    """The chosen gateway of the settings. Raises ReconcilerError where it is not among them."""
+    chosen = name or loaded.settings.default_gateway
+    known = loaded.settings.gateways
+    if chosen not in known:
+        hint = did_you_mean(chosen, known) or f"the settings name: {', '.join(sorted(known))}"
+        raise ReconcilerError(error("unknown-gateway", f"there is no gateway {chosen!r} in the settings", hint=hint))
+    return chosen, known[chosen]
+
+
+def require_valid(loaded: Loaded) -> None:
+    """Raises ReconcilerError with all findings where the config has errors."""
+    if not loaded.valid:
+        raise ReconcilerError(*loaded.findings)
+
+
+@asynccontextmanager
+async def opened(loaded: Loaded, gateway: str | None = None, *, read_only: bool = True) -> AsyncIterator[Session]:
+    """Gateway and ledger, open. With `read_only` the transport refuses every write."""
+    name, settings = gateway_settings(loaded, gateway)
+    with ledger_of(loaded) as ledger:
+        connection = connect(name, settings, directory=loaded.directory, environ=loaded.variables, read_only=read_only)
+        async with connection as connected:
+            yield Session(loaded, Target(name, connected.identity, settings.backend), connected, ledger)
+
+
+@contextmanager
+def ledger_of(loaded: Loaded) -> "Iterator[Ledger]":
+    """The ledger that the settings name; by default SQLite beside the config. LedgerErrors become findings."""
+    try:
+        with open_ledger(ledger_url(loaded)) as ledger:
+            yield ledger
+    except LedgerError as problem:
+        raise ReconcilerError(error("ledger", problem.message, hint=problem.hint or None)) from problem
+
+
+def ledger_url(loaded: Loaded) -> str:
+    """Where the ledger is. Raises ReconcilerError where its environment variable is not set."""
+    chosen = loaded.settings.ledger
+    if chosen.url_env:
+        url = loaded.variables.get(chosen.url_env)
+        if not url:
+            message = f"the ledger's environment variable {chosen.url_env} is not set"
+            raise ReconcilerError(error("ledger", message, hint=f"export {chosen.url_env} with the ledger's URL"))
+        return url
+    if chosen.url and not chosen.url.startswith("sqlite:///"):
+        return chosen.url
+    file = chosen.url.removeprefix("sqlite:///") if chosen.url else f"{HOME}/ledger.db"
+    path = (loaded.directory / file).resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return f"sqlite:///{path}"
+
+
+def known_of(session: Session, live: Live, undecided: frozenset[str] = frozenset()) -> Known:
+    """What is remembered of the gateway: inventory and top-ups from the ledger, fixed objects from the read."""
+    identity = session.target.identity
+    return Known(inventory_of(session.ledger, identity), granted_of(session.ledger, identity), live.fixed, undecided)
+
+
+async def make(
+    session: Session, *, order: Order = Order.GRANT_FIRST, undecided: frozenset[str] = frozenset()
+) -> tuple[Plan, Live]:
+    """The plan for the gateway as it is now. Raises ReconcilerError for an invalid config or a failed read."""
+    require_valid(session.loaded)
+    live = await session.gateway.read()
+    return plan_against(session, live, known_of(session, live, undecided), order), live
+
+
+def plan_against(session: Session, live: Live, known: Known, order: Order = Order.GRANT_FIRST) -> Plan:
+    """The plan for a live state that was read before. Findings carry the place of what they are about."""
+    loaded = session.loaded
+    plan = make_plan(
+        Inputs(
+            target=session.target,
+            desired=loaded.desired.state,
+            live=live.state,
+            known=known,
+            support=session.gateway.support,
+            settings=loaded.settings,
+            prices=loaded.prices,
+            order=order,
+            revision=loaded.revision,
+            findings=(*loaded.findings, *live.findings),
+        )
+    )
+    located = tuple(locate(loaded.manifests, finding) for finding in plan.findings)
+    return replace(plan, findings=ordered(leveled(located, loaded.settings.lint)))
+
+
+async def drift(session: Session) -> Plan:
+    """How live differs from what was last applied, as the changes that would heal it.
+
+    What was never applied counts as desired now; objects that are not ours are no drift.
+    """
+    require_valid(session.loaded)
+    live = await session.gateway.read()
+    known = known_of(session, live)
+    applied = {ref: resource_of(ref, record) for ref, record in known.inventory.items()}
+    baseline = State({**session.loaded.desired.state.resources, **applied})
+    present = {ref: wish for ref, wish in baseline.resources.items() if ref in applied or ref in live.state}
+    found = diff(State(present), live.state, known, session.gateway.support, prune="never")
+    changes = tuple(change for change in found.changes if change.fields or change.before is None)
+    return Plan(target=session.target, changes=changes, unchanged=found.unchanged, foreign=found.foreign)
+
+
+Ask = Callable[[Plan], bool]
