@@ -14,7 +14,7 @@ from reconciler.core.litellm_access import (
     granting_paths,
     team_can_call,
 )
-from reconciler.core.litellm_world import LiteLLMTeam, compile_world
+from reconciler.core.litellm_world import LiteLLMTeam, compile_world, legacy_groups
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +75,10 @@ def test_everything_is_any_string(asked):
         if everything(world, team):
             assert team_can_call(world, team, "never-heard-of")
             assert accessible(world, team) == callable_names(world, team)
+        elif team_can_call(world, team, "\x00"):
+            assert legacy_groups(world, "\x00"), (
+                "only the legacy group of a wildcard deployment stops short of everything"
+            )
     assert 10 < sum(everything(world, team) for world, team in of_teams(asked)) < 400
 
 
