@@ -11,10 +11,11 @@ _SECRET_KEY = re.compile(
     r"|authorization)$",
     re.IGNORECASE,
 )
+# Repeats are bounded so that no text, however long, takes more than linear time.
 _SECRET_VALUE = re.compile(
     r"sk-[A-Za-z0-9_-]{16,}|AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{20,}|xox[baprs]-[A-Za-z0-9-]{10,}"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY|AIza[0-9A-Za-z_-]{30,}|eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\."
-    r"|[a-z][a-z0-9+.-]*://[^/@\s:]*:[^/@\s]+@"
+    r"|-----BEGIN [A-Z ]{0,20}PRIVATE KEY|AIza[0-9A-Za-z_-]{30,}|eyJ[A-Za-z0-9_-]{10,500}\.[A-Za-z0-9_-]{10,2000}\."
+    r"|[a-z][a-z0-9+.-]{0,20}://[^/@\s:]{0,200}:[^/@\s]{1,500}@"
 )
 _REFERENCE = re.compile(r"os\.environ/[A-Za-z_][A-Za-z0-9_]*\Z")
 

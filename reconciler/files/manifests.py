@@ -14,7 +14,7 @@ from reconciler.files.parsing import Parsed, collection_paused, parse_files
 from reconciler.files.places import PlacesByFile
 from reconciler.files.spec_findings import typed
 from reconciler.files.spec_wording import Problem
-from reconciler.files.variables import substitute
+from reconciler.files.variables import substitute, unshown
 
 _AT_THE_KEY = frozenset({"unknown-key"})
 
@@ -107,7 +107,7 @@ def _typed(declared: Declarations, variables: Mapping[str, str]) -> tuple[Mappin
         if isinstance(resource, Resource):
             resources[ref] = resource
         else:
-            findings += (error(p.code, p.message, hint=p.hint, ref=ref, path=p.path) for p in resource)
+            findings += (_finding(ref, problem) for problem in resource)
     return resources, tuple(findings)
 
 
@@ -119,7 +119,15 @@ def _resource(ref: Ref, declared: Declared, variables: Mapping[str, str]) -> Res
         spec, problems = substitute(spec, variables)
         if problems:
             return problems
-    return typed(KINDS[ref.kind], spec)
+    resource = typed(KINDS[ref.kind], spec)
+    if isinstance(resource, Resource) or not declared.variables:
+        return resource
+    return tuple(unshown(problem, declared.spec) for problem in resource)
+
+
+def _finding(ref: Ref, problem: Problem) -> Finding:
+    message = problem.sentence.replace("the spec", str(ref), 1)
+    return error(problem.code, message, hint=problem.hint, ref=ref, path=problem.path)
 
 
 def _origin(manifests: Manifests, ref: Ref, path: tuple[str | int, ...], *, key: bool) -> Origin:

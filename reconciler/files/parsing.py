@@ -6,7 +6,8 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +33,8 @@ def parse_files(paths: Sequence[Path]) -> tuple[Parsed, ...]:
     """Every file parsed, in the given order. What cannot be read is a finding."""
     with collection_paused():
         if _pays(paths):
-            return _in_parallel(paths)
+            with suppress(OSError, BrokenProcessPool):  # no shared memory, or a worker was killed: read here instead
+                return _in_parallel(paths)
         return tuple(map(parse_file, paths))
 
 
@@ -64,7 +66,8 @@ def collection_paused() -> Iterator[None]:
 def _pays(paths: Sequence[Path]) -> bool:
     """Several processors, much to read, and a process that can be forked safely (one thread)."""
     able = (os.cpu_count() or 1) > 1 and "fork" in multiprocessing.get_all_start_methods()
-    return able and len(paths) > 1 and threading.active_count() == 1 and sum(map(_size, paths)) > _WORTH_A_POOL
+    free = threading.active_count() == 1 and not multiprocessing.current_process().daemon
+    return able and free and len(paths) > 1 and sum(map(_size, paths)) > _WORTH_A_POOL
 
 
 def _size(path: Path) -> int:

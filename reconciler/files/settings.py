@@ -100,4 +100,4 @@ def _has_password(section: object) -> bool:
 
 def _located(problem: Problem, file: Path, places: PlacesByFile) -> Finding:
     place = places.origin(file, problem.path, key=problem.code in ("unknown-key", "secret-in-settings"))
-    return error(problem.code, problem.message, hint=problem.hint, path=problem.path, origin=place)
+    return error(problem.code, problem.sentence, hint=problem.hint, path=problem.path, origin=place)

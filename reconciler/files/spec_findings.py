@@ -10,13 +10,11 @@ from functools import cache
 from typing import Any, TypeVar
 
 import jsonschema_rs
-from jsonschema import Draft202012Validator, ValidationError
-from jsonschema.validators import extend
 from pydantic import ValidationError as ModelError
 
 from reconciler.core.kinds import Spec
 from reconciler.files.schemas import spec_schema
-from reconciler.files.spec_wording import Problem, in_words, model_problem
+from reconciler.files.spec_wording import Problem, SchemaError, in_words, model_problem
 
 S = TypeVar("S", bound=Spec)
 _MODEL_ONLY = ("date_from", "datetime_from", "value_error")  # what no schema can say
@@ -33,6 +31,10 @@ def _is_whole(_checker: object, value: object) -> bool:
 
 @cache
 def _thorough(cls: type[Spec]) -> Any:
+    # Only imported for what failed: it takes longer (60 ms) than reading a usual config directory.
+    from jsonschema import Draft202012Validator  # noqa: PLC0415
+    from jsonschema.validators import extend  # noqa: PLC0415
+
     checker = Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_whole)
     strict = extend(Draft202012Validator, type_checker=checker)  # type: ignore[no-untyped-call]  # untyped there
     return strict(spec_schema(cls))
@@ -63,12 +65,12 @@ def problems(cls: type[Spec], spec: object) -> tuple[Problem, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _narrowed(failure: ValidationError) -> Iterator[Problem]:
+def _narrowed(failure: SchemaError) -> Iterator[Problem]:
     """The error itself, or for a choice of shapes the errors of the shape that was meant."""
     if failure.validator != "anyOf":
         yield from in_words(failure)
         return
-    branches: dict[int, list[ValidationError]] = {}
+    branches: dict[int, list[SchemaError]] = {}
     for error in failure.context or ():
         branches.setdefault(int(error.schema_path[0]), []).append(error)
     meant = [errors for errors in branches.values() if not any(_is_other_shape(e, failure) for e in errors)]
@@ -79,5 +81,5 @@ def _narrowed(failure: ValidationError) -> Iterator[Problem]:
         yield from _narrowed(error)
 
 
-def _is_other_shape(error: ValidationError, choice: ValidationError) -> bool:
+def _is_other_shape(error: SchemaError, choice: SchemaError) -> bool:
     return error.validator == "type" and len(error.absolute_path) == len(choice.absolute_path)

@@ -26,12 +26,21 @@ TYPE_NAMES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong with one value of a spec; `path` is relative to the spec."""
+    """What is wrong with one value of a spec.
+
+    path    relative to the spec
+    found   the value as shown to people; apart from the message, because a variable's value must not be shown
+    """
 
     code: str
     message: str
     hint: str | None = None
     path: tuple[str | int, ...] = ()
+    found: str | None = None
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.message}, found {self.found}" if self.found else self.message
 
 
 def in_words(failure: SchemaError) -> Iterator[Problem]:
@@ -102,9 +111,8 @@ def _wrong_type(failure: SchemaError, path: tuple[str | int, ...]) -> Iterator[P
     wanted = failure.validator_value
     names = [wanted] if isinstance(wanted, str) else list(wanted)
     expected = " or ".join(TYPE_NAMES[name] for name in names if name != "null" or len(names) == 1)
-    found = shown(failure.instance, path)
     hint = _type_hint(failure.instance, names)
-    yield Problem("wrong-type", f"{named(path)} must be {expected}, found {found}", hint, path)
+    yield Problem("wrong-type", f"{named(path)} must be {expected}", hint, path, shown(failure.instance, path))
 
 
 def _type_hint(value: object, wanted: Sequence[str]) -> str | None:
@@ -129,17 +137,17 @@ _TEXT_HINTS = {
 def _not_allowed(failure: SchemaError, path: tuple[str | int, ...]) -> Iterator[Problem]:
     allowed = [str(value) for value in failure.validator_value if value is not None]
     near = did_you_mean(str(failure.instance), allowed) if isinstance(failure.instance, str) else None
-    found = shown(failure.instance, path)
-    message = f"{named(path)} must be one of {', '.join(allowed)}; found {found}"
-    yield Problem("not-allowed", message, near or f"one of {', '.join(allowed)}", path)
+    message = f"{named(path)} must be one of {', '.join(allowed)}"
+    yield Problem("not-allowed", message, near, path, shown(failure.instance, path))
 
 
 def _range(says: str) -> Words:
     def words(failure: SchemaError, path: tuple[str | int, ...]) -> Iterator[Problem]:
         limit = failure.validator_value
         limit = int(limit) if isinstance(limit, float) and limit.is_integer() else limit
-        message = f"{named(path)} must be {says} {limit}, found {shown(failure.instance, path)}"
-        yield Problem("out-of-range", message, None, path)
+        yield Problem(
+            "out-of-range", f"{named(path)} must be {says} {limit}", None, path, shown(failure.instance, path)
+        )
 
     return words
 
@@ -164,8 +172,8 @@ def _bad_format(failure: SchemaError, path: tuple[str | int, ...]) -> Iterator[P
 
 def _no_choice(failure: SchemaError, path: tuple[str | int, ...]) -> Iterator[Problem]:
     expected = dict.fromkeys(name for branch in failure.validator_value for name in _branch_names(branch))
-    message = f"{named(path)} must be {' or '.join(expected)}, found {shown(failure.instance, path)}"
-    yield Problem("wrong-type", message, failure.schema.get("description"), path)
+    message = f"{named(path)} must be {' or '.join(expected)}"
+    yield Problem("wrong-type", message, failure.schema.get("description"), path, shown(failure.instance, path))
 
 
 def _branch_names(branch: Mapping[str, Any]) -> list[str]:

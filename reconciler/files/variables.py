@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from reconciler.files.spec_wording import Problem
 from reconciler.files.yaml_scalars import Trap, Unquoted, plain
@@ -19,6 +20,20 @@ def substitute(value: object, variables: Mapping[str, str]) -> tuple[object, tup
     """
     problems: list[Problem] = []
     return _filled(value, (), variables, problems.append), tuple(problems)
+
+
+def unshown(problem: Problem, written: object) -> Problem:
+    """The problem naming the variable instead of its value, which may be a secret that was meant for another field."""
+    value = written
+    for step in problem.path:
+        try:
+            value = value[step]  # type: ignore[index]  # what the path does not fit ends the search
+        except (KeyError, IndexError, TypeError):
+            return problem
+    if not isinstance(value, str) or "${" not in value or problem.found is None:
+        return problem
+    quoted = f'quote it: "{value}"' if (problem.hint or "").startswith("quote it") else problem.hint
+    return replace(problem, found=f"the value of {value}", hint=quoted)
 
 
 def _filled(value: object, path: Path, variables: Mapping[str, str], report: Callable[[Problem], None]) -> object:

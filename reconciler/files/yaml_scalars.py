@@ -17,6 +17,7 @@ _BOOLEANS_OF_YAML_1_1 = frozenset(
 _SPECIAL = frozenset(_WORDS) | _BOOLEANS_OF_YAML_1_1
 _NUMBER_STARTS = frozenset("+-.0123456789")
 _MAX_DIGITS = 18
+_MAX_AMBIGUOUS = 40  # characters; longer ones are no number that anyone wrote, and regexes would take long
 
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\Z")
 _OCTAL_OR_HEX = re.compile(r"0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
@@ -73,13 +74,17 @@ def _number_or_text(text: str) -> object:
         return _whole(text, 10)
     if _OCTAL_OR_HEX.match(text):
         return _whole(text, 0)
-    if _LEADING_ZERO.match(text) or _UNDERSCORES.match(text) or _SEXAGESIMAL.match(text):
+    if len(text) <= _MAX_AMBIGUOUS and _is_ambiguous(text):
         raise _ambiguous_number(text)
     if _FLOAT.match(text):
         return _finite(text)
     if _NOT_FINITE.match(text):
         raise Trap("yaml-number", f"{text} is not a number that a gateway can keep", "write a finite number", text)
     return text
+
+
+def _is_ambiguous(text: str) -> bool:
+    return bool(_LEADING_ZERO.match(text) or _UNDERSCORES.match(text) or _SEXAGESIMAL.match(text))
 
 
 def _whole(text: str, base: int) -> int:

@@ -1,6 +1,5 @@
 """Discovery, several files, overlays, variables, and the places that findings point at."""
 
-import os
 import string
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -10,9 +9,11 @@ from company import COMPANY
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.core.check import check
 from reconciler.core.findings import error
 from reconciler.core.kinds import KINDS, AccessGroup, ModelAlias, Organization, Team
 from reconciler.core.refs import Ref
+from reconciler.files import parsing
 from reconciler.files.declarations import merged_values
 from reconciler.files.manifests import Manifests, load_manifests, locate
 from reconciler.files.variables import substitute
@@ -77,12 +78,12 @@ def test_files_are_found_by_suffix_below_hidden_directories_settings_and_environ
 
 def test_a_directory_that_links_to_its_parent_is_read_once():
     write(sub__a="organizations: {a: {name: A}}")
-    os.symlink("..", "sub/loop")
+    Path("sub/loop").symlink_to("..")
     assert len(clean().state) == 1
 
 
 def test_a_link_to_nothing_and_a_directory_named_like_a_file_are_findings_or_skipped():
-    os.symlink("nowhere", "broken.yaml")
+    Path("broken.yaml").symlink_to("nowhere")
     Path("folder.yaml").mkdir()
     assert summary(load()) == [("broken.yaml:1:1", "unreadable-file")]
     assert not load().complete
@@ -291,3 +292,37 @@ def test_a_number_from_a_variable_is_a_number_where_it_is_unquoted():
 @given(st.text(alphabet=string.ascii_letters + "${}:-"))
 def test_variables_never_raise(text):
     substitute(Unquoted(text), {"a": "1"})
+
+
+def test_the_value_of_a_variable_is_never_shown():
+    write(a="teams:\n  a:\n    rpm_limit: ${R}\n    plan: ${N}\n    status: ${S}\n    tpm_limit: ${T}\n")
+    findings = load(R="hunter2", N="424242", S="hunter3", T="-31337").findings
+    assert [f.code for f in findings] == ["wrong-type", "wrong-type", "not-allowed", "out-of-range"]
+    assert not {"hunter2", "424242", "hunter3", "31337"} & set(
+        str(findings).replace('"', " ").replace(",", " ").split()
+    )
+    assert findings[0].message == "rpm_limit must be a whole number, found the value of ${R}"
+    assert findings[1].hint == 'quote it: "${N}"'
+
+
+def test_several_processes_read_what_one_does(monkeypatch):
+    write(**{f"f{number}": COMPANY if number == 0 else f"teams: {{t{number}: {{plan: 1}}}}" for number in range(5)})
+    alone = load()
+    monkeypatch.setattr(parsing, "_WORTH_A_POOL", -1)
+    assert load() == alone
+    assert len(alone.findings) == 4
+
+
+def test_windows_line_ends_do_not_move_places():
+    Path("a.yaml").write_bytes(b"teams:\r\n  a:\r\n    rpm_limit: x\r\n")
+    assert summary(load()) == [("a.yaml:3:16", "wrong-type")]
+
+
+@pytest.mark.parametrize(
+    "text", ["1_" * 50_000, "a" * 200_000, "${" * 50_000, "12:" * 50_000, "eyJ" * 60_000, "sk-" * 60_000]
+)
+def test_long_texts_take_linear_time(text):
+    """The test's timeout would tell: with an unbounded regex each of these takes minutes."""
+    write(a=f"teams:\n  a:\n    metadata:\n      x: {text}\n      y: {text}/@\n")
+    manifests = load()
+    check(manifests.state, declared=manifests.files)
