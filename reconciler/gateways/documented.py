@@ -9,11 +9,12 @@ from reconciler.core.changes import CreditGrant, Step
 from reconciler.core.kinds import ModelAlias, Resource, Status, Team
 from reconciler.core.refs import Ref
 from reconciler.core.support import Support
-from reconciler.gateways.base import Receipt
+from reconciler.gateways.base import GatewayError, Receipt
 from reconciler.gateways.endpoints import Body, Endpoint, Request, Wire, echoed, names, never, optional, plain
 from reconciler.gateways.http import Http
 from reconciler.gateways.rest import Dialect
 
+UNPROCESSABLE = 422
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,199}")
 
 
@@ -109,23 +110,56 @@ ENDPOINTS: Mapping[str, Endpoint] = {each.kind: each for each in (ORGANIZATIONS,
 
 
 async def grant(http: Http, step: Step) -> Receipt:
-    """Adds the credits; the gateway keeps the operation id and answers a repetition without adding again."""
+    """Adds the credits; the gateway keeps the operation id and answers a repetition without adding again.
+
+    The documented call only ever adds. A gateway that refuses to take credits back by it gets the new sum instead.
+    """
     credit = _credit(step)
     body = {
         "team_id": step.ref.name,
         "amount": credit.amount,
-        "reason": credit.reason,
+        "description": credit.reason,
         "operation_id": credit.operation_id,
     }
-    await http.send("POST", "/api/credits/add", body, repeatable=True)
+    try:
+        await http.send("POST", "/api/credits/add", body, repeatable=True)
+    except GatewayError as error:
+        if credit.amount > 0 or error.status != UNPROCESSABLE:
+            raise
+        await _take_back(http, step, credit.amount)
     return Receipt()
 
 
+async def _take_back(http: Http, step: Step, amount: int) -> None:
+    """Writes the lower sum, unless it is already there."""
+    now, planned = await _allocated(http, step), _planned(step)
+    if now == planned + amount:
+        return
+    if now + amount < 0:
+        raise GatewayError(f"{step.ref} has {now:,} credits allocated: {-amount:,} cannot be taken back")
+    await http.send("PUT", TEAMS.item(step.ref.name), {"credits_allocated": now + amount}, repeatable=True)
+
+
 async def granted(http: Http, step: Step) -> bool | None:
-    """Whether the operation id is among the team's transactions."""
-    answer = await http.get(TEAMS.item(step.ref.name, "transactions"))
-    wanted = _credit(step).operation_id
-    return any(each.get("operation_id") == wanted for each in answer["transactions"])
+    """Whether the operation id is among the team's transactions; a written sum can only be compared."""
+    credit = _credit(step)
+    query = {"team_id": step.ref.name, "operation_id": str(credit.operation_id)}
+    answer = await http.get("/api/credits/transactions", params=query)
+    found = any(each.get("operation_id") == credit.operation_id for each in answer["transactions"])
+    if found or credit.amount > 0:
+        return found
+    now, planned = await _allocated(http, step), _planned(step)
+    return {planned: False, planned + credit.amount: True}.get(now)
+
+
+async def _allocated(http: Http, step: Step) -> int:
+    answer = await http.get(TEAMS.item(step.ref.name))
+    return int(answer["credits_allocated"])
+
+
+def _planned(step: Step) -> int:
+    """The credits that the team has when the step starts, by the plan."""
+    return (step.before.credits_allocated or 0) if isinstance(step.before, Team) else 0
 
 
 def _credit(step: Step) -> CreditGrant:

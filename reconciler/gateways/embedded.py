@@ -3,15 +3,13 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from pydantic import SecretStr
-
-from reconciler.embedded.app import create_app
+from reconciler.embedded.app import close, create_app
 from reconciler.gateways import Opening
 from reconciler.gateways.base import Gateway, GatewayError
 from reconciler.gateways.documented import ENDPOINTS, dialect
 from reconciler.gateways.http import open_http
 from reconciler.gateways.rest import RestGateway
-from reconciler.gateways.saas_litellm import ADMIN_HEADER, connection, detected, identity
+from reconciler.gateways.saas_litellm import connection, detected, identity
 
 CONCURRENCY, MOST_CONCURRENCY = 8, 32
 SECONDS = 30.0
@@ -31,19 +29,19 @@ async def opened(opening: Opening) -> AsyncIterator[Gateway]:
 @asynccontextmanager
 async def _in_process(opening: Opening, concurrency: int, seconds: float) -> AsyncIterator[Gateway]:
     database = (opening.directory / (opening.settings.database or DATABASE)).resolve()
-    key = opening.admin_key
-    app = create_app(database, admin_key=key)
-    headers: dict[str, SecretStr] = {ADMIN_HEADER: key} if key else {}
-    session = open_http(
-        "http://embedded",
-        headers=headers,
-        concurrency=concurrency,
-        seconds=seconds,
-        read_only=opening.read_only,
-        app=app,
-    )
-    async with session as http:
-        yield RestGateway(f"embedded {database}", concurrency, http, dialect("embedded"))
+    app = create_app(database)
+    try:
+        async with open_http(
+            "http://embedded",
+            headers={},
+            concurrency=concurrency,
+            seconds=seconds,
+            read_only=opening.read_only,
+            app=app,
+        ) as http:
+            yield RestGateway(f"embedded {database}", concurrency, http, dialect("embedded"))
+    finally:
+        close(app)
 
 
 @asynccontextmanager

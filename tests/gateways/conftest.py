@@ -18,6 +18,9 @@ from reconciler.gateways.base import Gateway
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "doubles"))
 
+from saas_litellm import saas_double
+from served import served_embedded
+
 KEY = "RECONCILER_TEST_KEY"
 T = TypeVar("T")
 
@@ -52,8 +55,6 @@ def saas_world(directory: Path, server: Any) -> World:
 
 
 def _saas_double(stack: ExitStack, directory: Path) -> World:
-    from saas_litellm import saas_double
-
     return saas_world(directory, stack.enter_context(saas_double()))
 
 
@@ -64,7 +65,19 @@ def _saas_real(_stack: ExitStack, directory: Path) -> World:
     return World(GatewaySettings(backend="saas-litellm", url=url, admin_key_env=KEY), directory, {KEY: key})
 
 
+def _embedded(_stack: ExitStack, directory: Path) -> World:
+    return World(GatewaySettings(backend="embedded"), directory)
+
+
+def _embedded_http(stack: ExitStack, directory: Path) -> World:
+    server = stack.enter_context(served_embedded(directory / "served.db"))
+    settings = GatewaySettings(backend="embedded", url=server.url, admin_key_env=KEY, timeout_seconds=10)
+    return World(settings, directory, {KEY: server.admin_key}, server)
+
+
 WORLDS: dict[str, Callable[[ExitStack, Path], World]] = {
+    "embedded": _embedded,
+    "embedded-http": _embedded_http,
     "saas-double": _saas_double,
     "saas-real": _saas_real,
 }

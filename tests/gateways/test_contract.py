@@ -144,14 +144,27 @@ def test_a_grant_counts_once_however_often_it_is_sent(world, built):
         steps = [
             granting(ref, resource, 500, f"{world.prefix}:promo", "promo"),
             granting(ref, resource, 7, f"{world.prefix}:promo-2", "promo-2", reason="r" * 600),
-            granting(ref, resource, -100, f"{world.prefix}:less"),
         ]
         for step in steps:
             assert await gateway.landed(step) is Landed.ABSENT
             for _ in range(3):
                 await gateway.perform(step)
             assert await gateway.landed(step) is Landed.APPLIED
-        assert (await gateway.read()).state[ref].credits_allocated == 1407
+        assert (await gateway.read()).state[ref].credits_allocated == 1507
+
+    world.run(work)
+
+
+def test_credits_are_taken_back_once(world, built):
+    ref, resource = only(built, "team")
+
+    async def work(gateway: Gateway) -> None:
+        step = granting(ref, resource, -100, f"{world.prefix}:less")
+        assert await gateway.landed(step) is Landed.ABSENT
+        for _ in range(3):
+            await gateway.perform(step)
+        assert await gateway.landed(step) is Landed.APPLIED
+        assert (await gateway.read()).state[ref].credits_allocated == 900
 
     world.run(work)
 

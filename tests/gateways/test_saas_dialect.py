@@ -16,6 +16,7 @@ from reconciler.core.refs import Ref
 from reconciler.core.settings import GatewaySettings
 from reconciler.gateways import documented, saas
 from reconciler.gateways.base import Gateway, GatewayError, Landed
+from reconciler.gateways.saas_litellm import of_paths
 
 ALIAS, GROUP, ORG, TEAM = Ref("model_alias", "a"), Ref("access_group", "g"), Ref("organization", "o"), Ref("team", "t")
 
@@ -278,8 +279,6 @@ def test_support_says_what_cannot_change():
 
 
 def test_the_dialect_is_known_by_its_paths():
-    from reconciler.gateways.saas_litellm import of_paths
-
     assert of_paths({"/api/model-aliases": {}, "/api/models": {}}) is documented.DIALECT
     assert of_paths({"/api/models": {}, "/api/model-access-groups": {}}) is saas.DIALECT
     assert of_paths({"/team/new": {}}) is None
