@@ -137,8 +137,12 @@ _TEXT_HINTS = {
 def _not_allowed(failure: SchemaError, path: tuple[str | int, ...]) -> Iterator[Problem]:
     allowed = [str(value) for value in failure.validator_value if value is not None]
     near = did_you_mean(str(failure.instance), allowed) if isinstance(failure.instance, str) else None
-    message = f"{named(path)} must be one of {', '.join(allowed)}"
+    message = f"{named(path)} must be {_either(allowed)}"
     yield Problem("not-allowed", message, near, path, shown(failure.instance, path))
+
+
+def _either(names: Sequence[str]) -> str:
+    return " or ".join([", ".join(names[:-1]), *names[-1:]] if len(names) > 1 else names)
 
 
 def _range(says: str) -> Words:
@@ -163,11 +167,25 @@ def _duplicates(failure: SchemaError, path: tuple[str | int, ...]) -> Iterator[P
 
 
 def _bad_format(failure: SchemaError, path: tuple[str | int, ...]) -> Iterator[Problem]:
-    about = failure.schema.get("description")
-    if str(failure.schema.get("format", "")).startswith("date"):
-        about = "write e.g. 2026-12-31, or 2026-12-31T18:00:00Z for an instant"
-    message = f"{named(path)} is not in the expected form {failure.validator_value}"
-    yield Problem("bad-format", message, about, path)
+    hint = _form_hint(str(path[-1]) if path else "", str(failure.schema.get("format", "")))
+    about = hint or failure.schema.get("description")
+    yield Problem("bad-format", f"{named(path)} has the wrong form", about, path, shown(failure.instance, path))
+
+
+def _form_hint(key: str, form: str) -> str | None:
+    if key.endswith("_env"):
+        return "write the NAME of an environment variable, e.g. GATEWAY_ADMIN_KEY; never the secret itself"
+    return _FORMS.get(form) or _FORMS.get(key)
+
+
+_FORMS = {
+    "date": "write a day, e.g. 2026-12-31",
+    "date-time": "write a day, e.g. 2026-12-31, or an instant, e.g. 2026-12-31T18:00:00Z",
+    "url": "write http://... or https://...",
+    "api_key": "write os.environ/NAME: a reference, never the secret itself",
+    "budget_duration": "write 30s, 5m, 12h, 7d, 4w or 1mo",
+    "id": "use lowercase letters, digits, dots, hyphens and underscores",
+}
 
 
 def _no_choice(failure: SchemaError, path: tuple[str | int, ...]) -> Iterator[Problem]:
@@ -185,7 +203,7 @@ def _branch_names(branch: Mapping[str, Any]) -> list[str]:
 
 def _length(says: str, code: str) -> Words:
     def words(failure: SchemaError, path: tuple[str | int, ...]) -> Iterator[Problem]:
-        yield Problem(code, f"{named(path)} {says} ({failure.validator_value})", None, path)
+        yield Problem(code, f"{named(path)} {says.format(failure.validator_value)}", None, path)
 
     return words
 
@@ -203,7 +221,7 @@ _WORDING: Mapping[str, Words] = {
     "pattern": _bad_format,
     "anyOf": _no_choice,
     "minLength": _length("must not be empty", "too-short"),
-    "maxLength": _length("is longer than allowed", "too-long"),
-    "minItems": _length("must not be empty; fewest entries", "too-short"),
-    "maxItems": _length("has too many entries", "too-long"),
+    "maxLength": _length("is longer than {} characters", "too-long"),
+    "minItems": _length("must not be empty", "too-short"),
+    "maxItems": _length("has more than {} entries", "too-long"),
 }

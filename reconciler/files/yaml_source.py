@@ -220,7 +220,9 @@ class _Reader:
         if event.anchor in self._open_anchors:
             self._refuse(event, "yaml-alias", f"*{event.anchor} contains itself", "write the value out")
         if event.anchor not in self._anchors:
-            self._find(event, "yaml-alias", f"*{event.anchor} has no anchor &{event.anchor} before it", None)
+            self._find(
+                event, "yaml-alias", f"*{event.anchor} has no anchor before it", f"write &{event.anchor} at the value"
+            )
             return None
         value, nodes = self._anchors[event.anchor]
         self._nodes += nodes
@@ -232,7 +234,8 @@ class _Reader:
 
     def _check_tag(self, event: Event, allowed: tuple[str, ...]) -> None:
         if event.tag not in allowed:
-            self._find(event, "yaml-tag", f"the tag {event.tag} is not supported", "leave the tag out")
+            tag = str(event.tag).replace("tag:yaml.org,2002:", "!!")
+            self._find(event, "yaml-tag", f"the tag {tag} is not supported", "leave the tag out")
 
     def _find(self, event: Event, code: str, message: str, hint: str | None) -> None:
         self.findings.append(error(code, message, hint=hint, origin=origin(self._file, event.start_mark)))
