@@ -46,9 +46,12 @@ async def create_organization(body: OrganizationCreate, here: Here) -> JSONRespo
 @router.get("", **answers(OrganizationList))
 async def list_organizations(here: Here, limit: Limit = None, after: After = None) -> JSONResponse:
     """Every organization, by id."""
-    with here.store.read() as db:
+
+    def answer(db: sqlite3.Connection) -> JSONResponse:
         rows = db.execute(_LIST, page(after, limit)).fetchall()
-    return JSONResponse({"organizations": [_answer(row) for row in rows]})
+        return JSONResponse({"organizations": [_answer(row) for row in rows]})
+
+    return await here.store.read_apart(answer)
 
 
 @router.get("/{organization_id}", **answers(OrganizationAnswer))
@@ -84,10 +87,13 @@ async def list_organization_teams(
     organization_id: PathId, here: Here, limit: Limit = None, after: After = None
 ) -> JSONResponse:
     """The organization's teams, by id; `team_count` counts all of them, whatever the page."""
-    with here.store.read() as db:
+
+    def answer(db: sqlite3.Connection) -> JSONResponse:
         count = organization(db, organization_id)["team_count"]
         teams = teams_of(db, organization_id, **page(after, limit))
-    return JSONResponse({"organization_id": organization_id, "team_count": count, "teams": teams})
+        return JSONResponse({"organization_id": organization_id, "team_count": count, "teams": teams})
+
+    return await here.store.read_apart(answer)
 
 
 def organization(db: sqlite3.Connection, organization_id: str) -> dict[str, Any]:

@@ -54,9 +54,12 @@ async def create_team(body: TeamCreate, here: Here) -> JSONResponse:
 @router.get("", **answers(TeamList))
 async def list_teams(here: Here, include: Include = None, limit: Limit = None, after: After = None) -> JSONResponse:
     """Every team, by id."""
-    with here.store.read() as db:
+
+    def answer(db: sqlite3.Connection) -> JSONResponse:
         teams = all_teams(db, **page(after, limit))
         return JSONResponse({"teams": with_allowed(db, teams) if include else teams})
+
+    return await here.store.read_apart(answer)
 
 
 @router.get("/{team_id}", **answers(TeamDetail))
