@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
@@ -23,6 +24,8 @@ class Opening:
 
 
 Open = Callable[[Opening], AbstractAsyncContextManager[Gateway]]
+
+EMBEDDED_DATABASE = ".reconciler/gateway.db"
 
 # Backend name in the settings -> the module with its `opened(opening)`.
 GATEWAYS: Mapping[str, str] = {
@@ -45,6 +48,14 @@ async def connect(
     open_backend: Open = import_module(GATEWAYS[settings.backend]).opened
     async with open_backend(opening) as gateway:
         yield gateway
+
+
+def identity(settings: GatewaySettings, directory: Path) -> str:
+    """What names a gateway in the ledger and in plan files: backend and place, never a user or a password."""
+    if settings.url is None:
+        return f"{settings.backend} {(directory / (settings.database or EMBEDDED_DATABASE)).resolve()}"
+    parts = urlsplit(settings.url)
+    return f"{settings.backend} {urlunsplit(parts._replace(netloc=parts.netloc.rpartition('@')[2])).rstrip('/')}"
 
 
 def _admin_key(name: str, settings: GatewaySettings, environ: Mapping[str, str]) -> SecretStr | None:

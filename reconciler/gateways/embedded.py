@@ -4,16 +4,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from reconciler.embedded.app import close, create_app
-from reconciler.gateways import Opening
+from reconciler.gateways import EMBEDDED_DATABASE, Opening, identity
 from reconciler.gateways.base import Gateway, GatewayError
 from reconciler.gateways.documented import ENDPOINTS, dialect
 from reconciler.gateways.http import open_http
 from reconciler.gateways.rest import RestGateway
-from reconciler.gateways.saas_litellm import connection, detected, identity
+from reconciler.gateways.saas_litellm import connection, detected
 
 CONCURRENCY, MOST_CONCURRENCY = 8, 32
 SECONDS = 30.0
-DATABASE = ".reconciler/gateway.db"
 
 
 @asynccontextmanager
@@ -28,7 +27,7 @@ async def opened(opening: Opening) -> AsyncIterator[Gateway]:
 
 @asynccontextmanager
 async def _in_process(opening: Opening, concurrency: int, seconds: float) -> AsyncIterator[Gateway]:
-    database = (opening.directory / (opening.settings.database or DATABASE)).resolve()
+    database = (opening.directory / (opening.settings.database or EMBEDDED_DATABASE)).resolve()
     app = create_app(database)
     try:
         async with open_http(
@@ -39,7 +38,7 @@ async def _in_process(opening: Opening, concurrency: int, seconds: float) -> Asy
             read_only=opening.read_only,
             app=app,
         ) as http:
-            yield RestGateway(f"embedded {database}", concurrency, http, dialect("embedded"))
+            yield RestGateway(identity(opening.settings, opening.directory), concurrency, http, dialect("embedded"))
     finally:
         close(app)
 
@@ -53,4 +52,4 @@ async def _served(opening: Opening, concurrency: int, seconds: float) -> AsyncIt
                 f"{opening.settings.url} is a SaaS LiteLLM server, not an embedded gateway",
                 hint="set backend: saas-litellm",
             )
-        yield RestGateway(identity(opening.settings), concurrency, http, dialect("embedded"))
+        yield RestGateway(identity(opening.settings, opening.directory), concurrency, http, dialect("embedded"))

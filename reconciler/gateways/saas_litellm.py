@@ -3,10 +3,8 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
-from reconciler.core.settings import GatewaySettings
-from reconciler.gateways import Opening, documented, saas
+from reconciler.gateways import Opening, documented, identity, saas
 from reconciler.gateways.base import Gateway, GatewayError
 from reconciler.gateways.http import Http, open_http
 from reconciler.gateways.rest import Dialect, RestGateway
@@ -21,7 +19,7 @@ async def opened(opening: Opening) -> AsyncIterator[Gateway]:
     concurrency = min(settings.concurrency or saas.CONCURRENCY, saas.MOST_CONCURRENCY)
     seconds = settings.timeout_seconds or saas.SECONDS
     async with connection(opening, concurrency, seconds) as http:
-        yield RestGateway(identity(settings), concurrency, http, await detected(http))
+        yield RestGateway(identity(settings, opening.directory), concurrency, http, await detected(http))
 
 
 def connection(opening: Opening, concurrency: int, seconds: float) -> Any:
@@ -35,12 +33,6 @@ def connection(opening: Opening, concurrency: int, seconds: float) -> Any:
         key_env=opening.settings.admin_key_env,
         read_only=opening.read_only,
     )
-
-
-def identity(settings: GatewaySettings) -> str:
-    """Backend and URL, without a user or password that the URL may hold."""
-    parts = urlsplit(str(settings.url))
-    return f"{settings.backend} {urlunsplit(parts._replace(netloc=parts.netloc.rpartition('@')[2])).rstrip('/')}"
 
 
 async def detected(http: Http) -> Dialect:

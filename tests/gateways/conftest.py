@@ -6,7 +6,7 @@ import sys
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +25,10 @@ KEY = "RECONCILER_TEST_KEY"
 T = TypeVar("T")
 
 
+def new_prefix() -> str:
+    return f"t{uuid.uuid4().hex[:8]}"
+
+
 @dataclass
 class World:
     """A gateway to test. `fail(method, path_regex, mode)` breaks the next such request, where the world can."""
@@ -33,7 +37,7 @@ class World:
     directory: Path
     environ: dict[str, str] = field(default_factory=dict)
     server: Any = None
-    prefix: str = field(default_factory=lambda: f"t{uuid.uuid4().hex[:8]}")
+    prefix: str = field(default_factory=new_prefix)
 
     def run(self, work: Callable[[Gateway], Awaitable[T]], *, read_only: bool = False) -> T:
         async def connected() -> T:
@@ -83,20 +87,35 @@ WORLDS: dict[str, Callable[[ExitStack, Path], World]] = {
 }
 
 
-@pytest.fixture(params=sorted(WORLDS))
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], World]]:
+    """Starts each world once; every test has names of its own in it."""
+    started: dict[str, World] = {}
     with ExitStack() as stack:
-        yield WORLDS[request.param](stack, tmp_path)
+
+        def world_of(name: str) -> World:
+            if name not in started:
+                started[name] = WORLDS[name](stack, tmp_path_factory.mktemp(name))
+            return replace(started[name], prefix=new_prefix())
+
+        yield world_of
+
+
+@pytest.fixture(params=sorted(WORLDS))
+def world(request: pytest.FixtureRequest, running: Callable[[str], World]) -> World:
+    return running(request.param)
+
+
+@pytest.fixture(params=[name for name in sorted(WORLDS) if name not in {"embedded", "saas-real"}])
+def faulty_world(request: pytest.FixtureRequest, running: Callable[[str], World]) -> Iterator[World]:
+    """A world over a real socket whose requests can be broken."""
+    found = running(request.param)
+    yield found
+    found.server.heal()
 
 
 @pytest.fixture
 def double_world(tmp_path: Path) -> Iterator[World]:
+    """A double of its own."""
     with ExitStack() as stack:
         yield _saas_double(stack, tmp_path)
-
-
-@pytest.fixture(params=[name for name in sorted(WORLDS) if name not in {"embedded", "saas-real"}])
-def faulty_world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    """A world over a real socket whose requests can be broken."""
-    with ExitStack() as stack:
-        yield WORLDS[request.param](stack, tmp_path)

@@ -69,7 +69,9 @@ def test_a_grant_of_unknown_outcome_counts_once(faulty_world, built, mode, amoun
 
     async def work(gateway: Gateway) -> None:
         faulty_world.fail("POST", "/add$", mode)
-        await settle(gateway, granting(ref, team, amount, "op-1"), Landed.APPLIED if mode in LOST else Landed.ABSENT)
+        await settle(
+            gateway, granting(ref, team, amount, f"{ref.name}:op-1"), Landed.APPLIED if mode in LOST else Landed.ABSENT
+        )
         assert (await gateway.read()).state[ref].credits_allocated == 1000 + amount
 
     faulty_world.run(work)
@@ -97,7 +99,7 @@ def test_updates_and_deletions_are_repeated_until_they_are_done(faulty_world, bu
     faulty_world.run(work)
 
 
-def test_an_update_that_stays_broken_is_unknown_and_found_absent(faulty_world, built, monkeypatch):
+def test_an_update_that_stays_broken_is_unknown_and_found_absent(faulty_world, built):
     ref, resource = next((ref, res) for ref, res in built.items() if ref.kind == "model_alias")
     step = change_of(faulty_world, ref, resource)
 
