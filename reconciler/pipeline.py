@@ -8,7 +8,7 @@
 Everything that depends on the world is a parameter: `now`, the environment, who is applying.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -17,11 +17,23 @@ from typing import TYPE_CHECKING
 
 from reconciler.core.check import check
 from reconciler.core.diff import Known, diff
-from reconciler.core.findings import Finding, ReconcilerError, did_you_mean, error, errors, leveled, ordered
+from reconciler.core.findings import (
+    Finding,
+    Origin,
+    ReconcilerError,
+    did_you_mean,
+    error,
+    errors,
+    info,
+    leveled,
+    ordered,
+)
 from reconciler.core.inventory import resource_of
+from reconciler.core.kinds import PricingPlan, Resource
 from reconciler.core.plan import Plan, Target
 from reconciler.core.planning import Inputs, make_plan
 from reconciler.core.prices import PriceMap
+from reconciler.core.refs import Ref
 from reconciler.core.resolve import Resolved, resolve
 from reconciler.core.schedule import Order
 from reconciler.core.settings import GatewaySettings, Settings
@@ -29,7 +41,7 @@ from reconciler.core.state import State
 from reconciler.files.manifests import Manifests, load_manifests, locate
 from reconciler.files.prices import load_prices
 from reconciler.files.settings import load_settings
-from reconciler.gateways import connect
+from reconciler.gateways import connect, identity
 from reconciler.gateways.base import Gateway, Live
 from reconciler.ledger import Ledger, LedgerError, open_ledger
 from reconciler.recording import granted_of, inventory_of
@@ -105,6 +117,11 @@ def gateway_settings(loaded: Loaded, name: str | None) -> tuple[str, GatewaySett
         hint = did_you_mean(chosen, known) or f"the settings name: {', '.join(sorted(known))}"
         raise ReconcilerError(error("unknown-gateway", f"there is no gateway {chosen!r} in the settings", hint=hint))
     return chosen, known[chosen]
+
+
+def gateway_identity(settings: GatewaySettings, directory: Path) -> str:
+    """What names a gateway in the ledger, without connecting to it."""
+    return identity(settings, directory)
 
 
 def require_valid(loaded: Loaded) -> None:
@@ -202,4 +219,30 @@ async def drift(session: Session) -> Plan:
     return Plan(target=session.target, changes=changes, unchanged=found.unchanged, foreign=found.foreign)
 
 
-Ask = Callable[[Plan], bool]
+@dataclass(frozen=True)
+class Shown:
+    """One object from every side: as written, as it resolves, live, and as last applied (None where it is not)."""
+
+    ref: Ref
+    written: Resource | None
+    desired: Resource | None
+    live: Resource | None
+    applied: Mapping[str, object] | None
+    runtime: Mapping[str, object]
+    origin: Origin | None
+
+
+async def show(session: Session, ref: Ref) -> Shown:
+    """One object from every side. Raises ReconcilerError where it is nowhere, with the nearest name."""
+    loaded = session.loaded
+    live = await session.gateway.read()
+    record = inventory_of(session.ledger, session.target.identity).get(ref)
+    desired = loaded.desired.plans.get(ref.name) if ref.kind == PricingPlan.kind else loaded.desired.state.get(ref)
+    written, found = loaded.manifests.state.get(ref), live.state.get(ref)
+    if written is None and found is None and record is None:
+        names = [each.name for each in (*loaded.manifests.state, *live.state) if each.kind == ref.kind]
+        hint = did_you_mean(ref.name, names)
+        raise ReconcilerError(error("not-found", f"{ref} is neither declared nor on {session.target.name}", hint=hint))
+    place = locate(loaded.manifests, info("place", "", ref=ref)).origin
+    applied = record.applied if record else None
+    return Shown(ref, written, desired, found, applied, live.runtime.get(ref, {}), place)

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from reconciler.core.changes import Action, CreditGrant, Outcome, Result, Step
@@ -12,9 +12,10 @@ from reconciler.core.inventory import Inventory, Record, record_of
 from reconciler.core.kinds import KINDS, Resource
 from reconciler.core.refs import Ref
 from reconciler.gateways.base import Gateway, GatewayError, Landed
-from reconciler.ledger import Claim, GrantRecord, Intent, JournalEntry, Lease, Ledger, Settlement
+from reconciler.ledger import Claim, GrantRecord, Intent, JournalEntry, Lease, Ledger, LedgerError, Settlement
 
 CREDITS = "credits_allocated"
+DECIDE_TTL = timedelta(seconds=30)
 Json = dict[str, Any]
 
 
@@ -181,12 +182,14 @@ async def _verdict(step: Step, gateway: Gateway) -> Landed:
         raise problem from None
 
 
-def _resolve(ledger: Ledger, lease: Lease, entry: JournalEntry, step: Step, *, done: bool, now: datetime) -> None:
+def _resolve(
+    ledger: Ledger, lease: Lease, entry: JournalEntry, step: Step, *, done: bool, now: datetime, by: str | None = None
+) -> None:
     record = entry.detail.get("record")
     own = Claim(entry.kind, entry.name, record) if done and record is not None else None
     state, note = ("applied", "found on the gateway") if done else ("failed", "not found on the gateway")
     disown = done and step.action is Action.DELETE
-    ledger.resolve(lease, entry.journal_id, state, note, now, own=own, disown=disown)  # type: ignore[arg-type]  # a literal
+    ledger.resolve(lease, entry.journal_id, state, by or note, now, own=own, disown=disown)  # type: ignore[arg-type]  # a literal
 
 
 def inventory_of(ledger: Ledger, identity: str) -> Inventory:
@@ -202,3 +205,15 @@ def granted_of(ledger: Ledger, identity: str) -> Mapping[str, frozenset[str]]:
         if grant.state != "refused" and not grant_id.startswith(f"{ALLOCATION}:"):
             found.setdefault(team, set()).add(grant_id)
     return {team: frozenset(ids) for team, ids in found.items()}
+
+
+def decide(ledger: Ledger, identity: str, journal_id: int, *, applied: bool, actor: str, now: datetime) -> None:
+    """Settle by hand a step of unknown outcome. Raises LedgerError where it is not open or the gateway is locked."""
+    found = [entry for entry in ledger.unsettled(identity) if entry.journal_id == journal_id]
+    if not found:
+        raise LedgerError(f"step {journal_id} is not open", "reconciler history show N lists the steps of an apply")
+    lease = ledger.acquire(identity, actor, now, DECIDE_TTL)
+    try:
+        _resolve(ledger, lease, found[0], step_of(found[0]), done=applied, now=now, by=f"decided by {actor}")
+    finally:
+        ledger.release(lease)

@@ -18,7 +18,7 @@ from reconciler.core.support import KindSupport, Support
 class Known:
     """What we remember when we compare: what is ours, which top-ups were granted, what can only be read.
 
-    `undecided` are teams with a grant of which nobody can tell whether it happened: they get no credits for now.
+    `undecided` are teams with a grant of which nobody can tell whether it happened: no credits for them for now.
     """
 
     inventory: Inventory = field(default_factory=dict)
@@ -29,7 +29,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Diff:
-    """`refused` says which deletions protection forbids unasked; `gone` are refs of ours that exist neither in git nor live."""
+    """`refused`: deletions that protection forbids unasked. `gone`: refs of ours that are neither in git nor live."""
 
     changes: tuple[Change, ...]
     findings: tuple[Finding, ...]

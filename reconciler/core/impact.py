@@ -101,7 +101,7 @@ def _opened(name: str, context: Context, world: Transition) -> bool:
 
 
 def dearest(state: State, prices: PriceMap) -> Dearest:
-    """A function from a set of aliases to (alias, USD per million output tokens) of its dearest; None without prices."""
+    """From a set of aliases to (alias, USD per million output tokens) of its dearest; None without prices."""
     known = {name: price_of(alias, prices)[1] for name, alias in state.of(ModelAlias).items()}
     seen: dict[frozenset[str], tuple[str, float] | None] = {}
 

@@ -37,7 +37,7 @@ NO_PRICES = PriceMap({})
 
 
 def same_provider(entry: str, prefix: str) -> bool:
-    """Whether an entry's provider is meant by a model prefix (`text-completion-openai`, `vertex_ai-language-models`)."""
+    """Whether a prefix means an entry's provider (`text-completion-openai`, `vertex_ai-language-models`)."""
     return entry == prefix or entry.startswith(prefix + "-") or entry.endswith("-" + prefix)
 
 
@@ -59,7 +59,7 @@ def _provider(model: str, prices: PriceMap) -> str | None:
 
 
 def price_of(alias: ModelAlias, prices: PriceMap) -> tuple[float | None, float | None]:
-    """(input, output) in USD per million tokens: as declared on the alias, else the dearest of its models in the map."""
+    """(input, output) in USD per million tokens: as declared, else the dearest of the alias's models in the map."""
     entries = [entry for model in models_of(alias) if (entry := prices.find(model))]
     return (
         _first(alias.pricing_input, [entry.input for entry in entries]),

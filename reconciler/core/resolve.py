@@ -65,7 +65,7 @@ def _expand(name: str, plans: Mapping[str, PricingPlan]) -> PricingPlan:
 
 
 def _inherit(own: Limits, parents: Iterable[Limits], fields: Iterable[str]) -> dict[str, Any]:
-    """field -> value of the nearest parent that sets it, for the fields that `own` does not set."""
+    """Field -> value of the nearest parent that sets it, for the fields that `own` does not set."""
     found: dict[str, Any] = {}
     for parent in parents:
         for name in fields:

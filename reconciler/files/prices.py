@@ -1,4 +1,4 @@
-"""LiteLLM's price map, read from the installed package without importing it (the import takes seconds and the network)."""
+"""LiteLLM's price map, read from the installed package without importing it: that takes seconds and the network."""
 
 import json
 from collections.abc import Mapping

@@ -1,0 +1,81 @@
+"""The command line: one file per command, each parse -> one pipeline call -> render -> exit code.
+
+Commands are loaded when they are called, so that `--help` stays fast.
+"""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import click
+
+from reconciler import __version__
+from reconciler.cli.failures import guarded
+
+# Command -> (module, what it does). To add a command: a file beside this one and a line here.
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "init": ("init", "Write a starter config to learn from and grow."),
+    "validate": ("validate", "Check settings and manifests; needs no gateway."),
+    "plan": ("plan", "Show what apply would change, and what that means."),
+    "apply": ("apply", "Take the gateway to the declared state, without an outage."),
+    "drift": ("drift", "Show where the gateway differs from what was last applied."),
+    "show": ("show", "Show one object: declared, live, and as last applied."),
+    "explain": ("explain", "Say why a team can or cannot call a model."),
+    "access": ("access", "Show which teams or plans reach which models."),
+    "lint": ("lint", "Look for what is allowed but unwise."),
+    "policy": ("policy", "Test policies against cases."),
+    "history": ("history", "Show earlier applies and their steps."),
+    "unlock": ("unlock", "Break a lock that a dead apply left behind."),
+    "schema": ("schema", "Print or write the JSON Schemas for editors and CI."),
+    "gateway": ("gateway", "Serve the embedded gateway."),
+}
+
+
+class Commands(click.Group):
+    """A group whose commands are modules, imported when needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  click's signature
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"reconciler.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  as above
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with a suggestion for a misspelt command."""
+        name = args[0] if args else ""
+        if name and not name.startswith("-") and name not in COMMANDS:
+            from reconciler.core.findings import did_you_mean  # noqa: PLC0415  only for a mistake
+
+            hint = did_you_mean(name, COMMANDS)
+            ctx.fail(f"no such command {name!r}" + (f"; {hint}" if hint else ""))
+        return super().resolve_command(ctx, args)
+
+
+EPILOG = """\b
+Examples:
+  reconciler init && reconciler apply --yes     a working company on the embedded gateway
+  reconciler plan --gateway prod --exit-code    in CI: 2 where changes are pending
+  reconciler explain acme-prod gpt-4            who may call what, and why
+
+Exit codes: 0 done or no change, 1 an expected error, 2 changes pending or drift, 3 a bug, 130 interrupted."""
+
+
+@click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="reconciler")
+def group() -> None:
+    """GitOps for LLM gateways: access groups, model aliases, organizations, teams and pricing plans as YAML."""
+
+
+def main(args: list[str] | None = None) -> Any:
+    """Run the command line and exit with its code."""
+    guarded(group, args)

@@ -1,0 +1,178 @@
+"""`reconciler apply`: plan, ask, execute, verify."""
+
+import asyncio
+import getpass
+import os
+import signal
+import socket
+import sys
+from contextlib import ExitStack, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler.cli.failures import DONE, EXPECTED, INTERRUPTED
+from reconciler.cli.options import as_of_option, loaded, world
+from reconciler.cli.output import color, note, say, width
+
+if TYPE_CHECKING:
+    from reconciler.applying import Options, Report
+    from reconciler.core.changes import Outcome
+    from reconciler.core.plan import Plan
+    from reconciler.pipeline import Loaded
+    from reconciler.render.progress import Progress
+
+MANY = 50
+ALLOWANCES = {
+    "--allow-loss": ("loss", "Let teams lose access to models."),
+    "--allow-updates": ("too-many-updates", "Let it update more of a kind than the safety limit."),
+    "--allow-deletes": ("too-many-deletes", "Let it delete more of a kind than the safety limit."),
+    "--allow-empty": ("config-empty", "Let an empty config delete everything that is owned."),
+    "--allow-protected": ("protected", "Let it delete objects that were declared with protect: true."),
+    "--allow-cascade": ("cascade", "Let it delete teams whose keys die with them."),
+}
+
+
+def _allowances(command: click.Command) -> click.Command:
+    for flag, (code, text) in ALLOWANCES.items():
+        command.params.append(click.Option([flag, f"allow_{code}"], is_flag=True, help=text))
+    return command
+
+
+@_allowances
+@click.command()
+@world
+@as_of_option
+@click.option("--yes", "-y", is_flag=True, help="Do not ask. Needed where no terminal is.")
+@click.option("--order", type=click.Choice(["grant-first", "revoke-first"]), default="grant-first", show_default=True)
+@click.option("--full", is_flag=True, help="Every name instead of counts and examples.")
+@click.option("--quiet", "-q", is_flag=True, help="Only the closing lines, and errors.")
+@click.option(
+    "--lock-wait", type=click.FloatRange(min=0), default=0, metavar="SECONDS", help="Wait for another apply to end."
+)
+def command(
+    config: Path,
+    environment: str | None,
+    gateway: str | None,
+    as_of: datetime | None,
+    yes: bool,
+    order: str,
+    full: bool,
+    quiet: bool,
+    lock_wait: float,
+    **allowances: bool,
+) -> int:
+    """Take the gateway to the declared state.
+
+    Shows the plan and asks. No team loses, at any instant, a model that it keeps. A crash at any point is safe:
+    run it again. Ctrl-C finishes what is in flight and stops.
+    """
+    from reconciler.applying import Options  # noqa: PLC0415  not needed for --help
+    from reconciler.core.schedule import Order  # noqa: PLC0415  as above
+
+    found = loaded(config, environment, as_of)
+    options = Options(
+        actor=actor(),
+        command=" ".join(["reconciler", *sys.argv[1:]]),
+        allowed=frozenset(name.removeprefix("allow_") for name, given in allowances.items() if given),
+        order=Order(order),
+        lock_wait=lock_wait,
+        approve=lambda plan: _approved(plan, yes=yes, full=full, quiet=quiet),
+    )
+    report = asyncio.run(_apply(found, gateway, options, quiet=quiet))
+    return _closed(report, quiet=quiet)
+
+
+def actor() -> str:
+    """Who applies, as the lock and the history name them."""
+    user = "unknown"
+    with suppress(OSError, KeyError):
+        user = getpass.getuser()
+    return f"{user}@{socket.gethostname()} pid {os.getpid()}"
+
+
+def _approved(plan: "Plan", *, yes: bool, full: bool, quiet: bool) -> bool:
+    from reconciler.render import FORMATS, plan_view  # noqa: PLC0415  not needed for --help
+
+    if not quiet:
+        say(FORMATS["text"](plan_view(plan, full=full), color=color(), width=width()))
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise click.UsageError("there is no terminal to ask on; --yes applies without asking")
+    return click.confirm("\nApply these changes?", default=False)
+
+
+async def _apply(config: "Loaded", gateway: str | None, options: "Options", *, quiet: bool) -> "Report":
+    from dataclasses import replace  # noqa: PLC0415  not needed for --help
+
+    from reconciler.applying import apply  # noqa: PLC0415  as above
+    from reconciler.keys import delivery  # noqa: PLC0415  as above
+    from reconciler.pipeline import gateway_settings, opened, require_valid  # noqa: PLC0415  as above
+
+    require_valid(config)
+    name, settings = gateway_settings(config, gateway)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGINT, _stopping, stop)
+    async with opened(config, gateway, read_only=False) as session:
+        with ExitStack() as stack:
+            keys = stack.enter_context(delivery(name, settings, config.directory))
+            watch = _Watch(stack, quiet=quiet)
+            watched = replace(options, started=watch.start, told=watch.tell, deliver=keys.deliver)
+            report = await apply(session, watched, stop)
+    if keys.delivered and not quiet:
+        note(f"{keys.delivered:,} new virtual {'key' if keys.delivered == 1 else 'keys'} in {keys.where}")
+    return report
+
+
+class _Watch:
+    """Progress from the moment that the number of steps is known."""
+
+    def __init__(self, stack: ExitStack, *, quiet: bool) -> None:
+        self.stack, self.quiet = stack, quiet
+        self.progress: Progress | None = None
+
+    def start(self, total: int) -> None:
+        from reconciler.render.progress import Progress  # noqa: PLC0415  not needed for --help
+
+        quiet = self.quiet or (total < MANY and not sys.stderr.isatty())
+        self.progress = self.stack.enter_context(Progress("Applying", total, out=sys.stderr, quiet=quiet))
+
+    def tell(self, outcome: "Outcome") -> None:
+        if self.progress is not None:
+            self.progress.outcome(outcome)
+
+
+def _stopping(stop: asyncio.Event) -> None:
+    if not stop.is_set():
+        note("stopping: what is in flight is finished first")
+    stop.set()
+
+
+def _closed(report: "Report", *, quiet: bool) -> int:
+    from reconciler.render.outcomes import render_outcomes  # noqa: PLC0415  not needed for --help
+
+    if not report.approved:
+        say("Nothing was changed.")
+        return EXPECTED
+    if not quiet or not report.complete:
+        say(_closing(report, render_outcomes(report.outcomes, color=color(), width=width())))
+    if report.interrupted:
+        return INTERRUPTED
+    return DONE if report.complete else EXPECTED
+
+
+def _closing(report: "Report", outcomes: str) -> str:
+    lines = [outcomes] if report.outcomes or not report.plan.pending else []
+    if report.plan.pending and not report.outcomes:
+        lines.append(f"Adopted {len(report.plan.changes):,}; the gateway is as declared.")
+    recovered = report.recovered.applied + report.recovered.absent
+    if recovered:
+        lines.append(f"Looked up {recovered:,} steps that an earlier apply had left open.")
+    if report.left is not None and report.left.pending:
+        rest = ", ".join(str(change.ref) for change in report.left.changes[:5])
+        lines.append(f"After the apply {len(report.left.changes):,} changes are still pending: {rest}")
+    return "\n".join(lines)

@@ -1,0 +1,57 @@
+"""The one place that turns errors into text and an exit code."""
+
+import os
+import sys
+import tempfile
+import traceback
+from typing import NoReturn
+
+import click
+
+DONE, EXPECTED, PENDING, BUG, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+def guarded(command: click.Command, args: list[str] | None) -> NoReturn:
+    """Run a command and leave: an expected error in a few lines, a bug with a log to report, never a bare traceback."""
+    try:
+        code = command.main(args, standalone_mode=False)
+        sys.stdout.flush()
+        sys.exit(code if isinstance(code, int) else DONE)
+    except click.exceptions.Exit as left:
+        sys.exit(left.exit_code)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        sys.exit(INTERRUPTED)
+    except click.ClickException as mistake:
+        mistake.show()
+        sys.exit(EXPECTED)
+    except BrokenPipeError:
+        # The reader (head, less) has gone: not an error of anybody's.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXPECTED)
+    except Exception as problem:  # noqa: BLE001  everything else ends here
+        sys.exit(_told(problem))
+
+
+def _told(problem: Exception) -> int:
+    from reconciler.core.findings import ReconcilerError  # noqa: PLC0415  not needed for --help
+    from reconciler.ledger.errors import LedgerError  # noqa: PLC0415  as above
+
+    if isinstance(problem, ReconcilerError):
+        from reconciler.cli.output import color  # noqa: PLC0415  as above
+        from reconciler.render.findings import render_findings  # noqa: PLC0415  as above
+
+        click.echo(render_findings(problem.findings, color=color(sys.stderr)).rstrip(), err=True)
+        return EXPECTED
+    if isinstance(problem, LedgerError):
+        click.echo(f"error ledger: {problem.message}" + (f"\n    {problem.hint}" if problem.hint else ""), err=True)
+        return EXPECTED
+    return _bug(problem)
+
+
+def _bug(problem: Exception) -> int:
+    with tempfile.NamedTemporaryFile("w", prefix="reconciler-bug-", suffix=".log", delete=False) as log:
+        traceback.print_exception(problem, file=log)
+    click.echo(f"This is a bug in the reconciler: {type(problem).__name__}.", err=True)
+    click.echo(f"Please report it with {log.name} (check that it holds nothing private).", err=True)
+    return BUG

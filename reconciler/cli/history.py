@@ -1,0 +1,66 @@
+"""`reconciler history`: earlier applies and their steps."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler.cli.failures import DONE
+from reconciler.cli.options import loaded, world
+from reconciler.cli.output import color, say
+
+if TYPE_CHECKING:
+    from reconciler.ledger import Ledger
+
+
+@click.group(invoke_without_command=True)
+@world
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="How many applies to show.")
+@click.pass_context
+def command(ctx: click.Context, config: Path, environment: str | None, gateway: str | None, limit: int) -> int | None:
+    """Show earlier applies: who, when, from which commit, with what counts.
+
+    `history show N` lists the steps of one; `history decide ID applied|failed` settles a credit grant of which the
+    gateway could not tell whether it happened.
+    """
+    from reconciler.pipeline import gateway_identity, gateway_settings, ledger_of  # noqa: PLC0415  not for --help
+
+    found = loaded(config, environment)
+    _, settings = gateway_settings(found, gateway)
+    identity = gateway_identity(settings, found.directory)
+    ctx.obj = ctx.with_resource(ledger_of(found)), identity
+    if ctx.invoked_subcommand is None:
+        from reconciler.render.history import render_history  # noqa: PLC0415  as above
+
+        say(render_history(ctx.obj[0].history(identity, limit), color=color()))
+        return DONE
+    return None
+
+
+@command.command()
+@click.argument("number", type=int)
+@click.pass_obj
+def show(obj: tuple["Ledger", str], number: int) -> int:
+    """Show one apply with its steps."""
+    from reconciler.render.history import render_apply  # noqa: PLC0415  not for --help
+
+    ledger, identity = obj
+    say(render_apply(*ledger.apply_record(identity, number), color=color()))
+    return DONE
+
+
+@command.command()
+@click.argument("journal_id", type=int)
+@click.argument("verdict", type=click.Choice(["applied", "failed"]))
+@click.pass_obj
+def decide(obj: tuple["Ledger", str], journal_id: int, verdict: str) -> int:
+    """Settle by hand a step of unknown outcome (its number is in `history show N`)."""
+    from reconciler.recording import decide as settle  # noqa: PLC0415  not for --help
+
+    ledger, identity = obj
+    from reconciler.cli.apply import actor  # noqa: PLC0415  as above
+    from reconciler.pipeline import utc_now  # noqa: PLC0415  as above
+
+    settle(ledger, identity, journal_id, applied=verdict == "applied", actor=actor(), now=utc_now())
+    say(f"Step {journal_id} counts as {verdict}.")
+    return DONE

@@ -1,0 +1,40 @@
+"""`reconciler init`: a starter config."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import click
+
+from reconciler.cli.failures import DONE
+from reconciler.cli.options import config_option
+from reconciler.cli.output import say
+
+STARTER = {
+    "reconciler.yaml": "reconciler.yaml",
+    "models.yaml": "models.yaml",
+    "plans.yaml": "plans.yaml",
+    "teams.yaml": "teams.yaml",
+    "gitignore": ".gitignore",
+}
+
+
+@click.command()
+@config_option
+def command(config: Path) -> int:
+    """Write a small working config: two models, two plans, two teams, on the embedded gateway.
+
+    Nothing that exists is overwritten.
+    """
+    from reconciler.files.schemas import write_schemas  # noqa: PLC0415  not needed for --help
+
+    if config.is_dir() and any(config.iterdir()):
+        raise click.ClickException(f"{config} is not empty; init writes only into a new or empty directory")
+    config.mkdir(parents=True, exist_ok=True)
+    source = files("reconciler.cli") / "starter"
+    for name, target in STARTER.items():
+        (config / target).write_text((source / name).read_text(encoding="utf-8"), encoding="utf-8")
+        say(f"wrote {config / target}")
+    for schema in write_schemas(config / "schemas"):
+        say(f"wrote {schema}")
+    say("\nNext: reconciler plan, then reconciler apply")
+    return DONE

@@ -1,0 +1,75 @@
+"""Options that several commands share."""
+
+import os
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from reconciler.pipeline import Loaded
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Moment(click.ParamType[datetime]):
+    """A day or an instant, in UTC unless it says otherwise."""
+
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            parsed = datetime.fromisoformat(value) if "T" in value else date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no date (2026-12-31) and no instant (2026-12-31T12:00:00Z)", param, ctx)
+        moment = parsed if isinstance(parsed, datetime) else datetime.combine(parsed, time())
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def config_option(command: F) -> F:
+    return click.option(
+        "--config",
+        "config",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=Path("config"),
+        show_default=True,
+        envvar="RECONCILER_CONFIG",
+        metavar="DIR",
+        help="Directory of settings and manifests.",
+    )(command)
+
+
+def environment_option(command: F) -> F:
+    return click.option("--environment", "-e", metavar="NAME", help="Overlay of environments/NAME over the manifests.")(
+        command
+    )
+
+
+def gateway_option(command: F) -> F:
+    return click.option("--gateway", "-g", metavar="NAME", help="A gateway of the settings instead of the default.")(
+        command
+    )
+
+
+def as_of_option(command: F) -> F:
+    return click.option(
+        "--as-of", type=Moment(), metavar="DATE", help="Pretend that it is this day: grants and sunsets follow."
+    )(command)
+
+
+def world(command: F) -> F:
+    """--config, --environment and --gateway: what a command looks at."""
+    return config_option(environment_option(gateway_option(command)))
+
+
+def loaded(
+    config: Path, environment: str | None = None, now: datetime | None = None, revision: str | None = None
+) -> "Loaded":
+    """The config that a command is about."""
+    from reconciler.pipeline import load  # noqa: PLC0415  not needed for --help
+
+    return load(config, variables=os.environ, environment=environment, now=now, revision=revision)

@@ -1,0 +1,59 @@
+"""`reconciler plan`: what apply would do, and what it means."""
+
+import asyncio
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler.cli.failures import DONE, EXPECTED, PENDING
+from reconciler.cli.options import as_of_option, loaded, world
+from reconciler.cli.output import color, say, width
+
+if TYPE_CHECKING:
+    from reconciler.core.plan import Plan
+    from reconciler.pipeline import Loaded
+
+
+@click.command()
+@world
+@as_of_option
+@click.option("--format", "form", default="text", show_default=True, help="text, json or markdown.")
+@click.option("--full", is_flag=True, help="Every name instead of counts and examples.")
+@click.option("--exit-code", is_flag=True, help="Exit with 2 where changes are pending.")
+@click.option("--order", type=click.Choice(["grant-first", "revoke-first"]), default="grant-first", show_default=True)
+def command(
+    config: Path,
+    environment: str | None,
+    gateway: str | None,
+    as_of: datetime | None,
+    form: str,
+    full: bool,
+    exit_code: bool,
+    order: str,
+) -> int:
+    """Show what apply would change: creates, updates, deletions, and who gains or loses which model.
+
+    Plan only reads: its connection to the gateway refuses every write.
+    """
+    from reconciler.core.findings import errors  # noqa: PLC0415  not needed for --help
+    from reconciler.render import FORMATS, plan_view  # noqa: PLC0415  as above
+
+    if form not in FORMATS:
+        raise click.BadParameter(f"one of {', '.join(FORMATS)}", param_hint="--format")
+    found = asyncio.run(_plan(loaded(config, environment, as_of), gateway, order))
+    say(FORMATS[form](plan_view(found, full=full), color=color(), width=width()))
+    if errors(found.findings):
+        return EXPECTED
+    return PENDING if exit_code and found.pending else DONE
+
+
+async def _plan(config: "Loaded", gateway: str | None, order: str) -> "Plan":
+    from reconciler.core.schedule import Order  # noqa: PLC0415  not needed for --help
+    from reconciler.pipeline import make, opened, require_valid  # noqa: PLC0415  as above
+
+    require_valid(config)
+    async with opened(config, gateway) as session:
+        plan, _ = await make(session, order=Order(order))
+        return plan
