@@ -1,9 +1,10 @@
 """Settings: `reconciler.yaml` to its typed value, with findings of the same quality as those of manifests."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from reconciler.core.findings import Finding, Origin, did_you_mean, error, ordered, warning
 from reconciler.core.settings import Settings
@@ -12,20 +13,26 @@ from reconciler.files.parsing import Parsed, parse_file
 from reconciler.files.places import PlacesByFile
 from reconciler.files.spec_findings import typed
 from reconciler.files.spec_wording import Problem
+from reconciler.files.variables import substitute, unshown
 
 _PASSWORD_IN_URL = re.compile(r"^[a-z][a-z0-9+.-]*://[^/@\s]*:[^/@\s]+@", re.IGNORECASE)
 _SECRET_KEYS = frozenset({"admin_key", "master_key", "api_key", "key", "token", "password", "secret"})
 
 
-def load_settings(directory: Path) -> tuple[Settings, tuple[Finding, ...]]:
-    """The settings of a config directory; no file means the defaults. Where they are wrong: defaults, and findings."""
+def load_settings(
+    directory: Path, *, variables: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Settings, tuple[Finding, ...]]:
+    """The settings of a config directory; no file means the defaults. Where they are wrong: defaults, and findings.
+
+    `variables` fill `${NAME}` as in manifests (`files.variables`).
+    """
     name, other = SETTINGS_FILES
     file = directory / name
     if not file.is_file():
         return Settings(), tuple(_misnamed(directory / other, name))
     parsed = parse_file(file)
     places = PlacesByFile()
-    settings, problems = _settings(parsed)
+    settings, problems = _settings(parsed, variables)
     syntax = tuple(_serious(parsed, places))
     taken = {finding.origin for finding in syntax}
     found = (_located(problem, file, places) for problem in problems)
@@ -52,17 +59,20 @@ def _lint_levels_off(parsed: Parsed, places: PlacesByFile) -> frozenset[Origin]:
     return frozenset(places.origin(parsed.path, ("lint", code)) for code, level in lint.items() if level == "off")
 
 
-def _settings(parsed: Parsed) -> tuple[Settings, tuple[Problem, ...]]:
+def _settings(parsed: Parsed, variables: Mapping[str, str]) -> tuple[Settings, tuple[Problem, ...]]:
     documents = [document for document in parsed.documents if document is not None]
     if not documents:
         return Settings(), ()
     if len(documents) > 1:
         return Settings(), (Problem("bad-value", "settings are one document, not several", "remove the --- lines"),)
-    read = typed(Settings, documents[0])
-    secrets = tuple(_secrets(documents[0]))
+    document, unset = substitute(documents[0], variables)
+    if unset:
+        return Settings(), unset
+    read = typed(Settings, document)
+    secrets = tuple(_secrets(document))
     if isinstance(read, Settings):
         return read, secrets
-    return Settings(), (*secrets, *(_reworded(problem, documents[0]) for problem in read))
+    return Settings(), (*secrets, *(_reworded(unshown(problem, documents[0]), document) for problem in read))
 
 
 def _reworded(problem: Problem, document: object) -> Problem:

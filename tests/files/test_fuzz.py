@@ -41,7 +41,7 @@ def load(data: bytes) -> Manifests:
     with tempfile.TemporaryDirectory() as directory:
         (Path(directory) / "fuzz.yaml").write_bytes(data)
         (Path(directory) / "reconciler.yaml").write_bytes(data)
-        load_settings(Path(directory))
+        load_settings(Path(directory), variables={"A": "1"})
         manifests = load_manifests(Path(directory), variables={"A": "1"})
         found = check(manifests.state, declared=manifests.files, complete=manifests.complete)
         located = [locate(manifests, finding) for finding in found]
