@@ -37,7 +37,7 @@ ALLOWANCES = {
 
 def _allowances(command: click.Command) -> click.Command:
     for flag, (code, text) in ALLOWANCES.items():
-        command.params.append(click.Option([flag, f"allow_{code}"], is_flag=True, help=text))
+        command.params.append(click.Option([flag, "allow_" + code.replace("-", "_")], is_flag=True, help=text))
     return command
 
 
@@ -76,7 +76,7 @@ def command(
     options = Options(
         actor=actor(),
         command=" ".join(["reconciler", *sys.argv[1:]]),
-        allowed=frozenset(name.removeprefix("allow_") for name, given in allowances.items() if given),
+        allowed=frozenset(name.removeprefix("allow_").replace("_", "-") for name, given in allowances.items() if given),
         order=Order(order),
         lock_wait=lock_wait,
         approve=lambda plan: _approved(plan, yes=yes, full=full, quiet=quiet),
