@@ -26,6 +26,7 @@ from reconciler.gateways.answers import detail, retry_after
 from reconciler.gateways.base import GatewayError
 
 SAFE = frozenset({"GET", "HEAD"})
+# Shorter than the whole request may take, so that it is known that nothing was sent.
 CONNECT_SECONDS = 10.0
 TOO_MANY_REQUESTS, SERVER_ERROR = 429, 500
 
@@ -150,7 +151,7 @@ def _not_answered(what: str, request: httpx.Request, error: Exception, seconds: 
 
 
 def _reason(error: Exception, seconds: float) -> str:
-    cause = error.__cause__ or error
+    cause = _root(error)
     if isinstance(cause, aiohttp.ClientConnectorDNSError):
         return f"the host name {cause.host} is not known"
     if never_sent(error):
@@ -167,7 +168,12 @@ def never_sent(error: BaseException) -> bool:
     ClientConnectorError (refused, DNS, TLS) and ConnectionTimeoutError only before it has a connection.
     """
     before = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
-    return isinstance(error.__cause__ or error, before)
+    return isinstance(_root(error), before)
+
+
+def _root(error: BaseException) -> BaseException:
+    """What httpx-aiohttp translated, or the error itself."""
+    return error.__cause__ if isinstance(error, httpx.HTTPError) and error.__cause__ else error
 
 
 async def _refuse_writes(request: httpx.Request) -> None:
@@ -195,7 +201,7 @@ async def open_http(
     options: dict[str, Any] = {
         "base_url": url,
         "headers": {name: value.get_secret_value() for name, value in headers.items()},
-        "timeout": httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS), pool=None),
+        "timeout": httpx.Timeout(seconds, connect=min(seconds / 2, CONNECT_SECONDS), pool=None),
         "limits": httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
         "event_hooks": {"request": [_refuse_writes] if read_only else []},
     }

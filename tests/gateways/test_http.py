@@ -1,0 +1,299 @@
+"""The HTTP client against a server whose every answer is written down byte by byte."""
+
+import asyncio
+import subprocess
+import sys
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from reconciler.core.settings import GatewaySettings
+from reconciler.gateways import connect, identity
+from reconciler.gateways.answers import detail, retry_after
+from reconciler.gateways.base import GatewayError
+from reconciler.gateways.http import Patience, open_http
+
+HURRY = Patience(attempts=3, first_seconds=0.001, most_seconds=0.01, most_retry_after=5)
+SECRET = "sk-admin-0123456789abcdef"
+HANG = b"hang"
+
+
+def answer(status: str, body: str = "{}", *headers: str, kind: str = "application/json") -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"content-type: {kind}", f"content-length: {len(body)}", *headers, "", body]
+    return "\r\n".join(lines).encode()
+
+
+@dataclass
+class Scripted:
+    """Answers one request after the other; an empty answer cuts the connection."""
+
+    answers: list[bytes]
+    requests: list[bytes] = field(default_factory=list)
+    at_once: int = 0
+    most_at_once: int = 0
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while await self.one(reader, writer):
+                pass
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    async def one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = next((int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")), 0)
+        self.requests.append(head + await reader.readexactly(length))
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        await asyncio.sleep(0.005)
+        said = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        self.at_once -= 1
+        if said == HANG:
+            await asyncio.sleep(3600)
+        writer.write(said)
+        await writer.drain()
+        return bool(said) and b"connection: close" not in said
+
+
+@asynccontextmanager
+async def scripted(*answers: bytes, seconds: float = 5, concurrency: int = 4, **options):
+    script = Scripted(list(answers))
+    server = await asyncio.start_server(script, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    settings = {"headers": {"X-Admin-Key": SecretStr(SECRET)}, "key_env": "KEY", "patience": HURRY, **options}
+    try:
+        async with open_http(url, concurrency=concurrency, seconds=seconds, **settings) as http:
+            yield http, script
+    finally:
+        server.close()
+
+
+def failing(*answers: bytes, method="POST", body=None, repeatable=False, **options) -> tuple[GatewayError, int]:
+    """The error that a request ends with, and how often it was sent."""
+
+    async def work():
+        async with scripted(*answers, **options) as (http, script):
+            with pytest.raises(GatewayError) as caught:
+                await http.send(method, "/thing", body, repeatable=repeatable)
+            assert SECRET not in str(caught.value) + repr(caught.value.findings)
+            return caught.value, len(script.requests)
+
+    return asyncio.run(work())
+
+
+def succeeding(*answers: bytes, method="POST", repeatable=False, **options):
+    async def work():
+        async with scripted(*answers, **options) as (http, script):
+            return await http.send(method, "/thing", {"a": 1}, repeatable=repeatable), len(script.requests)
+
+    return asyncio.run(work())
+
+
+OK = answer("200 OK", '{"fine": true}')
+BUSY = answer("429 Too Many Requests", "{}", "retry-after: 0")
+BROKEN = answer("500 Internal Server Error", "Internal Server Error", "connection: close", kind="text/plain")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
+def test_too_many_requests_is_a_refusal_and_repeated(method):
+    assert succeeding(BUSY, BUSY, OK, method=method) == ({"fine": True}, 3)
+
+
+def test_patience_ends():
+    error, sent = failing(BUSY)
+    assert (error.status, error.retry, error.unknown, error.after, sent) == (429, True, False, 0.0, 3)
+
+
+def test_a_wait_that_is_too_long_is_left_to_the_caller():
+    error, sent = failing(answer("429 Too Many Requests", '{"detail": "slow down"}', "retry-after: 600"))
+    assert (error.after, sent) == (600.0, 1)
+    assert str(error) == "POST /thing answered 429: slow down"
+
+
+def test_a_broken_read_is_repeated_a_broken_write_is_not():
+    assert succeeding(BROKEN, b"", OK, method="GET") == ({"fine": True}, 3)
+    error, sent = failing(BROKEN, OK)
+    assert (error.unknown, error.retry, error.status, sent) == (True, False, 500, 1)
+    error, sent = failing(b"", OK)
+    assert (error.unknown, error.retry, error.status, sent) == (True, False, None, 1)
+    assert str(error) == "POST /thing: the connection was cut before the answer was complete"
+
+
+def test_a_repeatable_write_is_repeated():
+    assert succeeding(BROKEN, b"", OK, method="PUT", repeatable=True)[0] == {"fine": True}
+    error, _ = failing(BROKEN, method="DELETE", repeatable=True)
+    assert error.unknown
+
+
+def test_half_an_answer_is_unknown_for_a_write():
+    half = answer("200 OK", "x" * 50)[:-25] + b""
+
+    async def work():
+        async with scripted(half, seconds=0.2) as (http, _):
+            with pytest.raises(GatewayError) as caught:
+                await http.send("POST", "/thing", {})
+            return caught.value
+
+    assert asyncio.run(work()).unknown
+
+
+def test_no_answer_in_time_is_unknown_for_a_write_only():
+    error, sent = failing(HANG, seconds=0.1)
+    assert (error.unknown, sent) == (True, 1)
+    assert str(error) == "POST /thing: no answer within 0.1 s"
+    error, sent = failing(HANG, seconds=0.1, method="GET")
+    assert (error.unknown, sent) == (False, 3)
+
+
+def test_what_was_never_sent_is_known():
+    async def work(url: str) -> GatewayError:
+        async with open_http(url, headers={}, concurrency=1, seconds=2, patience=HURRY) as http:
+            with pytest.raises(GatewayError) as caught:
+                await http.send("POST", "/thing", {})
+            return caught.value
+
+    refused = asyncio.run(work("http://127.0.0.1:1"))
+    assert (refused.unknown, refused.retry) == (False, True)
+    assert refused.hint == "is the gateway running at http://127.0.0.1:1?"
+    unknown_host = asyncio.run(work("http://no-such-host.invalid"))
+    assert not unknown_host.unknown
+    assert "no-such-host.invalid" in str(unknown_host)
+
+
+def test_tls_against_a_server_without_it_was_never_sent():
+    async def work():
+        async with scripted(OK) as (http, _):
+            url = str(http.client.base_url).replace("http://", "https://")
+            async with open_http(url, headers={}, concurrency=1, seconds=0.4, patience=HURRY) as secure:
+                with pytest.raises(GatewayError) as caught:
+                    await secure.send("POST", "/thing", {})
+                return caught.value
+
+    error = asyncio.run(work())
+    assert not error.unknown
+    assert "no connection" in str(error)
+
+
+@pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden"])
+def test_a_refused_key_is_named_by_its_variable(status):
+    error, sent = failing(answer(status, '{"detail": "no"}'))
+    assert (error.hint, error.unknown, sent) == ("the admin key in $KEY is missing or wrong", False, 1)
+    error, _ = failing(answer(status, '{"detail": "no"}'), key_env=None)
+    assert "admin_key_env" in error.hint
+
+
+def test_a_redirect_is_not_followed():
+    error, sent = failing(answer("308 Permanent Redirect", "", "location: https://elsewhere/"))
+    assert (error.unknown, sent) == (False, 1)
+    assert "https://elsewhere/" in error.hint
+
+
+def test_an_answer_that_is_not_json():
+    page = answer("200 OK", "<html>sign in</html>", kind="text/html")
+    error, sent = failing(page)
+    assert (error.unknown, sent) == (True, 1)
+    error, _ = failing(page, method="GET")
+    assert "something that is not JSON" in str(error)
+    assert not error.unknown
+
+
+def test_requests_at_once_are_bounded():
+    async def work():
+        async with scripted(OK, concurrency=3) as (http, script):
+            await asyncio.gather(*(http.get("/thing") for _ in range(20)))
+            return script.most_at_once
+
+    assert asyncio.run(work()) == 3
+
+
+def test_the_key_is_sent_and_a_bearer_beside_it():
+    async def work():
+        async with scripted(OK) as (http, script):
+            await http.get("/thing", bearer=SecretStr("sk-team"), params={"limit": "5"})
+            return script.requests[0].decode().lower()
+
+    head = asyncio.run(work())
+    assert head.startswith("get /thing?limit=5 ")
+    assert f"x-admin-key: {SECRET}" in head
+    assert "authorization: bearer sk-team" in head
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ('{"detail": "Team \'t\' not found"}', "Team 't' not found"),
+        ('{"detail": [{"loc": ["body", "name"], "msg": "required", "input": "sk-1"}]}', "body.name: required"),
+        ('{"detail": {"error": "no such team"}}', "no such team"),
+        ('{"error": {"message": "bad\\n  model", "type": "x", "code": "400"}}', "bad model"),
+        ('{"error": "Model access denied", "message": "Team t may not"}', "Team t may not"),
+        ("Internal Server Error", "Internal Server Error"),
+        ("[]", "Bad Request"),
+        ("", "Bad Request"),
+        ('{"detail": "' + "x" * 1000 + '"}', "x" * 397 + "..."),
+    ],
+)
+def test_every_envelope_is_one_line(body, said):
+    assert detail(httpx.Response(400, text=body)) == said
+
+
+def test_a_page_of_html_is_left_out():
+    assert detail(httpx.Response(502, html="<h1>nginx</h1>")) == "Bad Gateway"
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high"), [("2.5", 2.5, 2.5), ("-1", 0, 0), ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0)]
+)
+def test_retry_after(text, low, high):
+    assert low <= retry_after(httpx.Response(429, headers={"retry-after": text})) <= high
+
+
+def test_retry_after_that_says_nothing():
+    assert retry_after(httpx.Response(429, headers={"retry-after": "soon"})) is None
+    assert retry_after(httpx.Response(429)) is None
+
+
+@pytest.mark.parametrize("key", ["sk-\u00e4", "a\x01b"])
+def test_a_key_that_no_header_can_carry(tmp_path, key):
+    settings = GatewaySettings(backend="saas-litellm", url="http://127.0.0.1:1", admin_key_env="KEY")
+
+    async def work():
+        async with connect("prod", settings, directory=tmp_path, environ={"KEY": key}, read_only=True):
+            pass
+
+    with pytest.raises(GatewayError, match="gateway prod: the admin key in KEY holds") as caught:
+        asyncio.run(work())
+    assert key not in str(caught.value)
+
+
+def test_a_server_that_is_something_else(tmp_path):
+    async def work(paths: str) -> GatewayError:
+        async with scripted(answer("200 OK", '{"paths": {' + paths + "}}")) as (http, _):
+            settings = GatewaySettings(backend="saas-litellm", url=str(http.client.base_url))
+            with pytest.raises(GatewayError) as caught:
+                async with connect("prod", settings, directory=tmp_path, environ={}, read_only=True):
+                    pass
+            return caught.value
+
+    proxy = asyncio.run(work('"/team/new": {}'))
+    assert "this is not SaaS LiteLLM" in str(proxy)
+    assert proxy.hint == "it looks like LiteLLM Proxy: set backend: litellm"
+    assert "port 8003" in asyncio.run(work("")).hint
+
+
+def test_identity_shows_no_password(tmp_path):
+    settings = GatewaySettings(backend="saas-litellm", url="https://user:hush@host:8003/")
+    assert identity(settings, tmp_path) == "saas-litellm https://host:8003"
+    assert identity(GatewaySettings(backend="embedded"), tmp_path) == f"embedded {tmp_path}/.reconciler/gateway.db"
+
+
+def test_gateways_are_imported_lazily():
+    code = (
+        "import sys, reconciler.gateways as g; print([m for m in ('httpx', 'fastapi', 'aiohttp') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
