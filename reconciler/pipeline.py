@@ -89,7 +89,7 @@ def load(
     `variables` is the process's environment; `now` decides which time-limited grants hold.
     """
     moment = now or utc_now()
-    settings, settings_findings = load_settings(directory)
+    settings, settings_findings = load_settings(directory, variables=variables)
     manifests = load_manifests(directory, environment=environment, variables=variables)
     checked = check(manifests.state, declared=tuple(manifests.files), complete=manifests.complete)
     located = (locate(manifests, finding) for finding in checked)

@@ -14,7 +14,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
 
 from reconciler.core.refs import To
 
@@ -39,6 +39,14 @@ Money = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, le=2**53, strict=True)]
 Labels = dict[str, str]
 Duration = Annotated[str, StringConstraints(pattern=r"^([1-9][0-9]*(s|m|h|d|w)|1mo)$")]
+
+
+def _instant_as_written(value: object) -> object:
+    """Pydantic would take an instant at midnight for a day, and forget its zone."""
+    return datetime.fromisoformat(value) if isinstance(value, str) and len(value) > len("2026-12-31") else value
+
+
+Instant = Annotated[date | datetime, BeforeValidator(_instant_as_written)]
 
 
 class Status(StrEnum):
@@ -233,10 +241,8 @@ class Grant(Spec):
     """Access groups for a limited time."""
 
     access_groups: Annotated[Names, To("access_group"), Field(min_length=1, description="Access groups granted.")]
-    until: Annotated[
-        date | datetime, Field(description="First day (or instant, UTC unless it says) without the grant.")
-    ]
-    since: Annotated[date | datetime | None, Field(description="First day (or instant) with the grant.")] = None
+    until: Annotated[Instant, Field(description="First day (or instant, UTC unless it says) without the grant.")]
+    since: Annotated[Instant | None, Field(description="First day (or instant) with the grant.")] = None
     reason: Text | None = None
 
 
