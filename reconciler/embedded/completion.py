@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import os
+import warnings
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -61,6 +62,8 @@ def _litellm() -> Any:
     # Without these, the import fetches a price map and reads a .env file.
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     os.environ.setdefault("LITELLM_MODE", "PRODUCTION")
+    # LiteLLM's own types make pydantic warn at the first stream; the operator can do nothing about it.
+    warnings.filterwarnings("ignore", message="Item .* on TypedDict class", category=UserWarning)
     litellm: Any = importlib.import_module("litellm")
     litellm.suppress_debug_info = True
     litellm.telemetry = False

@@ -1,0 +1,131 @@
+"""Several writers on one file, and a server that is killed: credits come out exact, nothing is half done."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+import httpx
+import pytest
+from embedded_world import served
+
+from reconciler.embedded.app import create_app
+
+SERVE = """
+import sys
+from reconciler.embedded.app import create_app
+from reconciler.embedded.server import serve
+serve(create_app(sys.argv[1]), port=0, announce=lambda url: print(url, flush=True))
+"""
+
+
+def in_a_process(database):
+    process = subprocess.Popen([sys.executable, "-c", SERVE, database], stdout=subprocess.PIPE, text=True)
+    return process, process.stdout.readline().strip()
+
+
+@pytest.fixture
+def two_servers(world):
+    """Two servers on one file: a thread of this process, and another process."""
+    process, url = in_a_process(world.database)
+    with process:
+        yield world.url, url
+        process.terminate()
+
+
+def in_parallel(work, calls):
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(work, calls))
+
+
+def test_two_writers_add_credits_to_the_unit(world, two_servers):
+    def add(number):
+        body = {"team_id": "t", "amount": number}
+        return httpx.post(f"{two_servers[number % 2]}/api/credits/add", json=body, timeout=30).status_code
+
+    assert set(in_parallel(add, range(1, 61))) == {200}
+    assert world.get("/api/teams/t")["credits_allocated"] == 100 + sum(range(1, 61))
+    chain = world.get("/api/credits/transactions?team_id=t")["transactions"]
+    assert [row["balance_before"] for row in chain[:-1]] == [row["balance_after"] for row in chain[1:]]
+
+
+def test_one_operation_sent_twenty_times_is_one_grant(world, two_servers):
+    def add(number):
+        body = {"team_id": "t", "amount": 7, "operation_id": "promo"}
+        return httpx.post(f"{two_servers[number % 2]}/api/credits/add", json=body, timeout=30).json()["duplicate"]
+
+    assert Counter(in_parallel(add, range(20))) == {False: 1, True: 19}
+    assert world.get("/api/teams/t")["credits_allocated"] == 107
+
+
+def test_one_team_created_by_many_has_one_key_that_works(world, two_servers):
+    def create(number):
+        body = {"organization_id": "org_acme", "team_id": "u", "access_groups": ["g"]}
+        return httpx.post(f"{two_servers[number % 2]}/api/teams/create", json=body, timeout=30)
+
+    answers = in_parallel(create, range(8))
+    assert Counter(answer.status_code for answer in answers) == {200: 1, 409: 7}
+    [key] = [answer.json()["virtual_key"] for answer in answers if answer.status_code == 200]
+    assert world.http.get("/v1/models", headers={"Authorization": f"Bearer {key}"}).status_code == 200
+
+
+def test_two_processes_may_open_a_new_file_at_once(tmp_path):
+    started = [in_a_process(tmp_path / "new" / "gateway.db") for _ in range(3)]
+    try:
+        assert [httpx.get(f"{url}/health").status_code for _, url in started] == [200, 200, 200]
+    finally:
+        for process, _ in started:
+            with process:
+                process.terminate()
+
+
+def test_a_killed_server_leaves_whole_changes_only(tmp_path):
+    """Each request creates a team with a group, credits and their transaction: all of it is there, or nothing."""
+    database = tmp_path / "gateway.db"
+    app = create_app(database)
+    app.state.context.store.close()
+    acknowledged = [name for round_ in range(2) for name in killed_under_load(database, round_)]
+    assert len(acknowledged) > 20
+    with closing(sqlite3.connect(database)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert db.execute("PRAGMA foreign_key_check").fetchall() == []
+        teams = {name for (name,) in db.execute("SELECT team_id FROM teams")}
+        assert teams >= set(acknowledged)
+        for members in ("SELECT team_id FROM team_groups", "SELECT team_id FROM transactions"):
+            assert sorted(teams) == sorted(name for (name,) in db.execute(members))
+    with served(database) as gateway:
+        shown = gateway.get("/api/teams")["teams"]
+        assert {(*team["access_groups"], team["credits_allocated"]) for team in shown} == {("g", 5)}
+
+
+def killed_under_load(database, round_):
+    process, url = in_a_process(database)
+    acknowledged, enough = [], threading.Event()
+    with process, httpx.Client(base_url=url, timeout=10) as http:
+        http.post("/api/organizations/create", json={"organization_id": "o", "name": "o"})
+        http.post("/api/model-access-groups/create", json={"group_name": "g"})
+
+        def load(worker):
+            for number in range(10_000):
+                name = f"t-{round_}-{worker}-{number}"
+                body = {"organization_id": "o", "team_id": name, "access_groups": ["g"], "credits_allocated": 5}
+                try:
+                    if http.post("/api/teams/create", json=body).status_code == 200:
+                        acknowledged.append(name)
+                except httpx.TransportError:
+                    return
+                if len(acknowledged) > 60 + 7 * round_:
+                    enough.set()
+
+        with ThreadPoolExecutor(4) as pool:
+            workers = [pool.submit(load, worker) for worker in range(4)]
+            enough.wait(timeout=30)
+            os.kill(process.pid, signal.SIGKILL)
+            for worker in workers:
+                worker.result(timeout=30)
+    return acknowledged
