@@ -1,11 +1,33 @@
+import sqlite3
+from contextlib import closing
+
 import pytest
 from embedded_world import served
 
+CHILDREN_FIRST = (
+    "transactions",
+    "team_groups",
+    "group_aliases",
+    "teams",
+    "access_groups",
+    "model_aliases",
+    "organizations",
+)
+
+
+@pytest.fixture(scope="module")
+def one_server(tmp_path_factory):
+    with served(tmp_path_factory.mktemp("embedded") / "gateway.db") as gateway:
+        yield gateway
+
 
 @pytest.fixture
-def gateway(tmp_path):
-    with served(tmp_path / "gateway.db") as running:
-        yield running
+def gateway(one_server):
+    """An empty gateway; the server itself lasts for the file of tests."""
+    with closing(sqlite3.connect(one_server.database)) as db, db:
+        for table in CHILDREN_FIRST:
+            db.execute(f"DELETE FROM {table}")
+    return one_server
 
 
 @pytest.fixture
