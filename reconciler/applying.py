@@ -42,7 +42,7 @@ async def _drop(_step: Step, _receipt: Receipt) -> None:
 class Options:
     """How to apply. `allowed` holds the codes of refusals that flags override (`core.safety.FLAGS`).
 
-    `approve(plan)` is asked once with the final plan; `told` hears each outcome; `deliver` gets new virtual keys.
+    `shown(plan)` hears the plan before anything is refused, `approve(plan)` is asked once; `told` hears each outcome; `deliver` gets new virtual keys.
     `lock_wait` is how many seconds to wait for another apply to finish.
     """
 
@@ -51,6 +51,7 @@ class Options:
     allowed: frozenset[str] = frozenset()
     order: Order = Order.GRANT_FIRST
     lock_wait: float = 0.0
+    shown: Callable[[Plan], None] = lambda _plan: None
     approve: Callable[[Plan], bool] = lambda _plan: True
     started: Callable[[int], None] = lambda _total: None
     told: Callable[[Outcome], None] = lambda _outcome: None
@@ -93,6 +94,7 @@ async def apply(session: Session, options: Options, stop: asyncio.Event | None =
         undecided = frozenset(entry.name for entry in found.undecided)
         plan, live = await make(session, order=options.order, undecided=undecided)
         plan = replace(plan, findings=(*plan.findings, *_undecided(undecided)))
+        options.shown(plan)
         require_applicable(plan, options.allowed)
         if plan.pending and not options.approve(plan):
             return Report(plan, approved=False, recovered=found)

@@ -79,7 +79,8 @@ def command(
         allowed=frozenset(name.removeprefix("allow_").replace("_", "-") for name, given in allowances.items() if given),
         order=Order(order),
         lock_wait=lock_wait,
-        approve=lambda plan: _approved(plan, yes=yes, full=full, quiet=quiet),
+        shown=lambda plan: None if quiet else _show(plan, full=full),
+        approve=lambda _plan: _approved(yes=yes),
     )
     report = asyncio.run(_apply(found, gateway, options, quiet=quiet))
     return _closed(report, quiet=quiet)
@@ -93,11 +94,13 @@ def actor() -> str:
     return f"{user}@{socket.gethostname()} pid {os.getpid()}"
 
 
-def _approved(plan: "Plan", *, yes: bool, full: bool, quiet: bool) -> bool:
+def _show(plan: "Plan", *, full: bool) -> None:
     from reconciler.render import FORMATS, plan_view  # noqa: PLC0415  not needed for --help
 
-    if not quiet:
-        say(FORMATS["text"](plan_view(plan, full=full), color=color(), width=width()))
+    say(FORMATS["text"](plan_view(plan, full=full), color=color(), width=width()))
+
+
+def _approved(*, yes: bool) -> bool:
     if yes:
         return True
     if not sys.stdin.isatty():

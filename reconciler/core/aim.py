@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from reconciler.core.inventory import Record, applied_value
-from reconciler.core.kinds import IfDeclared, Resource, gateway_fields, marked
+from reconciler.core.kinds import IfDeclared, ModelAlias, Resource, gateway_fields, marked
 from reconciler.core.refs import Ref
 from reconciler.core.support import KindSupport, Support
 
@@ -30,24 +30,35 @@ def target(ref: Ref, wish: Resource, live: Resource, record: Record | None, supp
     """The wish with the live values of what is not ours to say, as the gateway would echo it."""
     kind = support.kinds[ref.kind]
     ours = record.applied if record else {}
-    absent = optional_fields(type(wish), kind) - wish.model_fields_set
+    absent = optional_fields(type(wish), kind) - wish.model_fields_set - _of_one_deployment(wish)
     kept = {name: getattr(live, name) for name in absent if name not in ours}
     aimed = wish.model_copy(update=kept) if any(value is not None for value in kept.values()) else wish
     return support.normalise(ref, aimed)
 
 
-def observed(ref: Ref, live: Resource, wish: Resource | None, record: Record | None, kind: KindSupport) -> Resource:
-    """The live resource with the fields that the gateway does not show filled in.
+def _of_one_deployment(wish: Resource) -> frozenset[str]:
+    """With `deployments` the parameters stand in each of them, so what a lone deployment had does not stay."""
+    several = isinstance(wish, ModelAlias) and wish.deployments
+    return frozenset({"litellm_params"}) if several else frozenset()
 
-    They are what we last applied; without a record they are taken to be as wished, because nobody can tell.
-    """
+
+def observed(ref: Ref, live: Resource, record: Record | None, kind: KindSupport) -> Resource:
+    """The live resource with the fields that the gateway does not show as we last applied them."""
     hidden = invisible_fields(kind)
-    if not hidden:
+    if not hidden or record is None:
         return live
-    update: dict[str, Any] = {}
-    for name in hidden:
-        update[name] = applied_value(ref, record, name) if record else getattr(wish, name, None)
-    return live.model_copy(update=update)
+    return live.model_copy(update={name: applied_value(ref, record, name) for name in hidden})
+
+
+def supposed(before: Resource, after: Resource, wish: Resource, record: Record | None, kind: KindSupport) -> Resource:
+    """`before` with what nobody can tell taken to be as it should be.
+
+    That is a field that the gateway does not show and that we never applied, unless it is declared and can be sent.
+    """
+    applied = record.applied if record else {}
+    sent = wish.model_fields_set & kind.updatable
+    unknown = [name for name in invisible_fields(kind) if name not in applied and name not in sent]
+    return before.model_copy(update={name: getattr(after, name) for name in unknown}) if unknown else before
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from reconciler.core.aim import CREDITS, differences, observed, target, unstored
+from reconciler.core.aim import CREDITS, differences, observed, supposed, target, unstored
 from reconciler.core.changes import Change, FieldChange
 from reconciler.core.credits import ALLOCATION, credit_grants
 from reconciler.core.findings import Finding, Level, error, warning
@@ -105,6 +105,7 @@ def _upsert(
 
 
 def _create(ref: Ref, wish: Resource, known: Known, support: Support) -> tuple[Change | None, list[Finding]]:
+    wish = support.wished(ref, wish, None, None)
     after = support.normalise(ref, wish)
     if not support.kinds[ref.kind].create:
         return None, [error("cannot-create", f"{support.backend} cannot create {ref}", ref=ref)]
@@ -117,6 +118,7 @@ def _create(ref: Ref, wish: Resource, known: Known, support: Support) -> tuple[C
 
 def _fixed(ref: Ref, wish: Resource, live: Resource, support: Support) -> tuple[None, list[Finding]]:
     kind = support.kinds[ref.kind]
+    wish, live = support.wished(ref, wish, live, None), support.seen(ref, wish, live, None)
     moved = differences(live, target(ref, wish, live, None, support), kind)
     names = ", ".join(difference.name for difference in moved)
     message = f"{ref} can only be read on this gateway, and its {names} differ from what is declared"
@@ -127,8 +129,9 @@ def _update(
     ref: Ref, wish: Resource, live: Resource, record: Record | None, known: Known, support: Support
 ) -> tuple[Change | None, list[Finding]]:
     kind = support.kinds[ref.kind]
-    before = observed(ref, live, wish, record, kind)
-    after = target(ref, wish, before, record, support)
+    seen = observed(ref, live, record, kind)
+    after = target(ref, wish, seen, record, support)
+    before = supposed(seen, after, wish, record, kind)
     grants, after = _credits(ref, wish, before, after, record, known, kind)
     found = differences(before, after, kind)
     stuck = [difference for difference in found if not difference.updatable]
@@ -184,7 +187,7 @@ def _unstored(wanted: Mapping[Ref, Resource], support: Support) -> Iterator[Find
     """One finding per kind and field, however many objects declare it."""
     found: dict[tuple[str, str], list[Ref]] = {}
     for ref, wish in wanted.items():
-        for name in unstored(wish, support.kinds[ref.kind]):
+        for name in (*unstored(wish, support.kinds[ref.kind]), *sorted(support.unkept(ref, wish))):
             found.setdefault((ref.kind, name), []).append(ref)
     for (kind, name), refs in sorted(found.items()):
         why = support.kinds[kind].notes.get(name)
