@@ -16,9 +16,14 @@ NOUNS = {Level.ERROR: "error", Level.WARNING: "warning", Level.INFO: "note"}
 
 def render_findings(findings: Iterable[Finding], *, color: bool = False) -> str:
     """`file:line:column: error code: message` with the hint indented below, sorted by place, then a count."""
-    told = [finding for finding in ordered(findings) if finding.level is not Level.OFF]
+    told = [finding for finding in in_order(findings) if finding.level is not Level.OFF]
     lines = [line for finding in told for line in finding_lines(finding)]
     return printed([*lines, text((tally(Counter(finding.level for finding in told)), "title"))], color=color)
+
+
+def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """As `ordered`, and stable even between findings that differ in their level or hint alone."""
+    return ordered(sorted(findings, key=lambda finding: (finding.level, finding.hint or "")))
 
 
 def finding_lines(finding: Finding, indent: str = "") -> Iterator["Text"]:

@@ -182,4 +182,6 @@ def _plan(team: TeamImpact) -> str | None:
 def _arrow(team: TeamImpact, before: str, after: str) -> str | None:
     if before == after:
         return None
-    return after if team.created else f"{before} -> {after}"
+    if team.created or team.deleted:
+        return after if team.created else before
+    return f"{before} -> {after}"

@@ -11,7 +11,7 @@ SCHEMA_ID = "urn:reconciler:plan-report:1"
 
 
 def render(source: PlanView | Plan) -> str:
-    """The report by `schemas/plan.schema.json`: ASCII only, two spaces of indent, a final newline: equal plans give equal bytes."""
+    """The report by `schemas/plan.schema.json`, ASCII only and indented: equal plans give equal bytes."""
     plan = source.plan if isinstance(source, PlanView) else source
     return json.dumps(report(plan).model_dump(), indent=2, ensure_ascii=True) + "\n"
 

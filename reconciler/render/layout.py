@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 WIDTH = 100
 LABEL = 40
 INDENT = 6
+NARROWEST = 20
 STYLES = {
     "+": "green",
     "-": "red",
@@ -36,14 +37,18 @@ def text(*parts: Part | str) -> "Text":
     return Text.assemble(*styled)
 
 
-def wrapped(content: "Text", width: int, indent: int = 0) -> Iterator["Text"]:
-    """Lines of at most the width, broken at spaces only: a long name stays whole (rich would break or crop it)."""
-    for line in content.divide(_breaks(content.plain, max(20, width - indent))):
+def wrapped(content: "Text", width: int, indent: int = 0, hang: int = 0) -> Iterator["Text"]:
+    """Lines of at most the width, broken at spaces only: a long name stays whole (rich would break or crop it).
+
+    The first line is indented by `indent`, the others by `hang` more.
+    """
+    breaks = _breaks(content.plain, max(NARROWEST, width - indent), hang)
+    for number, line in enumerate(content.divide(breaks)):
         line.rstrip()
-        yield text(" " * indent) + line
+        yield text(" " * (indent + (hang if number else 0))) + line
 
 
-def _breaks(plain: str, width: int) -> list[int]:
+def _breaks(plain: str, width: int, hang: int) -> list[int]:
     """Offsets at which a new line starts: as many words on each as fit."""
     from rich.cells import cell_len  # noqa: PLC0415  # as above
 
@@ -51,16 +56,16 @@ def _breaks(plain: str, width: int) -> list[int]:
     for word in re.finditer(r"\s*\S+\s*", plain):
         if used and used + cell_len(word.group().rstrip()) > width:
             breaks.append(word.start())
-            used = 0
+            used = hang
         used += cell_len(word.group())
     return breaks
 
 
-def rows(label: "Text", contents: Sequence["Text"], *, column: int, width: int) -> Iterator["Text"]:
+def rows(label: "Text", contents: Sequence["Text"], *, column: int, width: int, hang: int = 0) -> Iterator["Text"]:
     """The label, and beside it the contents, one below the other; below the label where that is too long."""
-    lines = [line for content in contents for line in wrapped(content, width, column)]
+    lines = [line for content in contents for line in wrapped(content, width, column, hang)]
     if label.cell_len + 2 > column or not lines:
-        yield from wrapped(label, width)
+        yield from wrapped(label, width, hang=4)
     else:
         head = label.copy()
         head.pad_right(column - label.cell_len)

@@ -20,7 +20,7 @@ class Limits:
 
 
 UNLIMITED = Limits(EVERYTHING, EVERYTHING, EVERYTHING, EVERYTHING, EVERYTHING, None, None)
-ROOMY = Limits(rows=EVERYTHING, fields=EVERYTHING, groups=12, notices=12, findings=10, names=10, examples=3)
+ROOMY = Limits(rows=EVERYTHING, fields=EVERYTHING, groups=12, notices=12, findings=5, names=10, examples=3)
 
 
 def tighter() -> Iterator[Limits]:

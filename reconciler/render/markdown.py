@@ -141,7 +141,7 @@ def _impact(view: PlanView) -> Iterator[Block]:
     if view.impact:
         lines += ["\n| teams | gains | loses | pricing plan and price | credits |", "|---|---|---|---|--:|"]
     rows = [Row(_impact_row(row), row.count) for row in view.impact]
-    tail = f"\n_and {count(view.more_impact_teams, 'team')} more_" if view.more_impact else ""
+    tail = f"\n_and {count(view.more_impact_teams, 'more team')}_" if view.more_impact else ""
     yield Block("\n".join(lines), tuple(rows), tail, noun="team")
 
 
@@ -170,13 +170,13 @@ def _names(names: NameList) -> str:
 
 def _notices(view: PlanView) -> Iterator[Block]:
     if view.notices:
-        tail = f"- and {count(view.more_notices, 'notice')} more" if view.more_notices else ""
+        tail = f"- and {count(view.more_notices, 'more notice')}" if view.more_notices else ""
         yield Block("", tuple(Row(_notice(notice)) for notice in view.notices), tail, noun="notice")
 
 
 def _notice(notice: Notice) -> str:
     mark = "**" if notice.danger else ""
-    return f"- {mark}{count(notice.total, 'team')}{mark} ({_names(notice.teams.first(EXAMPLES))}) {_prose(notice.say)}"
+    return f"- {mark}{count(notice.total, 'team')}{mark} ({_names(notice.teams.first(EXAMPLES))}): {_prose(notice.say)}"
 
 
 def _problems(problems: Problems) -> Iterator[Block]:
@@ -201,7 +201,7 @@ def _summary_tag(title: str) -> str:
 def _section(section: Section) -> Block:
     made = ", ".join(f"{number:,} to {verb}" for verb, number in section.counts.items() if number)
     rows = [Row(_change(row), row.count) for row in section.rows]
-    tail = f"\n_and {count(section.more, 'change')} more_" if section.more else ""
+    tail = f"\n_and {count(section.more, 'more change')}_" if section.more else ""
     head = _summary_tag(f"{section.title.capitalize()}: {made}")
     return Block(head, tuple(rows), f"{tail}\n</details>", "change", "diff")
 
@@ -245,7 +245,7 @@ def _inert(char: str) -> str:
     """GitHub reads mentions, issue numbers and formulas after the markup: entities do not stop it, tags do."""
     if char in "@#":
         return f"{char}<!-- -->"
-    return "<span>$</span>" if char == "$" else _entities(char)
+    return "<span>$</span>" if char == "$" else f"&#{ord(char)};"
 
 
 def _entities(text: str) -> str:

@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from reconciler.core.changes import Change, FieldChange
-from reconciler.core.findings import Finding, ordered
+from reconciler.core.findings import Finding
 from reconciler.core.plan import Exposure, Impact, Plan, TeamImpact
 from reconciler.render.fields import fields_of
+from reconciler.render.findings import in_order
 from reconciler.render.groups import credits_delta
 from reconciler.render.words import plain
 
@@ -190,8 +191,8 @@ def report(plan: Plan) -> Report:
         risk=RiskPart(level=impact.risk.value, reasons=impact.reasons),
         changes=tuple(_change(change) for change in sorted(plan.changes, key=lambda change: change.ref)),
         impact=_impact(impact),
-        findings=tuple(map(_finding, ordered(plan.findings))),
-        refusals=tuple(map(_finding, ordered(plan.refusals))),
+        findings=tuple(map(_finding, in_order(plan.findings))),
+        refusals=tuple(map(_finding, in_order(plan.refusals))),
         foreign=tuple(sorted(map(str, plan.foreign))),
     )
 

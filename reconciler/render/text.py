@@ -14,13 +14,15 @@ from reconciler.render.words import count, safe
 if TYPE_CHECKING:
     from rich.text import Text
 
+LONGEST_FIELD = 32
+
 
 def render(view: PlanView, *, color: bool = False, width: int | None = None) -> str:
     """The plan as text, wrapped at `width` (100 cells by default); names and findings are never broken."""
     wide = width or WIDTH
     blocks = [list(_head(view, wide)), *(list(_section(part, wide)) for part in view.sections)]
-    blocks += [list(_impact(view, wide)), list(_totals(view, wide)), list(_problems(view.problems))]
-    blocks += [list(_refusals(view.refusals)), list(_foot(view, wide))]
+    blocks += [list(_impact(view, wide)), list(_totals(view, wide)), list(_problems(view.problems, wide))]
+    blocks += [list(_refusals(view.refusals, wide)), list(_foot(view, wide))]
     lines = [line for block in blocks if block for line in (text(), *block)]
     return printed(lines[1:], color=color)
 
@@ -44,6 +46,8 @@ def _counts(view: PlanView) -> Iterator[Part]:
     for position, counted in enumerate(made):
         yield ", " if position else "", ""
         yield f"{counted.sign} {counted.number:,} to {counted.verb}", counted.sign
+        if counted.verb == "update" and view.adopting_updates:
+            yield f" ({view.adopting_updates:,} of them adopted)", "="
     if not made:
         yield "No changes", "title"
     for number, word in ((view.unchanged, "unchanged"), (view.foreign, "foreign (not ours, left alone)")):
@@ -60,18 +64,18 @@ def change_lines(section: Section, width: int) -> Iterator["Text"]:
     """The rows of a section: sign, name, fields."""
     labels = [text("  ", (row.sign, row.sign), f" {row.label}") for row in section.rows]
     start = column(labels)
-    names = max((len(field.name) for row in section.rows for field in row.fields), default=0)
+    names = min(LONGEST_FIELD, max((len(field.name) for row in section.rows for field in row.fields), default=0))
     for row, label in zip(section.rows, labels, strict=True):
-        yield from rows(label, list(_fields(row, min(names, 32))), column=start, width=width)
+        yield from rows(label, list(_fields(row, names)), column=start, width=width, hang=names + 2)
     if section.more:
-        yield text((f"    and {count(section.more, 'change')} more", "dim"))
+        yield text((f"    and {count(section.more, 'more change')}", "dim"))
 
 
 def _fields(row: ChangeRow, names: int) -> Iterator["Text"]:
     for field in row.fields:
         yield text((f"{field.name:{names}}  ", "dim"), *_values(field, new=row.verb == "create"))
     if row.more_fields:
-        yield text((f"and {count(row.more_fields, 'field')} more", "dim"))
+        yield text((f"and {count(row.more_fields, 'more field')}", "dim"))
     if row.adopt and row.verb == "update":
         yield text(("adopted: it exists and becomes ours", "="))
 
@@ -94,10 +98,10 @@ def _impact(view: PlanView, width: int) -> Iterator["Text"]:
     labels = [text(f"  {row.label}") for row in view.impact]
     start = column(labels)
     for row, label in zip(view.impact, labels, strict=True):
-        yield from rows(label, list(_facts(row)), column=start, width=width)
+        yield from rows(label, list(_facts(row)), column=start, width=width, hang=2)
     if view.more_impact:
-        teams = count(view.more_impact_teams, "team")
-        yield text((f"    and {teams} more in {count(view.more_impact, 'other group')}", "dim"))
+        teams = count(view.more_impact_teams, "more team")
+        yield text((f"    and {teams} in {count(view.more_impact, 'other group')}", "dim"))
 
 
 def _facts(row: ImpactRow) -> Iterator["Text"]:
@@ -118,19 +122,20 @@ def _totals(view: PlanView, width: int) -> Iterator["Text"]:
     for name, said in view.totals:
         yield text((f"{name.capitalize():9}", "title"), said)
     for notice in view.notices:
-        yield from wrapped(_notice(notice), width)
+        yield from wrapped(_notice(notice), width, hang=2)
     if view.more_notices:
-        yield text((f"and {count(view.more_notices, 'notice')} more", "dim"))
+        yield text((f"and {count(view.more_notices, 'more notice')}", "dim"))
 
 
 def _notice(notice: Notice) -> "Text":
-    tone = "high" if notice.danger else ""
-    return text(("! ", tone), (count(notice.total, "team"), tone), f" ({notice.teams}) {notice.say}")
+    mark, tone = ("! ", "high") if notice.danger else ("* ", "")
+    return text((mark, tone), (count(notice.total, "team"), tone), f" ({notice.teams}): {notice.say}")
 
 
-def _problems(problems: Problems) -> Iterator["Text"]:
+def _problems(problems: Problems, width: int) -> Iterator["Text"]:
     for finding in problems.shown:
-        yield from finding_lines(finding)
+        for line in finding_lines(finding):
+            yield from wrapped(line, width, hang=4)
     yield from _more(problems)
     if problems.shown:
         yield text((tally(problems.counts), "title"))
@@ -141,13 +146,13 @@ def _more(problems: Problems) -> Iterator["Text"]:
         yield text((f"and {number:,} more like it: ", "dim"), (level.value, level.value), f" {code}")
 
 
-def _refusals(refusals: Problems) -> Iterator["Text"]:
+def _refusals(refusals: Problems, width: int) -> Iterator["Text"]:
     if refusals.shown:
         yield text(("Refused unless allowed", "high"))
     for refusal in refusals.shown:
-        yield text(("! ", "high"), safe(refusal.message))
+        yield from wrapped(text(("! ", "high"), safe(refusal.message)), width, hang=2)
         if refusal.hint:
-            yield text("    ", (safe(refusal.hint), "dim"))
+            yield from wrapped(text("    ", (safe(refusal.hint), "dim")), width, hang=4)
     yield from _more(refusals)
 
 

@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from reconciler.core.findings import Finding, Level, ordered
+from reconciler.core.findings import Finding, Level
 from reconciler.core.plan import Exposure, Impact, Plan, Risk, TeamImpact
 from reconciler.render.fields import FieldRow
+from reconciler.render.findings import in_order, place
 from reconciler.render.groups import SIGNS, ChangeRow, ImpactRow, Section, grouped, impact_rows, sections
 from reconciler.render.limits import ROOMY, UNLIMITED, Limits, tighter
 from reconciler.render.words import NameList, money, per_month, safe, signed_money, some
@@ -18,6 +19,7 @@ __all__ = ["ChangeRow", "FieldRow", "ImpactRow", "Notice", "PlanView", "Problems
 
 LABEL = 34
 WIDTH = 95
+NARROW = 50
 FREE = ("", 0.0)
 SHOWN = (Level.ERROR, Level.WARNING, Level.INFO)
 SMALL = 60
@@ -26,7 +28,7 @@ TALLEST = 38
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A fact about some teams: `say` continues `3,000 teams ...`, e.g. `can call no model at all any more`."""
+    """A fact about some teams: `say` follows `3,000 teams: `, e.g. `left with no model at all`."""
 
     total: int
     teams: NameList
@@ -82,6 +84,10 @@ class PlanView:
     complete: bool
 
     @property
+    def adopting_updates(self) -> int:
+        return self.adopted - self.plan.counts["adopt"]
+
+    @property
     def total(self) -> int:
         return sum(counted.number for counted in self.counts)
 
@@ -106,7 +112,7 @@ def plan_view(plan: Plan, *, full: bool = False) -> PlanView:
 
 
 def _view(plan: Plan, limits: Limits) -> PlanView:
-    impact = plan.impact
+    impact = _in_order(plan.impact)
     rows = impact_rows(impact.teams, limits)
     shown = rows[: limits.groups]
     notices = (*_standing(impact, limits), *_dearest(impact, limits), *_exposed(impact.exposures, limits))
@@ -134,6 +140,11 @@ def _view(plan: Plan, limits: Limits) -> PlanView:
         complete=True,
     )
     return view if limits is UNLIMITED else replace(view, complete=not _cut(view))
+
+
+def _in_order(impact: Impact) -> Impact:
+    teams = tuple(sorted(impact.teams, key=lambda team: team.team))
+    return replace(impact, teams=teams, exposures=tuple(sorted(impact.exposures)))
 
 
 def _cut(view: PlanView) -> bool:
@@ -181,9 +192,9 @@ def _dearest(impact: Impact, limits: Limits) -> Iterator[Notice]:
     """Teams whose dearest model gets dearer, by what it becomes."""
     dearer = [team for team in impact.teams if _gets_dearer(team)]
     for (before, after), teams in grouped(dearer, lambda team: (team.dearest_before, team.dearest_after or FREE)):
-        was = f" (was {safe(before[0])}, {_price(before[1])})" if before else ""
+        was = f" (was {safe(before[0])}, {money(before[1])})" if before else ""
         names = [team.team for team in teams]
-        dear = f"dearest model now {safe(after[0])}, {_price(after[1])}{was}"
+        dear = f"dearest model is now {safe(after[0])}, {money(after[1])} per million output tokens{was}"
         yield Notice(len(names), some(names, limits.examples), dear)
 
 
@@ -193,14 +204,10 @@ def _gets_dearer(team: TeamImpact) -> bool:
     return team.dearest_before is None or team.dearest_after[1] > team.dearest_before[1]
 
 
-def _price(usd: float) -> str:
-    return f"{money(usd)} per million output tokens"
-
-
 def _exposed(exposures: tuple[Exposure, ...], limits: Limits) -> Iterator[Notice]:
     for (model, because), group in grouped(exposures, lambda each: (each.model, _anonymous(each))):
         names = {exposure.team for exposure in group}
-        say = f"exposed to {safe(model)} while the plan is applied: {safe(because)}"
+        say = f"exposure to {safe(model)} while the plan is applied: {safe(because)}"
         yield Notice(len(names), some(names, limits.examples), say)
 
 
@@ -210,13 +217,13 @@ def _anonymous(exposure: Exposure) -> str:
 
 def _problems(findings: tuple[Finding, ...], limits: Limits) -> Problems:
     """Those of one code read alike, so only some of each are shown; notes of level info only with everything."""
-    told = [each for each in ordered(findings) if each.level is not Level.INFO or limits is UNLIMITED]
+    told = [each for each in in_order(findings) if each.level is not Level.INFO or limits is UNLIMITED]
     groups = grouped(told, lambda finding: (finding.level, finding.code))
     kept = [finding for _, group in groups for finding in group[: limits.findings]]
     more = [(level, code, len(group) - limits.findings) for (level, code), group in groups]
     levels = [finding.level for finding in told]
     return Problems(
-        shown=tuple(sorted(ordered(kept), key=lambda finding: finding.level is not Level.ERROR)),
+        shown=tuple(sorted(in_order(kept), key=lambda finding: finding.level is not Level.ERROR)),
         more=tuple((level, code, number) for level, code, number in more if number > 0),
         counts={level: levels.count(level) for level in SHOWN},
     )
@@ -237,7 +244,7 @@ def _next(plan: Plan) -> str:
 def _flags(refusals: tuple[Finding, ...]) -> list[str]:
     """The flags that the hints name, each once, in order."""
     found = (
-        flag for finding in ordered(refusals) for flag in re.findall(r"--[a-z][a-z-]*(?:=\S+)?", finding.hint or "")
+        flag for finding in in_order(refusals) for flag in re.findall(r"--[a-z][a-z-]*(?:=\S+)?", finding.hint or "")
     )
     return list(dict.fromkeys(found))
 
@@ -249,7 +256,7 @@ def _height(view: PlanView) -> int:
     heights = (
         6,
         sum(2 + bool(part.more) for part in view.sections),
-        sum(_tall(row.label, len(row.fields) + bool(row.more_fields)) for row in rows),
+        sum(_tall(row.label, sum(map(_wraps, row.fields)) + bool(row.more_fields)) for row in rows),
         sum(_tall(row.label, _facts(row)) for row in view.impact) + bool(view.more_impact) + 2 * bool(view.impact),
         len(view.totals) + bool(view.totals or view.notices),
         sum(1 + (len(said) + 20) // WIDTH for said in prose),
@@ -259,12 +266,18 @@ def _height(view: PlanView) -> int:
 
 
 def _lines(found: Problems) -> int:
-    return sum(1 + bool(finding.hint) for finding in found.shown) + len(found.more) + 2 * bool(found.shown)
+    said = (text for finding in found.shown for text in (f"{place(finding)}{finding.message}", finding.hint) if text)
+    return sum(1 + (len(text) + 20) // WIDTH for text in said) + len(found.more) + 2 * bool(found.shown)
 
 
 def _tall(label: str, lines: int) -> int:
     return max(1, lines) if len(label) <= LABEL else 1 + lines
 
 
+def _wraps(field: FieldRow) -> int:
+    return 1 + (len(f"{field.added}{field.removed}{field.before or ''}{field.after or ''}") + 8) // NARROW
+
+
 def _facts(row: ImpactRow) -> int:
-    return bool(row.gained) + bool(row.lost) + bool(row.plan or row.price or row.credits or row.fate)
+    models = sum(1 + len(str(names)) // NARROW for names in (row.gained, row.lost) if names)
+    return models + bool(row.plan or row.price or row.credits or row.fate)
