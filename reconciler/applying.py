@@ -42,8 +42,8 @@ async def _drop(_step: Step, _receipt: Receipt) -> None:
 class Options:
     """How to apply. `allowed` holds the codes of refusals that flags override (`core.safety.FLAGS`).
 
-    `shown(plan)` hears the plan before anything is refused, `approve(plan)` is asked once; `told` hears each outcome; `deliver` gets new virtual keys.
-    `lock_wait` is how many seconds to wait for another apply to finish.
+    `shown(plan)` hears the plan before anything is refused, `approve(plan)` is asked once; `told` hears each outcome;
+    `deliver` gets new virtual keys. `lock_wait` is how many seconds to wait for another apply to finish.
     """
 
     actor: str

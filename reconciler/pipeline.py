@@ -38,8 +38,10 @@ from reconciler.core.resolve import Resolved, resolve
 from reconciler.core.schedule import Order
 from reconciler.core.settings import GatewaySettings, Settings
 from reconciler.core.state import State
+from reconciler.files.discovery import shown
 from reconciler.files.manifests import Manifests, load_manifests, locate
 from reconciler.files.prices import load_prices
+from reconciler.files.revisions import as_of, current_commit
 from reconciler.files.settings import load_settings
 from reconciler.gateways import connect, identity
 from reconciler.gateways.base import Gateway, Live
@@ -70,6 +72,7 @@ class Loaded:
     prices: PriceMap = field(repr=False)
     environment: str | None = None
     revision: str | None = None
+    renamed: tuple[str, str] | None = None
 
     @property
     def valid(self) -> bool:
@@ -86,17 +89,43 @@ def load(
 ) -> Loaded:
     """Settings and manifests with every finding of validation. Never raises for what the files hold.
 
-    `variables` is the process's environment; `now` decides which time-limited grants hold.
+    `variables` is the process's environment; `now` decides which time-limited grants hold. With a `revision` the
+    manifests are those of that git revision (the working tree is not touched), the settings those of today.
+    Raises ReconcilerError where git does not know the revision.
     """
+    if revision is None:
+        return _load(directory, directory, variables, environment, now, current_commit(directory))
+    source, commit = as_of(directory, revision)
+    found = _load(directory, source, variables, environment, now, commit)
+    found = replace(found, renamed=(shown(source), f"{shown(directory)}@{commit[:9]}"))
+    return replace(found, findings=tuple(located(found, finding) for finding in found.findings))
+
+
+def located(loaded: Loaded, finding: Finding) -> Finding:
+    """The finding with the place of what it is about; a place in a git revision is said as one."""
+    placed = locate(loaded.manifests, finding)
+    if loaded.renamed is None or placed.origin is None:
+        return placed
+    return replace(placed, origin=replace(placed.origin, file=placed.origin.file.replace(*loaded.renamed)))
+
+
+def _load(
+    directory: Path,
+    source: Path,
+    variables: Mapping[str, str],
+    environment: str | None,
+    now: datetime | None,
+    commit: str | None,
+) -> Loaded:
     moment = now or utc_now()
     settings, settings_findings = load_settings(directory, variables=variables)
-    manifests = load_manifests(directory, environment=environment, variables=variables)
+    manifests = load_manifests(source, environment=environment, variables=variables)
     checked = check(manifests.state, declared=tuple(manifests.files), complete=manifests.complete)
-    located = (locate(manifests, finding) for finding in checked)
-    findings = ordered((*settings_findings, *manifests.findings, *leveled(located, settings.lint)))
+    placed = (locate(manifests, finding) for finding in checked)
+    findings = ordered((*settings_findings, *manifests.findings, *leveled(placed, settings.lint)))
     prices = load_prices()
     desired = Resolved(State(), {}) if errors(findings) else resolve(manifests.state, moment, prices)
-    return Loaded(directory, settings, manifests, desired, findings, moment, variables, prices, environment, revision)
+    return Loaded(directory, settings, manifests, desired, findings, moment, variables, prices, environment, commit)
 
 
 @dataclass(frozen=True)
@@ -197,10 +226,11 @@ def plan_against(session: Session, live: Live, known: Known, order: Order = Orde
             order=order,
             revision=loaded.revision,
             findings=(*loaded.findings, *live.findings),
+            runtime=live.runtime,
         )
     )
-    located = tuple(locate(loaded.manifests, finding) for finding in plan.findings)
-    return replace(plan, findings=ordered(leveled(located, loaded.settings.lint)))
+    placed = tuple(located(loaded, finding) for finding in plan.findings)
+    return replace(plan, findings=ordered(leveled(placed, loaded.settings.lint)))
 
 
 async def drift(session: Session) -> Plan:
@@ -243,6 +273,6 @@ async def show(session: Session, ref: Ref) -> Shown:
         names = [each.name for each in (*loaded.manifests.state, *live.state) if each.kind == ref.kind]
         hint = did_you_mean(ref.name, names)
         raise ReconcilerError(error("not-found", f"{ref} is neither declared nor on {session.target.name}", hint=hint))
-    place = locate(loaded.manifests, info("place", "", ref=ref)).origin
+    place = located(loaded, info("place", "", ref=ref)).origin
     applied = record.applied if record else None
     return Shown(ref, written, desired, found, applied, live.runtime.get(ref, {}), place)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli.failures import DONE, EXPECTED, INTERRUPTED
-from reconciler.cli.options import as_of_option, loaded, world
+from reconciler.cli.options import as_of_option, loaded, revision_option, world
 from reconciler.cli.output import color, note, say, width
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def _allowances(command: click.Command) -> click.Command:
 @click.command()
 @world
 @as_of_option
+@revision_option
 @click.option("--yes", "-y", is_flag=True, help="Do not ask. Needed where no terminal is.")
 @click.option("--order", type=click.Choice(["grant-first", "revoke-first"]), default="grant-first", show_default=True)
 @click.option("--full", is_flag=True, help="Every name instead of counts and examples.")
@@ -57,6 +58,7 @@ def command(
     environment: str | None,
     gateway: str | None,
     as_of: datetime | None,
+    revision: str | None,
     yes: bool,
     order: str,
     full: bool,
@@ -72,7 +74,7 @@ def command(
     from reconciler.applying import Options  # noqa: PLC0415  not needed for --help
     from reconciler.core.schedule import Order  # noqa: PLC0415  as above
 
-    found = loaded(config, environment, as_of)
+    found = loaded(config, environment, as_of, revision)
     options = Options(
         actor=actor(),
         command=" ".join(["reconciler", *sys.argv[1:]]),

@@ -61,6 +61,12 @@ def as_of_option(command: F) -> F:
     )(command)
 
 
+def revision_option(command: F) -> F:
+    return click.option(
+        "--revision", metavar="GITREV", help="The manifests as of a git revision, e.g. HEAD~1 to roll back."
+    )(command)
+
+
 def world(command: F) -> F:
     """--config, --environment and --gateway: what a command looks at."""
     return config_option(environment_option(gateway_option(command)))

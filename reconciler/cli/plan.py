@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli.failures import DONE, EXPECTED, PENDING
-from reconciler.cli.options import as_of_option, loaded, world
+from reconciler.cli.options import as_of_option, loaded, revision_option, world
 from reconciler.cli.output import color, say, width
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.command()
 @world
 @as_of_option
+@revision_option
 @click.option("--format", "form", default="text", show_default=True, help="text, json or markdown.")
 @click.option("--full", is_flag=True, help="Every name instead of counts and examples.")
 @click.option("--exit-code", is_flag=True, help="Exit with 2 where changes are pending.")
@@ -28,6 +29,7 @@ def command(
     environment: str | None,
     gateway: str | None,
     as_of: datetime | None,
+    revision: str | None,
     form: str,
     full: bool,
     exit_code: bool,
@@ -42,7 +44,7 @@ def command(
 
     if form not in FORMATS:
         raise click.BadParameter(f"one of {', '.join(FORMATS)}", param_hint="--format")
-    found = asyncio.run(_plan(loaded(config, environment, as_of), gateway, order))
+    found = asyncio.run(_plan(loaded(config, environment, as_of, revision), gateway, order))
     say(FORMATS[form](plan_view(found, full=full), color=color(), width=width()))
     if errors(found.findings):
         return EXPECTED

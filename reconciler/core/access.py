@@ -28,7 +28,10 @@ Covers = Callable[[Source], frozenset[str]]
 class AccessRules(Protocol):
     """A gateway's way of deciding, as two functions of a State."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What the rules are called in messages."""
+        ...
 
     def sources(self, team: Team) -> tuple[Source, ...]:
         """What the team draws access from; nothing for a team that may not call at all."""
