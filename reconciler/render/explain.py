@@ -102,7 +102,7 @@ def _remedies(remedies: Sequence[Remedy], width: int) -> Iterator["Text"]:
 
 def _beside(remedy: Remedy) -> str:
     parts = [f"also gains {some(remedy.extra, SHOWN)}"] if remedy.extra else []
-    parts += [f"{count(remedy.other_teams, 'other team')} gain it too"] if remedy.other_teams else []
+    parts += [f"also for {count(remedy.other_teams, 'other team')}"] if remedy.other_teams else []
     return f" ({'; '.join(parts)})" if parts else ""
 
 

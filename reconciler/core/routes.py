@@ -1,0 +1,171 @@
+"""routes: every way by which a team reaches a model, each link of it with the YAML that says so."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from reconciler.core.access import Access, AccessRules, GroupRules, Source, access
+from reconciler.core.findings import Origin
+from reconciler.core.inventory import Inventory
+from reconciler.core.kinds import AccessGroup, Grant, ModelAlias, PricingPlan, Select, Team
+from reconciler.core.prices import NO_PRICES, PriceMap, models_of
+from reconciler.core.refs import Ref
+from reconciler.core.resolve import Resolved, holds, lineage
+from reconciler.core.state import State
+
+Path = tuple[str | int, ...]
+Find = Callable[[Ref, Path], Origin | None]
+
+
+def nowhere(_ref: Ref, _path: Path) -> Origin | None:
+    """For worlds without files."""
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One step on the way from a team to a model: what grants it, and where that is written (None on a gateway)."""
+
+    text: str
+    ref: Ref
+    path: Path = ()
+    origin: Origin | None = None
+
+
+Route = tuple[Link, ...]
+GROUPS: AccessRules = GroupRules()  # type: ignore[assignment]  # frozen, so `name` cannot be set
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a backend does besides checking access.
+
+    `credits`: whether it refuses calls without credits (None: not known). `providers`: those it can call (None: any).
+    `copies`: whether it keeps a copy of each team's models elsewhere, which only writing the team renews.
+    """
+
+    credits: bool | None = None
+    providers: frozenset[str] | None = None
+    copies: bool = False
+
+
+@dataclass(frozen=True)
+class Asked:
+    """All that an explanation is made of. `live` and `runtime` are as read (`gateways.base.Live`), or absent."""
+
+    written: State
+    desired: Resolved
+    now: datetime
+    live: State | None = None
+    inventory: Inventory = field(default_factory=dict)
+    runtime: Mapping[Ref, Mapping[str, Any]] = field(default_factory=dict)
+    rules: AccessRules = GROUPS
+    prices: PriceMap = NO_PRICES
+    facts: Facts = field(default_factory=Facts)
+    find: Find = nowhere
+
+
+@dataclass(frozen=True)
+class World:
+    """One side of the question: the config or the gateway, with its effective access."""
+
+    name: str
+    state: State
+    access: Access
+
+
+def config_world(asked: Asked) -> World:
+    return World("config", asked.desired.state, access(asked.desired.state, asked.rules))
+
+
+def live_world(asked: Asked) -> World | None:
+    return None if asked.live is None else World("live", asked.live, access(asked.live, asked.rules))
+
+
+def routes(asked: Asked, world: World, team: str, model: str) -> tuple[Route, ...]:
+    """Every route, in full: team, what gives it the group, the group, the alias, the model behind it."""
+    found = (
+        route for source in world.access.paths(team, model) for route in _through(asked, world, team, source, model)
+    )
+    return tuple(tuple(_located(asked, world, link) for link in route) for route in found)
+
+
+def _located(asked: Asked, world: World, link: Link) -> Link:
+    return replace(link, origin=asked.find(link.ref, link.path)) if world.name == "config" else link
+
+
+def _through(asked: Asked, world: World, team: str, source: Source, model: str) -> Iterator[Route]:
+    head = Link(f"team {team}", Ref(Team.kind, team))
+    targets = _behind(world.state, model)
+    if source.kind != "group":
+        yield (head, _direct(team, source, model), *targets)
+        return
+    for start in starts(asked, world, team, source.name):
+        yield (head, *start, _member(asked, world, source.name, model), *targets)
+
+
+def _direct(team: str, source: Source, model: str) -> Link:
+    entry = model if model in source.entries else ", ".join(sorted(source.entries)) or "an empty list is everything"
+    path: Path = ("models", model) if model in source.entries else ("models",)
+    return Link(f"models: {entry}", Ref(Team.kind, team), path)
+
+
+def _behind(state: State, model: str) -> Iterator[Link]:
+    alias = state.of(ModelAlias).get(model)
+    ref = Ref(ModelAlias.kind, model)
+    for index, name in enumerate(models_of(alias) if alias else ()):
+        single = alias is not None and alias.litellm_model is not None
+        yield Link(name, ref, ("litellm_model",) if single else ("deployments", index, "litellm_model"))
+
+
+def starts(asked: Asked, world: World, team: str, group: str) -> Iterator[Route]:
+    """How the team comes by the group: its own list, its plan (and what that extends), or a grant in force."""
+    written = asked.written.of(Team).get(team) if world.name == "config" else None
+    ref = Ref(Team.kind, team)
+    label = f"access group {group}"
+    if written is None or group in written.access_groups:
+        yield (Link(label, ref, ("access_groups", group)),)
+    if written is None:
+        return
+    if written.plan is not None:
+        yield from _by_plan(asked, team, written.plan, group)
+    for index, grant in enumerate(written.grants):
+        if group in grant.access_groups and holds(grant, asked.now):
+            yield (
+                Link(granted(grant), ref, ("grants", index)),
+                Link(label, ref, ("grants", index, "access_groups", group)),
+            )
+
+
+def granted(grant: Grant) -> str:
+    return f"grant until {grant.until.isoformat()}" + (f" ({grant.reason})" if grant.reason else "")
+
+
+def _by_plan(asked: Asked, team: str, plan: str, group: str) -> Iterator[Route]:
+    plans = asked.written.of(PricingPlan)
+    chain: list[Link] = [Link(f"plan {plan}", Ref(Team.kind, team), ("plan",))]
+    for name in lineage(plan, plans):
+        if len(chain) > 1 or name != plan:
+            chain.append(Link(f"extends {name}", _child_of(plans, plan, name), ("extends",)))
+        if group in plans[name].access_groups:
+            yield (*chain, Link(f"access group {group}", Ref(PricingPlan.kind, name), ("access_groups", group)))
+
+
+def _child_of(plans: Mapping[str, PricingPlan], plan: str, parent: str) -> Ref:
+    child = next(name for name in lineage(plan, plans) if plans[name].extends == parent)
+    return Ref(PricingPlan.kind, child)
+
+
+def _member(asked: Asked, world: World, group: str, model: str) -> Link:
+    ref = Ref(AccessGroup.kind, group)
+    written = asked.written.of(AccessGroup).get(group) if world.name == "config" else None
+    if written is not None and model not in written.model_aliases and written.select is not None:
+        return Link(f"alias {model} (selected: {said(written.select)})", ref, ("select",))
+    return Link(f"alias {model}", ref, ("model_aliases", model))
+
+
+def said(select: Select) -> str:
+    """The conditions of a selection on one line."""
+    given = select.model_dump(exclude_none=True).items()
+    return ", ".join(f"{key} {value if not isinstance(value, tuple) else ' or '.join(value)}" for key, value in given)
