@@ -129,6 +129,7 @@ def _update(
     ref: Ref, wish: Resource, live: Resource, record: Record | None, known: Known, support: Support
 ) -> tuple[Change | None, list[Finding]]:
     kind = support.kinds[ref.kind]
+    wish, live = support.wished(ref, wish, live, record), support.seen(ref, wish, live, record)
     seen = observed(ref, live, record, kind)
     after = target(ref, wish, seen, record, support)
     before = supposed(seen, after, wish, record, kind)

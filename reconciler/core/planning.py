@@ -13,7 +13,7 @@ from reconciler.core.kinds import Resource
 from reconciler.core.plan import Plan, Target
 from reconciler.core.prices import NO_PRICES, PriceMap
 from reconciler.core.refs import Ref
-from reconciler.core.safety import refusals
+from reconciler.core.safety import Runtime, refusals
 from reconciler.core.schedule import Order
 from reconciler.core.settings import Settings
 from reconciler.core.state import State
@@ -34,6 +34,7 @@ class Inputs:
     order: Order = Order.GRANT_FIRST
     revision: str | None = None
     findings: tuple[Finding, ...] = ()
+    runtime: Runtime = field(default_factory=dict)
 
 
 def make_plan(given: Inputs) -> Plan:
@@ -44,7 +45,10 @@ def make_plan(given: Inputs) -> Plan:
             found.changes, given.live, given.desired, given.known.inventory, given.support, given.prices, given.order
         )
     )
-    refused = (*refusals(found.changes, given.live, given.desired, meaning, given.settings.safety), *found.refused)
+    refused = (
+        *refusals(found.changes, given.live, given.desired, meaning, given.settings.safety, given.runtime),
+        *found.refused,
+    )
     return Plan(
         target=given.target,
         changes=found.changes,

@@ -1,11 +1,14 @@
 """safety: what apply refuses to do unasked, each with the flag that allows just that."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
 
 from reconciler.core.changes import Change
 from reconciler.core.findings import Finding, error
-from reconciler.core.kinds import KINDS
+from reconciler.core.kinds import KINDS, Team
 from reconciler.core.plan import Impact
+from reconciler.core.refs import Ref
 from reconciler.core.settings import Safety
 from reconciler.core.state import State
 
@@ -20,11 +23,38 @@ FLAGS = {
 }
 
 
+Runtime = Mapping[Ref, Mapping[str, Any]]
+NO_RUNTIME: Runtime = {}
+
+
 def refusals(
-    changes: Collection[Change], live: State, desired: State, impact: Impact, safety: Safety
+    changes: Collection[Change],
+    live: State,
+    desired: State,
+    impact: Impact,
+    safety: Safety,
+    runtime: Runtime = NO_RUNTIME,
 ) -> tuple[Finding, ...]:
-    """One finding per danger; `FLAGS` maps their codes to the flags that override them."""
-    return (*_empty(changes, desired), *_shares(changes, live, safety), *_losses(impact, safety))
+    """One finding per danger; `FLAGS` maps their codes to the flags that override them.
+
+    `runtime` holds facts about live objects, e.g. `keys_count` of a team: its virtual keys, which die with it.
+    """
+    return (
+        *_empty(changes, desired),
+        *_shares(changes, live, safety),
+        *_losses(impact, safety),
+        *_cascades(changes, safety, runtime),
+    )
+
+
+def _cascades(changes: Collection[Change], safety: Safety, runtime: Runtime) -> Iterator[Finding]:
+    """Virtual keys that a gateway deletes along with their team, and that nothing brings back."""
+    gone = {change.ref for change in changes if change.after is None}
+    for ref in sorted(ref for ref in gone if ref.kind == Team.kind and not safety.allow_cascade):
+        keys = int(runtime.get(ref, {}).get("keys_count") or 0)
+        if keys:
+            text = f"{ref}: {keys:,} {'key dies' if keys == 1 else 'keys die'} with this team"
+            yield replace(refusal("cascade", text), ref=ref)
 
 
 def _empty(changes: Collection[Change], desired: State) -> Iterator[Finding]:

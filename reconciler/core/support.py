@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from reconciler.core.access import AccessRules
+from reconciler.core.inventory import Record
 from reconciler.core.kinds import KINDS, Resource, gateway_fields
 from reconciler.core.refs import Ref
 
@@ -29,11 +30,26 @@ def _same(_ref: Ref, resource: Resource) -> Resource:
     return resource
 
 
+def _as_wished(_ref: Ref, wish: Resource, _live: Resource | None, _record: Record | None) -> Resource:
+    return wish
+
+
+def _as_live(_ref: Ref, _wish: Resource, live: Resource, _record: Record | None) -> Resource:
+    return live
+
+
+def _all_kept(_ref: Ref, _wish: Resource) -> frozenset[str]:
+    return frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class Support:
     """One backend's abilities.
 
     `normalise(ref, resource)` is the resource as this gateway would echo it: no plan shows a phantom change.
+    `wished` and `seen` bring wish and live into common terms, where one column of the gateway can be meant in two ways
+    (LiteLLM: a budget as USD or as credits) or is shared with others (metadata, of which only some keys are ours).
+    `unkept(ref, wish)`: fields of this very wish that cannot be kept, though the kind stores them.
     `check(ref, before, after)` gives (code, message, hint) for what the gateway must not be sent.
     `credits`: "operations" where credits are added by an identified request, "set" where a number is written.
     `repeatable_grants`: the gateway itself refuses an operation id twice, so a grant may be sent again in doubt.
@@ -44,6 +60,9 @@ class Support:
     kinds: Mapping[str, KindSupport]
     rules: AccessRules
     normalise: Callable[[Ref, Resource], Resource] = _same
+    wished: Callable[[Ref, Resource, Resource | None, Record | None], Resource] = _as_wished
+    seen: Callable[[Ref, Resource, Resource, Record | None], Resource] = _as_live
+    unkept: Callable[[Ref, Resource], frozenset[str]] = _all_kept
     check: Callable[[Ref, Resource | None, Resource | None], tuple[tuple[str, str, str | None], ...]] = (
         lambda _ref, _before, _after: ()
     )
