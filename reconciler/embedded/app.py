@@ -23,6 +23,17 @@ An LLM gateway: **teams** call **model aliases** that their **access groups** ho
 * Bodies are JSON whatever their Content-Type says. Every request is one transaction: a refused one changed nothing.
 * Lists come by id; `limit` and `after` (the last id of the page before) page through them.
 """
+TAGS = (
+    {"name": "organizations", "description": "Customers; teams belong to them."},
+    {"name": "model aliases", "description": "The names that teams call, and the LiteLLM model behind each."},
+    {"name": "model access groups", "description": "Named sets of aliases, granted to teams as one."},
+    {"name": "teams", "description": "Who calls: one virtual key, groups, credits."},
+    {
+        "name": "credits",
+        "description": "Granting credits, exactly once where the operation has an id, and their trace.",
+    },
+    {"name": "calls", "description": "The team's side: checked by group, status, credits and alias, in this order."},
+)
 
 
 def utc_now() -> datetime:
@@ -46,11 +57,11 @@ def create_app(
     With an `admin_key` every management call must send it. `now` and `tokens` are the clock and the source of virtual
     keys. Raises ReconcilerError where the database cannot be opened.
     """
-    app = FastAPI(title=TITLE, version="1", description=DESCRIPTION)
+    app = FastAPI(title=TITLE, version="1", description=DESCRIPTION, openapi_tags=list(TAGS))
     app.state.context = Context(Store(database), now, tokens, admin_key)
     for part in (organizations, model_aliases, access_groups, teams, team_credits, calls):
         app.include_router(part.router)
-    app.add_api_route("/health", _health, tags=["health"], summary="Is the gateway up, and its database?")
+    app.add_api_route("/health", _health, tags=["health"])
     refusals.install(app)
     return app
 
@@ -62,6 +73,7 @@ def close(app: FastAPI) -> None:
 
 
 async def _health(here: Here) -> JSONResponse:
+    """Is the gateway up, and its database?"""
     with here.store.read() as db:
         db.execute("SELECT 1 FROM teams LIMIT 1").fetchall()
     return JSONResponse({"status": "healthy"})

@@ -16,6 +16,7 @@ from reconciler.embedded.context import Context, Here
 from reconciler.embedded.credit_rows import deduct, refund
 from reconciler.embedded.front import JsonRoute, bearer
 from reconciler.embedded.refusals import CallRefused
+from reconciler.embedded.routing import Refusal
 from reconciler.embedded.team_rows import allowed
 
 # What a caller may ask for. Everything else could redirect the call or reach the gateway's own credentials.
@@ -40,6 +41,7 @@ _KEY = Security(HTTPBearer(auto_error=False, description="The team's virtual key
 _WORDS: dict[int | str, dict[str, Any]] = {
     401: {"description": "The virtual key is missing or unknown."},
     403: {"description": "Model access denied (with `available_models`), team suspended, or insufficient credits."},
+    422: {"model": Refusal, "description": "The body is not a chat completion; the reason names the field."},
     502: {"description": "The provider gave no answer; no credit was taken."},
 }
 router = APIRouter(tags=["calls"], route_class=JsonRoute, dependencies=[_KEY], responses=_WORDS)

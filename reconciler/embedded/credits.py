@@ -49,6 +49,7 @@ async def add_credits(body: CreditsAdd, here: Here) -> JSONResponse:
 
 @router.get("/balance", **answers(Balance))
 async def get_balance(team_id: TeamId, here: Here) -> JSONResponse:
+    """What the team was granted in all, has used, and has left."""
     with here.store.read() as db:
         row = team_row(db, team_id)
     credits_ = Credits.of(row)

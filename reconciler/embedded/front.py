@@ -57,7 +57,7 @@ def _check_admin_key(request: Request, admin_key: SecretStr) -> None:
             "Admin key required: send X-Admin-Key: <key> or Authorization: Bearer <key>",
             {"WWW-Authenticate": "Bearer"},
         )
-    if not hmac.compare_digest(sent.encode(), admin_key.get_secret_value().encode()):
+    if not hmac.compare_digest(sent.encode("latin-1"), admin_key.get_secret_value().encode()):
         raise HTTPException(401, "Invalid admin key", {"WWW-Authenticate": "Bearer"})
 
 

@@ -53,6 +53,7 @@ async def list_model_aliases(here: Here, limit: Limit = None, after: After = Non
 
 @router.get("/{alias}", **answers(ModelAliasAnswer))
 async def get_model_alias(alias: PathId, here: Here) -> JSONResponse:
+    """An alias with the groups that hold it."""
     with here.store.read() as db:
         return JSONResponse(model_alias(db, alias))
 

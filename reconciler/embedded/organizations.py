@@ -56,6 +56,7 @@ async def list_organizations(here: Here, limit: Limit = None, after: After = Non
 
 @router.get("/{organization_id}", **answers(OrganizationAnswer))
 async def get_organization(organization_id: PathId, here: Here) -> JSONResponse:
+    """An organization with how many teams it has and the credits granted to them in all."""
     with here.store.read() as db:
         return JSONResponse(organization(db, organization_id))
 

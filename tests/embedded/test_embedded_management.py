@@ -240,6 +240,25 @@ def test_the_documentation_names_itself(gateway):
     assert gateway.http.get("/docs").status_code == 200
 
 
+def test_every_operation_and_answer_is_described(gateway):
+    paths = gateway.get("/openapi.json")["paths"]
+    operations = [operation for verbs in paths.values() for operation in verbs.values()]
+    assert not [operation["summary"] for operation in operations if not operation.get("description")]
+    management = {path: verbs for path, verbs in paths.items() if "/api/" in path and "/jobs/" not in path}
+    answers = [answer for verbs in management.values() for op in verbs.values() for answer in answers_of(op)]
+    assert len(answers) > 100
+    assert all("$ref" in answer["schema"] for answer in answers)
+
+
+def answers_of(operation):
+    return [answer["content"]["application/json"] for answer in operation["responses"].values() if "content" in answer]
+
+
+def test_an_admin_key_may_hold_any_letter(tmp_path):
+    with served(tmp_path / "g.db", admin_key=SecretStr("schlüssel")) as gateway:
+        assert gateway.ok("GET", "/api/teams", headers={"X-Admin-Key": "schlüssel".encode()}) == {"teams": []}
+
+
 def test_a_second_process_sees_every_change(world):
     with served(world.database) as other:
         other.put("/api/teams/t", team_alias="from the other side")
