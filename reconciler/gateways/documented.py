@@ -173,7 +173,7 @@ def dialect(backend: str) -> Dialect:
     support = Support(
         backend=backend,
         kinds={kind: endpoint.support() for kind, endpoint in ENDPOINTS.items()},
-        rules=GroupRules(),  # type: ignore[arg-type]  # frozen, so `name` cannot be set
+        rules=GroupRules(),
         normalise=echoed(ENDPOINTS),
         check=check,
     )

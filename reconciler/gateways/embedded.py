@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from reconciler.embedded.app import close, create_app
 from reconciler.gateways import EMBEDDED_DATABASE, Opening, identity
@@ -9,7 +10,7 @@ from reconciler.gateways.base import Gateway, GatewayError
 from reconciler.gateways.documented import ENDPOINTS, dialect
 from reconciler.gateways.http import open_http
 from reconciler.gateways.rest import RestGateway
-from reconciler.gateways.saas_litellm import connection, detected
+from reconciler.gateways.saas_litellm import bounded, connection, detected
 
 CONCURRENCY, MOST_CONCURRENCY = 8, 32
 SECONDS = 30.0
@@ -18,15 +19,15 @@ SECONDS = 30.0
 @asynccontextmanager
 async def opened(opening: Opening) -> AsyncIterator[Gateway]:
     """In process without a url, otherwise the server there, which must speak the documented dialect."""
-    concurrency = min(opening.settings.concurrency or CONCURRENCY, MOST_CONCURRENCY)
+    concurrency, capped = bounded(opening.settings.concurrency, CONCURRENCY, MOST_CONCURRENCY)
     seconds = opening.settings.timeout_seconds or SECONDS
     opens = _in_process if opening.settings.url is None else _served
     async with opens(opening, concurrency, seconds) as gateway:
-        yield gateway
+        yield replace(gateway, findings=capped)
 
 
 @asynccontextmanager
-async def _in_process(opening: Opening, concurrency: int, seconds: float) -> AsyncIterator[Gateway]:
+async def _in_process(opening: Opening, concurrency: int, seconds: float) -> AsyncIterator[RestGateway]:
     database = (opening.directory / (opening.settings.database or EMBEDDED_DATABASE)).resolve()
     app = create_app(database)
     try:
@@ -44,7 +45,7 @@ async def _in_process(opening: Opening, concurrency: int, seconds: float) -> Asy
 
 
 @asynccontextmanager
-async def _served(opening: Opening, concurrency: int, seconds: float) -> AsyncIterator[Gateway]:
+async def _served(opening: Opening, concurrency: int, seconds: float) -> AsyncIterator[RestGateway]:
     async with connection(opening, concurrency, seconds) as http:
         found = await detected(http)
         if found.endpoints is not ENDPOINTS:

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from reconciler.core.changes import Action, Step
+from reconciler.core.findings import Finding
 from reconciler.core.kinds import Resource
 from reconciler.core.refs import Ref
 from reconciler.core.state import State
@@ -38,12 +39,13 @@ class Dialect:
 
 @dataclass(frozen=True, slots=True)
 class RestGateway:
-    """A connected gateway (see `base.Gateway`)."""
+    """A connected gateway (see `base.Gateway`); `findings` are told with everything that is read."""
 
     identity: str
     concurrency: int
     http: Http
     dialect: Dialect
+    findings: tuple[Finding, ...] = ()
 
     @property
     def support(self) -> Support:
@@ -73,7 +75,8 @@ class RestGateway:
             for ref, (row, body) in bodies.items()
             if row.runtime
         }
-        return Live(State(resources), frozenset(filter(self.dialect.fixed, bodies)), runtime)
+        fixed = frozenset(filter(self.dialect.fixed, bodies))
+        return Live(State(resources), fixed, runtime, self.findings)
 
     async def perform(self, step: Step) -> Receipt:
         try:

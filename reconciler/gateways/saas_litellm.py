@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+from reconciler.core.findings import Finding, warning
 from reconciler.gateways import Opening, documented, identity, saas
 from reconciler.gateways.base import Gateway, GatewayError
 from reconciler.gateways.http import Http, open_http
@@ -16,10 +17,19 @@ ADMIN_HEADER = "X-Admin-Key"
 async def opened(opening: Opening) -> AsyncIterator[Gateway]:
     """The server at the settings' url. Raises GatewayError where nothing known answers there."""
     settings = opening.settings
-    concurrency = min(settings.concurrency or saas.CONCURRENCY, saas.MOST_CONCURRENCY)
+    concurrency, capped = bounded(settings.concurrency, saas.CONCURRENCY, saas.MOST_CONCURRENCY)
     seconds = settings.timeout_seconds or saas.SECONDS
     async with connection(opening, concurrency, seconds) as http:
-        yield RestGateway(identity(settings, opening.directory), concurrency, http, await detected(http))
+        yield RestGateway(identity(settings, opening.directory), concurrency, http, await detected(http), capped)
+
+
+def bounded(asked: int | None, default: int, most: int) -> tuple[int, tuple[Finding, ...]]:
+    """How many requests at once, and a warning where that is fewer than the settings ask for."""
+    if asked is None or asked <= most:
+        return asked or default, ()
+    return most, (
+        warning("concurrency-capped", f"concurrency {asked} is more than this gateway bears: {most} is used"),
+    )
 
 
 def connection(opening: Opening, concurrency: int, seconds: float) -> Any:
