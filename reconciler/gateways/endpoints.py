@@ -79,7 +79,7 @@ class Endpoint:
 
     def item(self, name: str, *more: str) -> str:
         """The path of one object; a name is one segment, whatever is in it."""
-        return "/".join((self.collection, quote(name, safe=""), *more))
+        return "/".join((self.collection, segment(name), *more))
 
     def listed(self, answer: Any) -> list[Body]:
         """The entries of a list answer. Raises GatewayError where it is no list."""
@@ -139,6 +139,11 @@ class Endpoint:
             delete=self.can_delete,
             notes=self.notes,
         )
+
+
+def segment(name: str) -> str:
+    """A name as one segment of a path."""
+    return quote(name, safe="")
 
 
 def plain(name: str, theirs: str | None = None, **more: Any) -> Wire:

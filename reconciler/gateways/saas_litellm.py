@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from reconciler.core.findings import Finding, warning
-from reconciler.gateways import Opening, documented, identity, saas
+from reconciler.gateways import Opening, documented, identity, saas, saas_rows
 from reconciler.gateways.base import Gateway, GatewayError
 from reconciler.gateways.http import Http, open_http
 from reconciler.gateways.rest import Dialect, RestGateway
@@ -53,7 +53,7 @@ async def detected(http: Http) -> Dialect:
     if dialect is None:
         raise GatewayError(
             f"GET /openapi.json lists {len(paths or ()):,} paths, but neither {documented.MODELS.collection} "
-            f"nor {saas.MODELS.collection}: this is not SaaS LiteLLM",
+            f"nor {saas_rows.MODELS.collection}: this is not SaaS LiteLLM",
             hint=_other(paths or {}),
         )
     return dialect
@@ -63,7 +63,7 @@ def of_paths(paths: Mapping[str, Any]) -> Dialect | None:
     """The documented dialect has /api/model-aliases, the real one /api/models."""
     if documented.MODELS.collection in paths:
         return documented.DIALECT
-    if saas.MODELS.collection in paths and saas.GROUPS.collection in paths:
+    if saas_rows.MODELS.collection in paths and saas_rows.GROUPS.collection in paths:
         return saas.DIALECT
     return None
 
