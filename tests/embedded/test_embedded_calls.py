@@ -4,7 +4,10 @@ import asyncio
 import json
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import httpx
 import pytest
@@ -149,11 +152,51 @@ def test_a_provider_that_fails_costs_nothing_and_its_words_are_not_repeated(
     assert used(gateway, name) == 0
 
 
-def test_the_last_credits_are_spent_once(gateway, team):
+class Provider(BaseHTTPRequestHandler):
+    """An OpenAI-like provider that takes its time and notes what reached it."""
+
+    calls: ClassVar[list[tuple[str, str | None, str]]] = []
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.calls.append((self.path, self.headers["Authorization"], body["model"]))
+        time.sleep(0.3)
+        choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "from afar"}}
+        answer = {"id": "x", "object": "chat.completion", "created": 1, "model": "afar", "choices": [choice]}
+        content = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_words):
+        pass
+
+
+@pytest.fixture
+def provider(gateway, monkeypatch):
+    monkeypatch.setenv("RECONCILER_TEST_PROVIDER_KEY", "provider-key")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Provider)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    base = f"http://127.0.0.1:{server.server_port}/v1"
+    parameters = {"api_base": base, "api_key": "os.environ/RECONCILER_TEST_PROVIDER_KEY"}
+    gateway.alias("remote", litellm_model="openai/afar-1", litellm_params=parameters)
+    gateway.group("remote", "remote")
+    yield Provider
+    server.shutdown()
+    server.server_close()
+
+
+def test_the_last_credits_are_spent_once(gateway, team, provider):
+    """Ten calls at once for three credits: three reach the provider, with the key that the alias refers to."""
     name, key = team
+    gateway.put(f"/api/teams/{name}", access_groups=["remote"])
     with ThreadPoolExecutor(10) as pool:
-        statuses = list(pool.map(lambda _: gateway.call(key, "slow").status_code, range(10)))
-    assert (statuses.count(200), statuses.count(403)) == (3, 7)
+        answers = list(pool.map(lambda _: gateway.call(key, "remote"), range(10)))
+    assert Counter(answer.status_code for answer in answers) == {200: 3, 403: 7}
+    assert {answer.json()["model"] for answer in answers if answer.status_code == 200} == {"remote"}
+    assert provider.calls == [("/v1/chat/completions", "Bearer provider-key", "afar-1")] * 3
     assert used(gateway, name) == 3
 
 
