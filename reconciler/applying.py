@@ -18,9 +18,12 @@ from reconciler.core.diff import Known
 from reconciler.core.findings import Finding, ReconcilerError, error, errors, warning
 from reconciler.core.inventory import Inventory, Record, record_of
 from reconciler.core.plan import Plan
+from reconciler.core.planning import fingerprints
 from reconciler.core.refs import Ref
 from reconciler.core.safety import standing
+from reconciler.core.saved import SavedPlan, against
 from reconciler.core.schedule import Order, schedule
+from reconciler.core.scope import EVERYTHING, Scope
 from reconciler.core.state import State
 from reconciler.gateways.base import Live, Receipt
 from reconciler.ledger import Claim, LeaseLost, LedgerError, LockHeld
@@ -44,6 +47,7 @@ class Options:
 
     `shown(plan)` hears the plan before anything is refused, `approve(plan)` is asked once; `told` hears each outcome;
     `deliver` gets new virtual keys. `lock_wait` is how many seconds to wait for another apply to finish.
+    `saved` is a plan that was approved before: nothing else is carried out (`core.saved`).
     """
 
     actor: str
@@ -58,6 +62,9 @@ class Options:
     deliver: Callable[[Step, Receipt], Awaitable[None]] = _drop
     now: Callable[[], datetime] = utc_now
     pace: Pace | None = None
+    scope: Scope = EVERYTHING
+    saved: SavedPlan | None = None
+    rebase: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,13 +99,28 @@ async def apply(session: Session, options: Options, stop: asyncio.Event | None =
     async with _locked(session, options, stop) as lease:
         found = await recover(session.ledger, lease, session.gateway, options.now)
         undecided = frozenset(entry.name for entry in found.undecided)
-        plan, live = await make(session, order=options.order, undecided=undecided)
+        plan, live = await make(session, order=options.order, scope=options.scope, undecided=undecided)
+        if options.saved is not None:
+            plan = _approved_only(session, options, plan, live)
         plan = replace(plan, findings=(*plan.findings, *_undecided(undecided)))
         options.shown(plan)
         require_applicable(plan, options.allowed)
-        if plan.pending and not options.approve(plan):
+        if plan.pending and not await asyncio.to_thread(options.approve, plan):
             return Report(plan, approved=False, recovered=found)
         return await _carry_out(_Work(session, options, lease, plan, live, found), stop)
+
+
+def _approved_only(session: Session, options: Options, plan: Plan, live: Live) -> Plan:
+    """The fresh plan cut to what the saved one holds. Raises ReconcilerError where the saved one does not hold."""
+    saved = options.saved
+    stands = against(saved, plan, fingerprints(live.state, live.state), rebase=options.rebase) if saved else ()
+    if stands:
+        raise ReconcilerError(*stands)
+    return plan_against(session, live, known_of(session, live), order=options.order, approved=_approved(options))
+
+
+def _approved(options: Options) -> frozenset[Ref] | None:
+    return frozenset(options.saved.digests) if options.saved is not None else None
 
 
 def require_applicable(plan: Plan, allowed: frozenset[str]) -> None:
@@ -272,7 +294,7 @@ def _record_at_once(work: _Work, wishes: Mapping[Ref, dict[str, Any]], inventory
     moving = {change.ref for change in plan.changes if change.verb != "adopt"}
     adopted = {change.ref for change in plan.changes if change.verb == "adopt"}
     ours = {ref: settled_record(wish, _applied(inventory.get(ref)), owed=ref in owed) for ref, wish in wishes.items()}
-    calm = (ref for ref in ours if ref not in moving and (ref in adopted or ref in inventory))
+    calm = (ref for ref in ours if ref not in moving and (ref in adopted or (ref in inventory and not plan.partial)))
     claims = [
         Claim(ref.kind, ref.name, ours[ref], adopted=ref in adopted)
         for ref in calm
@@ -292,8 +314,10 @@ async def _left(work: _Work, before: Known) -> Plan:
     """The plan after the apply: a complete one finds nothing left to do."""
     live = await work.session.gateway.read()
     undecided = frozenset(entry.name for entry in work.found.undecided)
+    known = known_of(work.session, live, undecided | before.undecided)
+    options = work.options
     return plan_against(
-        work.session, live, known_of(work.session, live, undecided | before.undecided), work.options.order
+        work.session, live, known, order=options.order, scope=options.scope, approved=_approved(options)
     )
 
 

@@ -36,6 +36,7 @@ from reconciler.core.prices import PriceMap
 from reconciler.core.refs import Ref
 from reconciler.core.resolve import Resolved, resolve
 from reconciler.core.schedule import Order
+from reconciler.core.scope import EVERYTHING, Scope
 from reconciler.core.settings import GatewaySettings, Settings
 from reconciler.core.state import State
 from reconciler.files.discovery import shown
@@ -203,16 +204,31 @@ def known_of(session: Session, live: Live, undecided: frozenset[str] = frozenset
 
 
 async def make(
-    session: Session, *, order: Order = Order.GRANT_FIRST, undecided: frozenset[str] = frozenset()
+    session: Session,
+    *,
+    order: Order = Order.GRANT_FIRST,
+    scope: Scope = EVERYTHING,
+    undecided: frozenset[str] = frozenset(),
 ) -> tuple[Plan, Live]:
     """The plan for the gateway as it is now. Raises ReconcilerError for an invalid config or a failed read."""
     require_valid(session.loaded)
     live = await session.gateway.read()
-    return plan_against(session, live, known_of(session, live, undecided), order), live
+    return plan_against(session, live, known_of(session, live, undecided), order=order, scope=scope), live
 
 
-def plan_against(session: Session, live: Live, known: Known, order: Order = Order.GRANT_FIRST) -> Plan:
-    """The plan for a live state that was read before. Findings carry the place of what they are about."""
+def plan_against(
+    session: Session,
+    live: Live,
+    known: Known,
+    *,
+    order: Order = Order.GRANT_FIRST,
+    scope: Scope = EVERYTHING,
+    approved: frozenset[Ref] | None = None,
+) -> Plan:
+    """The plan for a live state that was read before. Findings carry the place of what they are about.
+
+    With `approved` it is cut to the refs of a saved plan.
+    """
     loaded = session.loaded
     plan = make_plan(
         Inputs(
@@ -227,6 +243,8 @@ def plan_against(session: Session, live: Live, known: Known, order: Order = Orde
             revision=loaded.revision,
             findings=(*loaded.findings, *live.findings),
             runtime=live.runtime,
+            scope=scope,
+            approved=approved,
         )
     )
     placed = tuple(located(loaded, finding) for finding in plan.findings)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli.failures import DONE, EXPECTED, INTERRUPTED
-from reconciler.cli.options import as_of_option, loaded, revision_option, world
+from reconciler.cli.options import as_of_option, loaded, only_option, revision_option, world
 from reconciler.cli.output import color, note, say, width
 
 if TYPE_CHECKING:
@@ -43,9 +43,14 @@ def _allowances(command: click.Command) -> click.Command:
 
 @_allowances
 @click.command()
+@click.argument(
+    "plan_file", required=False, metavar="[PLAN]", type=click.Path(path_type=Path, dir_okay=False, exists=True)
+)
 @world
 @as_of_option
 @revision_option
+@only_option
+@click.option("--rebase", is_flag=True, help="With PLAN: go on although objects moved that it does not touch.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask. Needed where no terminal is.")
 @click.option("--order", type=click.Choice(["grant-first", "revoke-first"]), default="grant-first", show_default=True)
 @click.option("--full", is_flag=True, help="Every name instead of counts and examples.")
@@ -54,11 +59,14 @@ def _allowances(command: click.Command) -> click.Command:
     "--lock-wait", type=click.FloatRange(min=0), default=0, metavar="SECONDS", help="Wait for another apply to end."
 )
 def command(
+    plan_file: Path | None,
     config: Path,
     environment: str | None,
     gateway: str | None,
     as_of: datetime | None,
     revision: str | None,
+    only: tuple[str, ...],
+    rebase: bool,
     yes: bool,
     order: str,
     full: bool,
@@ -68,24 +76,34 @@ def command(
 ) -> int:
     """Take the gateway to the declared state.
 
-    Shows the plan and asks. No team loses, at any instant, a model that it keeps. A crash at any point is safe:
+    Shows the plan and asks. With PLAN (from `plan --out`) just what that plan holds is carried out, or nothing. No team loses, at any instant, a model that it keeps. A crash at any point is safe:
     run it again. Ctrl-C finishes what is in flight and stops.
     """
     from reconciler.applying import Options  # noqa: PLC0415  not needed for --help
     from reconciler.core.schedule import Order  # noqa: PLC0415  as above
+    from reconciler.core.scope import parse_scope  # noqa: PLC0415  as above
+    from reconciler.files.plan_files import read_plan_file  # noqa: PLC0415  as above
 
+    saved = read_plan_file(plan_file) if plan_file else None
     found = loaded(config, environment, as_of, revision)
     options = Options(
         actor=actor(),
         command=" ".join(["reconciler", *sys.argv[1:]]),
-        allowed=frozenset(name.removeprefix("allow_").replace("_", "-") for name, given in allowances.items() if given),
-        order=Order(order),
+        allowed=_allowed(allowances),
+        order=Order(saved.order if saved else order),
+        scope=parse_scope(only),
+        saved=saved,
+        rebase=rebase,
         lock_wait=lock_wait,
         shown=lambda plan: None if quiet else _show(plan, full=full),
         approve=lambda _plan: _approved(yes=yes),
     )
     report = asyncio.run(_apply(found, gateway, options, quiet=quiet))
     return _closed(report, quiet=quiet)
+
+
+def _allowed(given: dict[str, bool]) -> frozenset[str]:
+    return frozenset(name.removeprefix("allow_").replace("_", "-") for name, yes in given.items() if yes)
 
 
 def actor() -> str:

@@ -67,6 +67,15 @@ def revision_option(command: F) -> F:
     )(command)
 
 
+def only_option(command: F) -> F:
+    return click.option(
+        "--only",
+        multiple=True,
+        metavar="PATTERN",
+        help="Just this part: team/acme-*, a kind, organization=ID or label:NAME=VALUE. Repeatable.",
+    )(command)
+
+
 def world(command: F) -> F:
     """--config, --environment and --gateway: what a command looks at."""
     return config_option(environment_option(gateway_option(command)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli.failures import DONE, EXPECTED, PENDING
-from reconciler.cli.options import as_of_option, loaded, revision_option, world
+from reconciler.cli.options import as_of_option, loaded, only_option, revision_option, world
 from reconciler.cli.output import color, say, width
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 @click.option("--format", "form", default="text", show_default=True, help="text, json or markdown.")
 @click.option("--full", is_flag=True, help="Every name instead of counts and examples.")
 @click.option("--exit-code", is_flag=True, help="Exit with 2 where changes are pending.")
+@only_option
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Save the plan for apply.")
 @click.option("--order", type=click.Choice(["grant-first", "revoke-first"]), default="grant-first", show_default=True)
 def command(
     config: Path,
@@ -34,6 +36,8 @@ def command(
     full: bool,
     exit_code: bool,
     order: str,
+    only: tuple[str, ...],
+    out: Path | None,
 ) -> int:
     """Show what apply would change: creates, updates, deletions, and who gains or loses which model.
 
@@ -44,18 +48,23 @@ def command(
 
     if form not in FORMATS:
         raise click.BadParameter(f"one of {', '.join(FORMATS)}", param_hint="--format")
-    found = asyncio.run(_plan(loaded(config, environment, as_of, revision), gateway, order))
+    found = asyncio.run(_plan(loaded(config, environment, as_of, revision), gateway, order, only, out))
     say(FORMATS[form](plan_view(found, full=full), color=color(), width=width()))
     if errors(found.findings):
         return EXPECTED
     return PENDING if exit_code and found.pending else DONE
 
 
-async def _plan(config: "Loaded", gateway: str | None, order: str) -> "Plan":
+async def _plan(config: "Loaded", gateway: str | None, order: str, only: tuple[str, ...], out: Path | None) -> "Plan":
     from reconciler.core.schedule import Order  # noqa: PLC0415  not needed for --help
+    from reconciler.core.scope import parse_scope  # noqa: PLC0415  as above
+    from reconciler.files.plan_files import write_plan_file  # noqa: PLC0415  as above
     from reconciler.pipeline import make, opened, require_valid  # noqa: PLC0415  as above
+    from reconciler.render.saved import plan_file_content  # noqa: PLC0415  as above
 
     require_valid(config)
     async with opened(config, gateway) as session:
-        plan, _ = await make(session, order=Order(order))
-        return plan
+        plan, live = await make(session, order=Order(order), scope=parse_scope(only))
+    if out:
+        write_plan_file(out, plan_file_content(plan, live.state, config.now))
+    return plan

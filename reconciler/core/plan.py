@@ -82,6 +82,7 @@ class Plan:
 
     `refusals` are what apply will not do unasked; each finding's hint names the flag for just that.
     `foreign` are live objects that are not ours and stay untouched. `unchanged` counts objects in their desired state.
+    `scope` are the patterns that it is cut to; `partial` says that it is cut, by them or to a saved plan.
     `held`: ref -> declared fields that this gateway cannot change and that therefore do not count as applied.
     `fingerprints`: ref -> digest of the live object as it was read, for every object that the plan relies on.
     """
@@ -97,6 +98,8 @@ class Plan:
     gone: tuple[Ref, ...] = ()
     fingerprints: Mapping[Ref, str] = field(default_factory=dict)
     order: str = "grant-first"
+    scope: tuple[str, ...] = ()
+    partial: bool = False
     revision: str | None = None
 
     @property

@@ -3,9 +3,9 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from reconciler.core.diff import Known, diff
+from reconciler.core.diff import Diff, Known, diff
 from reconciler.core.findings import Finding, errors, ordered
 from reconciler.core.impact import Context, impact
 from reconciler.core.inventory import record_of
@@ -15,6 +15,7 @@ from reconciler.core.prices import NO_PRICES, PriceMap
 from reconciler.core.refs import Ref
 from reconciler.core.safety import Runtime, refusals
 from reconciler.core.schedule import Order
+from reconciler.core.scope import EVERYTHING, Scope, out_of_scope
 from reconciler.core.settings import Settings
 from reconciler.core.state import State
 from reconciler.core.support import Support
@@ -22,7 +23,10 @@ from reconciler.core.support import Support
 
 @dataclass(frozen=True)
 class Inputs:
-    """All that a plan depends on. `desired` is effective (`resolve`), `live` as read."""
+    """All that a plan depends on. `desired` is effective (`resolve`), `live` as read.
+
+    `scope` and `approved` (the refs of a saved plan) cut it to a part of the changes.
+    """
 
     target: Target
     desired: State
@@ -35,11 +39,13 @@ class Inputs:
     revision: str | None = None
     findings: tuple[Finding, ...] = ()
     runtime: Runtime = field(default_factory=dict)
+    scope: Scope = EVERYTHING
+    approved: frozenset[Ref] | None = None
 
 
 def make_plan(given: Inputs) -> Plan:
     """The changes from live to desired with their meaning, and what stands against applying them."""
-    found = diff(given.desired, given.live, given.known, given.support, given.settings.prune)
+    found = _scoped(diff(given.desired, given.live, given.known, given.support, given.settings.prune), given)
     meaning = impact(
         Context(
             found.changes, given.live, given.desired, given.known.inventory, given.support, given.prices, given.order
@@ -62,7 +68,28 @@ def make_plan(given: Inputs) -> Plan:
         fingerprints=fingerprints(given.live, (change.ref for change in found.changes)),
         order=given.order.value,
         revision=given.revision,
+        scope=given.scope.patterns,
+        partial=_partial(given),
     )
+
+
+def _partial(given: Inputs) -> bool:
+    return bool(given.scope.patterns) or given.approved is not None
+
+
+def _scoped(found: Diff, given: Inputs) -> Diff:
+    """The diff cut to the scope, and to the refs of a saved plan; what that leaves dangling is an error."""
+    if not _partial(given):
+        return found
+    kept = tuple(
+        change
+        for change in found.changes
+        if given.scope.fits(change, given.known.inventory) and (given.approved is None or change.ref in given.approved)
+    )
+    refs = {change.ref for change in kept}
+    refused = tuple(finding for finding in found.refused if finding.ref in refs)
+    findings = (*found.findings, *out_of_scope(kept, given.live))
+    return replace(found, changes=kept, refused=refused, findings=findings, gone=())
 
 
 def applicable(plan: Plan) -> bool:

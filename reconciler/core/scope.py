@@ -1,0 +1,83 @@
+"""Scope: the part of the world that a plan may touch (`--only`); outside of it nothing is changed or recorded."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from reconciler.core.changes import Change
+from reconciler.core.findings import Finding, ReconcilerError, error
+from reconciler.core.inventory import Inventory
+from reconciler.core.kinds import KINDS, SECTIONS, Organization, Team
+from reconciler.core.refs import Ref
+from reconciler.core.state import State, references, referrers
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Patterns of which one must fit; none at all means everything.
+
+    team/acme-*              kind/name with wildcards
+    teams                    a whole kind (its name or its section in YAML)
+    organization=org_acme    an organization with its teams
+    label:env=prod           whatever carries the label
+    """
+
+    patterns: tuple[str, ...] = ()
+
+    def fits(self, change: Change, inventory: Inventory) -> bool:
+        return not self.patterns or any(_fits(pattern, change, inventory) for pattern in self.patterns)
+
+
+EVERYTHING = Scope()
+
+
+def parse_scope(patterns: Collection[str]) -> Scope:
+    """The scope of some `--only` values. Raises ReconcilerError for one that can fit nothing."""
+    for pattern in patterns:
+        kind = pattern.partition("/")[0]
+        special = pattern.startswith(("organization=", "label:")) and "=" in pattern
+        if not special and kind not in KINDS and kind not in SECTIONS:
+            hint = "kind/name with wildcards, a kind, organization=ID or label:NAME=VALUE"
+            raise ReconcilerError(error("scope", f"--only {pattern} names no kind", hint=hint))
+    return Scope(tuple(patterns))
+
+
+def _fits(pattern: str, change: Change, inventory: Inventory) -> bool:
+    if pattern.startswith("label:"):
+        name, _, value = pattern.removeprefix("label:").partition("=")
+        return _labels(change, inventory).get(name) == value
+    if pattern.startswith("organization="):
+        return _belongs(change, pattern.removeprefix("organization="))
+    kind, slash, name = pattern.partition("/")
+    kind = SECTIONS[kind].kind if kind in SECTIONS else kind
+    return change.ref.kind == kind and (not slash or fnmatchcase(change.ref.name, name))
+
+
+def _labels(change: Change, inventory: Inventory) -> Mapping[str, str]:
+    if change.after is not None:
+        return change.after.labels
+    record = inventory.get(change.ref)
+    return record.applied.get("labels", {}) if record else {}
+
+
+def _belongs(change: Change, organization: str) -> bool:
+    sides = [side for side in (change.before, change.after) if side is not None]
+    if change.ref.kind == Organization.kind:
+        return change.ref.name == organization
+    teams = [side.organization_id for side in sides if isinstance(side, Team)]
+    return organization in teams
+
+
+def out_of_scope(changes: Collection[Change], live: State) -> Iterator[Finding]:
+    """What the scope leaves out but the rest cannot do without."""
+    after = live.updated({change.ref: change.after for change in changes})
+    for change in changes:
+        for name, target in references(change.after) if change.after else ():
+            if target not in after:
+                message = f"{change.ref} needs {target}, which --only leaves out"
+                yield error("out-of-scope", message, hint=f"--only {target} takes it in", ref=change.ref, path=(name,))
+    gone: set[Ref] = {change.ref for change in changes if change.after is None}
+    holders = referrers(after, {ref.kind for ref in gone})
+    for ref in sorted(gone & holders.keys()):
+        message = f"{ref} cannot be deleted: {min(holders[ref])} still uses it, and --only leaves that out"
+        yield error("out-of-scope", message, hint=f"--only {min(holders[ref])} takes it in", ref=ref)

@@ -1,0 +1,50 @@
+"""Plan files: JSON on disk."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from reconciler.core.findings import Finding, ReconcilerError, error
+from reconciler.core.saved import SavedPlan, sealed, unsealed
+
+MOST_BYTES = 512 * 1024 * 1024
+
+
+def write_plan_file(file: Path, content: Mapping[str, Any]) -> None:
+    """The file holds the content, sealed; it appears whole or not at all. Raises ReconcilerError where it cannot."""
+    text = json.dumps(sealed(content), indent=1, sort_keys=True) + "\n"
+    draft = file.with_name(f".{file.name}.draft")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(text, encoding="utf-8")
+        os.replace(draft, file)  # noqa: PTH105  the same as Path.replace, said with both names
+    except OSError as problem:
+        raise ReconcilerError(error("plan-file", f"cannot write {file}: {problem.strerror}")) from None
+
+
+def read_plan_file(file: Path) -> SavedPlan:
+    """The saved plan. Raises ReconcilerError where the file is none, is of another format, or was changed."""
+    try:
+        if file.stat().st_size > MOST_BYTES:
+            raise ReconcilerError(error("plan-file", f"{file} is too large for a plan file"))
+        document = json.loads(file.read_bytes())
+    except OSError as problem:
+        raise ReconcilerError(error("plan-file", f"cannot read {file}: {problem.strerror}")) from None
+    except ValueError:
+        message = f"{file} is no JSON"
+        raise ReconcilerError(
+            error("plan-file", message, hint="reconciler plan --out FILE writes plan files")
+        ) from None
+    found = _opened(document)
+    if isinstance(found, Finding):
+        raise ReconcilerError(found)
+    return found
+
+
+def _opened(document: Any) -> SavedPlan | Finding:
+    try:
+        return unsealed(document)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return error("plan-file", "the plan file lacks what a plan file holds", hint="plan again")
