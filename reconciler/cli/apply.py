@@ -76,8 +76,10 @@ def command(
 ) -> int:
     """Take the gateway to the declared state.
 
-    Shows the plan and asks. With PLAN (from `plan --out`) just what that plan holds is carried out, or nothing. No team loses, at any instant, a model that it keeps. A crash at any point is safe:
-    run it again. Ctrl-C finishes what is in flight and stops.
+    Shows the plan and asks. With PLAN (from `plan --out`) just what that plan holds is carried out, or nothing.
+
+    No team loses, at any instant, a model that it keeps. A crash at any point is safe: run it again. Ctrl-C finishes
+    what is in flight and stops.
     """
     from reconciler.applying import Options  # noqa: PLC0415  not needed for --help
     from reconciler.core.schedule import Order  # noqa: PLC0415  as above

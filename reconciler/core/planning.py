@@ -88,7 +88,7 @@ def _scoped(found: Diff, given: Inputs) -> Diff:
     )
     refs = {change.ref for change in kept}
     refused = tuple(finding for finding in found.refused if finding.ref in refs)
-    findings = (*found.findings, *out_of_scope(kept, given.live))
+    findings = (*found.findings, *out_of_scope(kept, given.live, given.support.kinds))
     return replace(found, changes=kept, refused=refused, findings=findings, gone=())
 
 

@@ -68,12 +68,12 @@ def _belongs(change: Change, organization: str) -> bool:
     return organization in teams
 
 
-def out_of_scope(changes: Collection[Change], live: State) -> Iterator[Finding]:
-    """What the scope leaves out but the rest cannot do without."""
+def out_of_scope(changes: Collection[Change], live: State, kinds: Collection[str]) -> Iterator[Finding]:
+    """What the scope leaves out but the rest cannot do without; `kinds` are those that the gateway has."""
     after = live.updated({change.ref: change.after for change in changes})
     for change in changes:
         for name, target in references(change.after) if change.after else ():
-            if target not in after:
+            if target.kind in kinds and target not in after:
                 message = f"{change.ref} needs {target}, which --only leaves out"
                 yield error("out-of-scope", message, hint=f"--only {target} takes it in", ref=change.ref, path=(name,))
     gone: set[Ref] = {change.ref for change in changes if change.after is None}
