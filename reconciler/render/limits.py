@@ -8,22 +8,29 @@ EVERYTHING = 2**62
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Rows per section, fields per row, groups of impact, notices, findings per code; names in a list (None: all)."""
+    """Rows per section, fields per row, groups of impact, notices, findings (of each code, and in all).
+
+    Then names in a list, and names of the members of a row (None: all).
+    """
 
     rows: int
     fields: int
     groups: int
     notices: int
+    of_a_code: int
     findings: int
     names: int | None
     examples: int | None
 
 
-UNLIMITED = Limits(EVERYTHING, EVERYTHING, EVERYTHING, EVERYTHING, EVERYTHING, None, None)
-ROOMY = Limits(rows=EVERYTHING, fields=EVERYTHING, groups=12, notices=12, findings=5, names=10, examples=3)
+ALL = EVERYTHING
+UNLIMITED = Limits(ALL, ALL, ALL, ALL, ALL, ALL, None, None)
+ROOMY = Limits(rows=ALL, fields=ALL, groups=12, notices=12, of_a_code=5, findings=50, names=10, examples=3)
 
 
 def tighter() -> Iterator[Limits]:
     """Ever less room, for plans too large to be read whole."""
-    for rows, fields in ((8, 6), (5, 5), (3, 4), (2, 3), (1, 3), (1, 2), (1, 1)):
-        yield Limits(rows, fields, groups=rows, notices=rows + 1, findings=max(1, rows // 2), names=6, examples=2)
+    for rows, fields, names in ((8, 6, 6), (5, 5, 6), (3, 4, 6), (2, 3, 6), (1, 3, 6), (1, 2, 4), (1, 1, 4), (0, 1, 3)):
+        groups = max(1, rows)
+        of_a_code = max(1, rows // 2)
+        yield Limits(rows, fields, groups, groups, of_a_code, findings=groups, names=names, examples=2)

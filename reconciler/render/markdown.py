@@ -18,7 +18,8 @@ RESERVE = 4_000
 SENTENCE = 250
 EXAMPLES = 5
 LONGEST_FENCE = 40
-ACTIVE = re.compile(r"[#$&*<>@\[\\\]^_`{|}~]|:(?=//)|(?<=www)\.|^[-+]")
+ACTIVE = re.compile(r"[#$&*<>@\[\\\]^_`{|}~]|:(?=//)|(?<=www)\.")
+FLAG = re.compile(r"(?<!\S)(--[a-z][a-z-]*(?:=[\w-]+)?)(?!\S)", re.ASCII)
 SIMPLE = re.compile(r"[\w./:+@#=$%~^,;()'-]+(?: [\w./:+@#=$%~^,;()'-]+)*", re.ASCII)
 
 
@@ -105,7 +106,7 @@ def _summary(view: PlanView) -> Block:
 
 def _risk(view: PlanView) -> Iterator[Block]:
     if view.risk is not Risk.NONE or view.reasons:
-        rows = tuple(Row(f"- {_prose(reason)}") for reason in view.reasons)
+        rows = tuple(Row(f"- {_item(reason)}") for reason in view.reasons)
         yield Block(f"**Risk: {view.risk.value}**\n", rows, noun="reason")
 
 
@@ -120,17 +121,17 @@ def _table_of_counts(view: PlanView) -> Iterator[str]:
 
 def _refusals(refusals: Problems) -> Iterator[Block]:
     if refusals.shown:
-        rows = [Row(f"- {_prose(each.message)}{_hint(each)}") for each in refusals.shown]
+        rows = [Row(f"- {_item(each.message)}{_hint(each)}") for each in refusals.shown]
         yield Block("#### Refused unless allowed\n", (*rows, *_repeated(refusals)), noun="refusal")
 
 
 def _hint(finding: Finding) -> str:
-    return f" ({_prose(finding.hint)})" if finding.hint else ""
+    return f" ({FLAG.sub(r'`\1`', _prose(finding.hint))})" if finding.hint else ""
 
 
 def _repeated(problems: Problems) -> Iterator[Row]:
-    for level, code, number in problems.more:
-        yield Row(f"- and {number:,} more like it: {level.value} {_code(code)}", number)
+    for _, code, number in problems.more:
+        yield Row(f"- and {number:,} more {_code(code)}", number)
 
 
 def _impact(view: PlanView) -> Iterator[Block]:
@@ -182,9 +183,7 @@ def _notice(notice: Notice) -> str:
 def _problems(problems: Problems) -> Iterator[Block]:
     if problems.shown:
         rows = [Row(_finding(finding)) for finding in problems.shown]
-        alike = (
-            (f"and {number:,} more like it: {level} {safe(code)}", number) for level, code, number in problems.more
-        )
+        alike = ((f"and {number:,} more {safe(code)}", number) for level, code, number in problems.more)
         more = [Row(said, number) for said, number in alike]
         yield Block(_summary_tag(tally(problems.counts)), (*rows, *more), "\n</details>", "finding", "text")
 
@@ -239,6 +238,12 @@ def _code(text: str) -> str:
 def _prose(text: str) -> str:
     """A sentence that may quote names: nothing in it is markup, a formula, a mention or a link."""
     return ACTIVE.sub(lambda found: _inert(found.group()), safe(text).strip().replace(" -> ", " → "))
+
+
+def _item(text: str) -> str:
+    """A sentence at the start of a list item, where a sign would start another list."""
+    prose = _prose(text)
+    return f"&#{ord(prose[0])};{prose[1:]}" if prose[:1] in ("-", "+") else prose
 
 
 def _inert(char: str) -> str:

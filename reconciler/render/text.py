@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from reconciler.core.plan import Risk
 from reconciler.render.fields import FieldRow
 from reconciler.render.findings import finding_lines, tally
-from reconciler.render.groups import ChangeRow, ImpactRow, Section
+from reconciler.render.groups import SIGNS, ChangeRow, ImpactRow, Section
 from reconciler.render.layout import WIDTH, Part, column, printed, rows, text, wrapped
 from reconciler.render.view import Notice, PlanView, Problems
 from reconciler.render.words import count, safe
@@ -56,7 +56,8 @@ def _counts(view: PlanView) -> Iterator[Part]:
 
 
 def _section(section: Section, width: int) -> Iterator["Text"]:
-    yield text((section.title.capitalize(), "title"))
+    counts = ", ".join(f"{SIGNS[verb]} {number:,} to {verb}" for verb, number in section.counts.items() if number)
+    yield text((section.title.capitalize(), "title"), "" if section.rows else f": {counts}")
     yield from change_lines(section, width)
 
 
@@ -67,7 +68,7 @@ def change_lines(section: Section, width: int) -> Iterator["Text"]:
     names = min(LONGEST_FIELD, max((len(field.name) for row in section.rows for field in row.fields), default=0))
     for row, label in zip(section.rows, labels, strict=True):
         yield from rows(label, list(_fields(row, names)), column=start, width=width, hang=names + 2)
-    if section.more:
+    if section.more and section.rows:
         yield text((f"    and {count(section.more, 'more change')}", "dim"))
 
 
@@ -136,14 +137,15 @@ def _problems(problems: Problems, width: int) -> Iterator["Text"]:
     for finding in problems.shown:
         for line in finding_lines(finding):
             yield from wrapped(line, width, hang=4)
-    yield from _more(problems)
+    yield from _more(problems, width)
     if problems.shown:
         yield text((tally(problems.counts), "title"))
 
 
-def _more(problems: Problems) -> Iterator["Text"]:
-    for level, code, number in problems.more:
-        yield text((f"and {number:,} more like it: ", "dim"), (level.value, level.value), f" {code}")
+def _more(problems: Problems, width: int) -> Iterator["Text"]:
+    said = ", ".join(f"{number:,} more {safe(code)}" for _, code, number in problems.more)
+    if said:
+        yield from wrapped(text((f"and {said}", "dim")), width, hang=4)
 
 
 def _refusals(refusals: Problems, width: int) -> Iterator["Text"]:
@@ -153,7 +155,7 @@ def _refusals(refusals: Problems, width: int) -> Iterator["Text"]:
         yield from wrapped(text(("! ", "high"), safe(refusal.message)), width, hang=2)
         if refusal.hint:
             yield from wrapped(text("    ", (safe(refusal.hint), "dim")), width, hang=4)
-    yield from _more(refusals)
+    yield from _more(refusals, width)
 
 
 def _foot(view: PlanView, width: int) -> Iterator["Text"]:

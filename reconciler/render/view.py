@@ -4,6 +4,7 @@ All texts in a view are safe to print (see `words.safe`); a format adds the esca
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -116,6 +117,7 @@ def _view(plan: Plan, limits: Limits) -> PlanView:
     rows = impact_rows(impact.teams, limits)
     shown = rows[: limits.groups]
     notices = (*_standing(impact, limits), *_dearest(impact, limits), *_exposed(impact.exposures, limits))
+    told = max(limits.notices, sum(notice.danger for notice in notices))
     view = PlanView(
         plan=plan,
         gateway=safe(plan.target.name),
@@ -132,8 +134,8 @@ def _view(plan: Plan, limits: Limits) -> PlanView:
         more_impact=len(rows) - len(shown),
         more_impact_teams=sum(row.count for row in rows[len(shown) :]),
         totals=_totals(impact),
-        notices=notices[: limits.notices],
-        more_notices=max(0, len(notices) - limits.notices),
+        notices=notices[:told],
+        more_notices=len(notices) - len(notices[:told]),
         problems=_problems(plan.findings, limits),
         refusals=_problems(plan.refusals, limits),
         next=_next(plan),
@@ -218,15 +220,21 @@ def _anonymous(exposure: Exposure) -> str:
 def _problems(findings: tuple[Finding, ...], limits: Limits) -> Problems:
     """Those of one code read alike, so only some of each are shown; notes of level info only with everything."""
     told = [each for each in in_order(findings) if each.level is not Level.INFO or limits is UNLIMITED]
-    groups = grouped(told, lambda finding: (finding.level, finding.code))
-    kept = [finding for _, group in groups for finding in group[: limits.findings]]
-    more = [(level, code, len(group) - limits.findings) for (level, code), group in groups]
+    groups = grouped(told, _sort)
+    kept = [finding for _, group in groups for finding in group[: limits.of_a_code]]
+    worst = sorted(in_order(kept), key=lambda finding: finding.level is not Level.ERROR)[: limits.findings]
+    shown = Counter(map(_sort, worst))
+    more = [(level, code, len(group) - shown[level, code]) for (level, code), group in groups]
     levels = [finding.level for finding in told]
     return Problems(
-        shown=tuple(sorted(in_order(kept), key=lambda finding: finding.level is not Level.ERROR)),
+        shown=tuple(worst),
         more=tuple((level, code, number) for level, code, number in more if number > 0),
         counts={level: levels.count(level) for level in SHOWN},
     )
+
+
+def _sort(finding: Finding) -> tuple[Level, str]:
+    return finding.level, finding.code
 
 
 def _next(plan: Plan) -> str:
@@ -255,7 +263,7 @@ def _height(view: PlanView) -> int:
     prose = [*(f"{each.teams}{each.say}" for each in view.notices), "; ".join(view.reasons)]
     heights = (
         6,
-        sum(2 + bool(part.more) for part in view.sections),
+        sum(2 + bool(part.more and part.rows) for part in view.sections),
         sum(_tall(row.label, sum(map(_wraps, row.fields)) + bool(row.more_fields)) for row in rows),
         sum(_tall(row.label, _facts(row)) for row in view.impact) + bool(view.more_impact) + 2 * bool(view.impact),
         len(view.totals) + bool(view.totals or view.notices),
@@ -267,7 +275,7 @@ def _height(view: PlanView) -> int:
 
 def _lines(found: Problems) -> int:
     said = (text for finding in found.shown for text in (f"{place(finding)}{finding.message}", finding.hint) if text)
-    return sum(1 + (len(text) + 20) // WIDTH for text in said) + len(found.more) + 2 * bool(found.shown)
+    return sum(1 + (len(text) + 20) // WIDTH for text in said) + bool(found.more) + 2 * bool(found.shown)
 
 
 def _tall(label: str, lines: int) -> int:

@@ -139,7 +139,7 @@ def _text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.12g}"
     if isinstance(value, str):
-        return safe(value) if value.strip() == value and value else json.dumps(value)
+        return safe(value) if value.strip() == value and value else safe(json.dumps(value, ensure_ascii=False))
     return _compound(value)
 
 
