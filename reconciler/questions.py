@@ -5,9 +5,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.core.access import AccessRules
-from reconciler.core.findings import Finding, Origin, error
+from reconciler.core.findings import Finding, Origin, error, ordered
+from reconciler.core.lint import lint
 from reconciler.core.refs import Ref
 from reconciler.core.routes import GROUPS, Asked, Facts, Path
+from reconciler.core.rule import Linted
 from reconciler.files.manifests import locate
 from reconciler.pipeline import Loaded, gateway_settings, known_of, opened, require_valid
 
@@ -77,3 +79,10 @@ def live_state(asked: Asked) -> "State":
 def placed(loaded: Loaded, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
     """The findings with their places in the files."""
     return tuple(locate(loaded.manifests, finding) for finding in findings)
+
+
+def linted(loaded: Loaded, gateway: str | None = None) -> tuple[Finding, ...]:
+    """The findings of every lint rule at the levels of the settings, with their places, sorted."""
+    asked = offline(loaded, gateway)
+    world = Linted(asked.written, asked.desired, loaded.now, loaded.prices, loaded.settings.lint_limits, asked.rules)
+    return ordered(placed(loaded, lint(world, loaded.settings.lint)))

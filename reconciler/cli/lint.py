@@ -1,0 +1,80 @@
+"""`reconciler lint`: what is allowed but unwise."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler.cli.failures import DONE, EXPECTED
+from reconciler.cli.options import as_of_option, loaded, world
+from reconciler.cli.output import color, say
+
+if TYPE_CHECKING:
+    from reconciler.core.findings import Finding
+
+EPILOG = """\b
+Examples:
+  reconciler lint                          every rule
+  reconciler lint --explain unused-group   why a rule is one
+  reconciler lint --rules                  all rules, with their levels
+
+Settings change levels (error, warning, info, off):
+  lint: {unused-group: error, missing-description: off}"""
+
+
+@click.command(epilog=EPILOG)
+@world
+@as_of_option
+@click.option("--explain", "code", metavar="CODE", help="Say what a rule finds, and why that is unwise.")
+@click.option("--rules", is_flag=True, help="List all rules.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def command(
+    config: Path,
+    environment: str | None,
+    gateway: str | None,
+    as_of: datetime | None,
+    code: str | None,
+    rules: bool,
+    form: str,
+) -> int:
+    """Look through the config for what is allowed but unwise. Exits with 1 on errors only."""
+    if code:
+        return _explain(code)
+    if rules:
+        return _rules()
+    from reconciler.core.findings import errors  # noqa: PLC0415  not needed for --help
+    from reconciler.questions import linted  # noqa: PLC0415  as above
+    from reconciler.render.findings import render_findings  # noqa: PLC0415  as above
+
+    found = linted(loaded(config, environment, as_of), gateway)
+    say(_json(found) if form == "json" else render_findings(found, color=color()))
+    return EXPECTED if errors(found) else DONE
+
+
+def _explain(code: str) -> int:
+    from reconciler.core.findings import ReconcilerError, did_you_mean, error  # noqa: PLC0415  not needed for --help
+    from reconciler.core.lint import BY_CODE  # noqa: PLC0415  as above
+
+    if code not in BY_CODE:
+        hint = did_you_mean(code, BY_CODE) or "reconciler lint --rules lists all"
+        raise ReconcilerError(error("unknown-rule", f"there is no lint rule {code}", hint=hint))
+    rule = BY_CODE[code]
+    wrapped = click.wrap_text(rule.reason, 88)
+    say(f"{rule.code} ({rule.level.value}): {rule.summary}\n\n{wrapped}\n\nFix: {rule.hint}")
+    return DONE
+
+
+def _rules() -> int:
+    from reconciler.core.lint import RULES  # noqa: PLC0415  not needed for --help
+
+    for rule in RULES:
+        say(f"{rule.code:<28} {rule.level.value:<8} {rule.summary}")
+    return DONE
+
+
+def _json(found: "tuple[Finding, ...]") -> str:
+    from reconciler.render.explain import data  # noqa: PLC0415  not needed for --help
+
+    return json.dumps([data(finding) for finding in found], indent=2)
