@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.core.check import check
-from reconciler.core.diff import Known, diff
+from reconciler.core.diff import Known
+from reconciler.core.drift import Drift
+from reconciler.core.drift import drift as find_drift
 from reconciler.core.findings import (
     Finding,
     Origin,
@@ -28,7 +30,6 @@ from reconciler.core.findings import (
     leveled,
     ordered,
 )
-from reconciler.core.inventory import resource_of
 from reconciler.core.kinds import PricingPlan, Resource
 from reconciler.core.plan import Plan, Target
 from reconciler.core.planning import Inputs, make_plan
@@ -47,6 +48,7 @@ from reconciler.files.settings import load_settings
 from reconciler.gateways import connect, identity
 from reconciler.gateways.base import Gateway, Live
 from reconciler.ledger import Ledger, LedgerError, open_ledger
+from reconciler.policing import policy_findings, rules_of
 from reconciler.recording import granted_of, inventory_of
 
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A config directory, read and checked at one instant. `desired` is empty where the findings hold errors."""
+    """A config directory, read and checked at one instant. `desired` is empty where more than a policy is in error."""
 
     directory: Path
     settings: Settings
@@ -126,6 +128,9 @@ def _load(
     findings = ordered((*settings_findings, *manifests.findings, *leveled(placed, settings.lint)))
     prices = load_prices()
     desired = Resolved(State(), {}) if errors(findings) else resolve(manifests.state, moment, prices)
+    if not errors(findings):
+        rules = rules_of(settings.gateways.get(settings.default_gateway))
+        findings = ordered((*findings, *policy_findings(manifests, desired, moment, prices, rules)))
     return Loaded(directory, settings, manifests, desired, findings, moment, variables, prices, environment, commit)
 
 
@@ -251,20 +256,12 @@ def plan_against(
     return replace(plan, findings=ordered(leveled(placed, loaded.settings.lint)))
 
 
-async def drift(session: Session) -> Plan:
-    """How live differs from what was last applied, as the changes that would heal it.
-
-    What was never applied counts as desired now; objects that are not ours are no drift.
-    """
+async def drift(session: Session) -> Drift:
+    """How live differs from what was last applied, and where git moved on since."""
     require_valid(session.loaded)
     live = await session.gateway.read()
     known = known_of(session, live)
-    applied = {ref: resource_of(ref, record) for ref, record in known.inventory.items()}
-    baseline = State({**session.loaded.desired.state.resources, **applied})
-    present = {ref: wish for ref, wish in baseline.resources.items() if ref in applied or ref in live.state}
-    found = diff(State(present), live.state, known, session.gateway.support, prune="never")
-    changes = tuple(change for change in found.changes if change.fields or change.before is None)
-    return Plan(target=session.target, changes=changes, unchanged=found.unchanged, foreign=found.foreign)
+    return find_drift(session.loaded.desired.state, live.state, known, session.gateway.support, live.runtime)
 
 
 @dataclass(frozen=True)

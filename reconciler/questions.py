@@ -1,20 +1,21 @@
 """Questions about a loaded config, with or without its gateway: what explain, access, lint and policies start from."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from reconciler.core.access import AccessRules
-from reconciler.core.findings import Finding, Origin, error, ordered
+from reconciler.core.findings import Finding, ReconcilerError, errors, ordered
 from reconciler.core.lint import lint
-from reconciler.core.refs import Ref
-from reconciler.core.routes import GROUPS, Asked, Facts, Path
+from reconciler.core.routes import Asked, Facts
 from reconciler.core.rule import Linted
 from reconciler.files.manifests import locate
-from reconciler.pipeline import Loaded, gateway_settings, known_of, opened, require_valid
+from reconciler.pipeline import Loaded, gateway_settings, known_of, opened
+from reconciler.policing import finder, rules_of
 
 if TYPE_CHECKING:
     from reconciler.core.state import State
+
+POLICY_CODES = frozenset({"policy", "policy-failed", "policy-invalid"})
 
 # What each backend does besides checking access. Sources: the embedded gateway's admission;
 # contracts/saas-litellm.md sections 3.1 and 3.6: credits are not asked for, and LiteLLM keeps a copy of the models.
@@ -27,35 +28,25 @@ FACTS: Mapping[str, Facts] = {
 }
 
 
-def rules_offline(loaded: Loaded, gateway: str | None = None) -> AccessRules:
-    """The rules of access of the chosen gateway's backend, without connecting to it."""
-    _, settings = gateway_settings(loaded, gateway)
-    if settings.backend != "litellm":
-        return GROUPS
-    return GROUPS
-
-
-def finder(loaded: Loaded) -> Callable[[Ref, Path], Origin | None]:
-    """A function from a place in a resource to its place in the files."""
-
-    def find(ref: Ref, path: Path) -> Origin | None:
-        return locate(loaded.manifests, error("", "", ref=ref, path=path)).origin
-
-    return find
+def _require_readable(loaded: Loaded) -> None:
+    """A config that only violates its policies can still be explained; nothing else that is wrong can."""
+    wrong = [finding for finding in errors(loaded.findings) if finding.code not in POLICY_CODES]
+    if wrong:
+        raise ReconcilerError(*loaded.findings)
 
 
 def offline(loaded: Loaded, gateway: str | None = None) -> Asked:
     """Questions about the config alone. Raises ReconcilerError where it is invalid."""
-    require_valid(loaded)
+    _require_readable(loaded)
     _, settings = gateway_settings(loaded, gateway)
     return Asked(
         written=loaded.manifests.state,
         desired=loaded.desired,
         now=loaded.now,
-        rules=rules_offline(loaded, gateway),
+        rules=rules_of(settings),
         prices=loaded.prices,
         facts=FACTS[settings.backend],
-        find=finder(loaded),
+        find=finder(loaded.manifests),
     )
 
 

@@ -1,0 +1,261 @@
+"""policies: rules of the config's own, in CEL, over effective access and attributes of the desired state.
+
+A policy is asked once per team; once per team and model it can call where it mentions `model` or `via`; once per team
+and access group where it mentions `group`. Where `match` holds, `rule` must. `core.cel.VARIABLES` are its variables.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from reconciler.core.access import Source
+from reconciler.core.cel import Broken, Expression, Mistake, compiled
+from reconciler.core.findings import Finding, Level, Origin, error
+from reconciler.core.kinds import AccessGroup, ModelAlias, Policy, Team
+from reconciler.core.prices import PriceMap, models_of, price_of, providers_of
+from reconciler.core.refs import Ref
+from reconciler.core.routes import Asked, Path, World, config_world, routes, starts
+
+FindExpression = Callable[[Ref, Path, int, int], Origin | None]
+Values = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """A policy, compiled. `match` is None where it is about everything."""
+
+    name: str
+    policy: Policy
+    match: Expression | None
+    rule: Expression
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(self.rule.names).union(self.match.names if self.match else ())
+
+    def about(self, what: str) -> bool:
+        return any(name.startswith(f"{what}.") for name in self.names)
+
+    @property
+    def about_models(self) -> bool:
+        return self.about("model") or "via" in self.names
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A policy that a team violates, by a model and an access group where the policy is about those."""
+
+    policy: str
+    team: str
+    model: str | None = None
+    group: str | None = None
+    broken: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What one evaluation is about, beside the team."""
+
+    model: str | None = None
+    group: str | None = None
+
+
+def compile_policies(policies: Mapping[str, Policy]) -> tuple[tuple[Rules, ...], tuple[tuple[Ref, Path, Mistake], ...]]:
+    """The policies that compile, and what is wrong with the others."""
+    rules: list[Rules] = []
+    mistakes: list[tuple[Ref, Path, Mistake]] = []
+    for name, policy in sorted(policies.items()):
+        match = compiled(policy.match) if policy.match else None
+        rule = compiled(policy.rule)
+        for field, part in (("match", match), ("rule", rule)):
+            mistakes += [(Ref(Policy.kind, name), (field,), each) for each in part] if isinstance(part, tuple) else []
+        if isinstance(rule, Expression) and not isinstance(match, tuple):
+            rules.append(Rules(name, policy, match, rule))
+    return tuple(rules), tuple(mistakes)
+
+
+def verdict_of(rules: Rules, values: Values) -> bool | Broken:
+    """Whether the policy is content: its match does not hold, or its rule does."""
+    matched = rules.match.holds(values) if rules.match else True
+    return rules.rule.holds(values) if matched is True else True if matched is False else matched
+
+
+def violations(asked: Asked, find_expression: FindExpression = lambda *_: None) -> tuple[Finding, ...]:
+    """A finding per policy, team and model that violates it, at the place that grants it; and per broken expression.
+
+    Codes: `policy` (at the policy's level), `policy-invalid` (an expression does not compile), `policy-failed` (it has
+    no answer for some team: guard it with has() or != null).
+    """
+    rules, mistakes = compile_policies(asked.written.of(Policy))
+    said = [_invalid(ref, path, mistake, find_expression) for ref, path, mistake in mistakes]
+    world = config_world(asked) if rules else None
+    for each in rules if world else ():
+        found = tuple(violating(each, asked, world)) if world else ()
+        said += _told(each, found, asked, world) if world else []
+    return tuple(said)
+
+
+def _invalid(ref: Ref, path: Path, mistake: Mistake, find: FindExpression) -> Finding:
+    says = f"policy {ref.name}: {path[0]} does not compile at {mistake.line}:{mistake.column}: {mistake.message}"
+    origin = find(ref, path, mistake.line, mistake.column)
+    return error("policy-invalid", says, hint=mistake.hint, ref=ref, path=path, origin=origin)
+
+
+def violating(rules: Rules, asked: Asked, world: World) -> Iterator[Violation]:
+    """Every violation of one policy. Teams alike in all that it looks at are judged once."""
+    attributes = _Attributes(world, asked.prices)
+    team_names = [name for name in sorted(rules.names) if name.startswith("team.")]
+    judged: dict[object, tuple[tuple[Subject, str | None], ...]] = {}
+    verdicts: dict[object, bool | Broken] = {}
+    sources = rules.about_models or rules.about("group")
+    for name, team in world.state.of(Team).items():
+        values = {field: attributes.of_team(name, team, field) for field in team_names}
+        own: tuple[Source, ...] | frozenset[str] = ()
+        if sources:
+            own = world.access.sources[name] if rules.about_models else team.access_groups
+        key = (tuple(map(_frozen, values.values())), own)
+        if key not in judged:
+            subjects = _subjects(rules, world, name, team)
+            judged[key] = tuple(_judged(rules, attributes, world, name, values, subjects, verdicts))
+        yield from (Violation(rules.name, name, s.model, s.group, broken) for s, broken in judged[key])
+
+
+def _judged(
+    rules: Rules,
+    attributes: "_Attributes",
+    world: World,
+    team: str,
+    values: Values,
+    subjects: Iterator[Subject],
+    verdicts: dict[object, bool | Broken],
+) -> Iterator[tuple[Subject, str | None]]:
+    others = [name for name in sorted(rules.names) if not name.startswith("team.")]
+    for subject in subjects:
+        more = {name: attributes.of_subject(world, team, subject, name) for name in others}
+        key = tuple(map(_frozen, (*values.values(), *more.values())))
+        if key not in verdicts:
+            verdicts[key] = verdict_of(rules, {**values, **more})
+        content = verdicts[key]
+        if content is not True:
+            yield subject, content.message if isinstance(content, Broken) else None
+
+
+def _subjects(rules: Rules, world: World, name: str, team: Team) -> Iterator[Subject]:
+    if not rules.about_models:
+        groups = sorted(team.access_groups) if rules.about("group") else [None]
+        yield from (Subject(None, group) for group in groups)
+        return
+    for model in sorted(world.access.of(name)):
+        via = _via(world, name, model) if rules.about("group") else [None]
+        yield from (Subject(model, group) for group in via)
+
+
+def _via(world: World, team: str, model: str) -> list[str]:
+    return [source.name for source in world.access.paths(team, model) if source.kind == "group"]
+
+
+def _frozen(value: object) -> object:
+    if isinstance(value, dict):
+        return tuple(sorted(value.items()))
+    return tuple(value) if isinstance(value, list) else value
+
+
+_NUMBERS = frozenset({"credits_allocated", "price_usd_per_month"})
+_OWN: Mapping[str, Callable[[World, str, Team], Any]] = {
+    "id": lambda _world, name, _team: name,
+    "env": lambda _world, _name, team: team.labels.get("env", ""),
+    "models": lambda world, name, _team: sorted(world.access.of(name)),
+    "access_groups": lambda _world, _name, team: sorted(team.access_groups),
+    "status": lambda _world, _name, team: team.status.value,
+    "labels": lambda _world, _name, team: team.labels,
+}
+
+
+@dataclass(frozen=True)
+class _Attributes:
+    """The variables of teams, models and groups, by name."""
+
+    world: World
+    prices: PriceMap
+
+    def of_team(self, name: str, team: Team, variable: str) -> Any:
+        field = variable.removeprefix("team.")
+        if field in _NUMBERS:
+            return getattr(team, field) or 0
+        if field in _OWN:
+            return _OWN[field](self.world, name, team)
+        return getattr(team, field) or ""
+
+    def of_subject(self, world: World, team: str, subject: Subject, variable: str) -> Any:
+        if variable == "via":
+            return _via(world, team, subject.model or "")
+        if variable.startswith("model."):
+            return self.of_model(subject.model or "", variable)
+        return self.of_group(subject.group or "", variable)
+
+    def of_model(self, name: str, variable: str) -> Any:
+        alias = self.world.state.of(ModelAlias).get(name) or ModelAlias(litellm_model=name)
+        price_input, price_output = price_of(alias, self.prices)
+        found = {
+            "alias": name,
+            "litellm_model": next(iter(models_of(alias)), ""),
+            "provider": min(providers_of(alias, self.prices), default=""),
+            "price_input": price_input,
+            "price_output": price_output,
+            "tags": sorted(alias.tags),
+            "labels": alias.labels,
+            "status": alias.status.value,
+        }
+        return found[variable.removeprefix("model.")]
+
+    def of_group(self, name: str, variable: str) -> Any:
+        group = self.world.state.of(AccessGroup).get(name) or AccessGroup()
+        found = {"id": name, "labels": group.labels, "models": sorted(group.model_aliases)}
+        return found[variable.removeprefix("group.")]
+
+
+def _told(rules: Rules, found: tuple[Violation, ...], asked: Asked, world: World) -> list[Finding]:
+    broken = [each for each in found if each.broken is not None]
+    said = [_failed(rules, broken)] if broken else []
+    return said + [_violated(rules, each, asked, world) for each in found if each.broken is None]
+
+
+def _failed(rules: Rules, broken: list[Violation]) -> Finding:
+    first = broken[0]
+    what = first.team + (f" and {first.model}" if first.model else "") + (f" and {first.group}" if first.group else "")
+    more = f" (and {len(broken) - 1:,} more)" if len(broken) > 1 else ""
+    says = f"policy {rules.name} has no answer for {what}{more}: {first.broken}"
+    hint = "guard it: has(team.labels.x) && ..., or model.price_output != null && ..."
+    return Finding(Level(rules.policy.level), "policy-failed", says, hint, Ref(Policy.kind, rules.name), ("rule",))
+
+
+def _violated(rules: Rules, each: Violation, asked: Asked, world: World) -> Finding:
+    says, path = _where(each, asked, world)
+    reason = rules.policy.message or rules.policy.description or f"not so: {rules.rule.text.strip()}"
+    ref = Ref(Team.kind, each.team)
+    return Finding(Level(rules.policy.level), "policy", f"policy {rules.name}: {says}: {reason}", None, ref, path)
+
+
+def _where(each: Violation, asked: Asked, world: World) -> tuple[str, Path]:
+    """What happened, with the granting path, and the place in the team that begins it."""
+    silent = replace(asked, find=lambda _ref, _path: None)
+    if each.model is not None:
+        ways = [way for way in routes(silent, world, each.team, each.model) if _is_through(way, each.group)]
+        way = ways[0][1:] if ways else ()
+        return f"team {each.team} reaches {each.model} by {' -> '.join(link.text for link in way)}", _start(
+            way, each.team
+        )
+    if each.group is not None:
+        way = next(starts(silent, world, each.team, each.group), ())
+        return f"team {each.team} has {' -> '.join(link.text for link in way)}", _start(way, each.team)
+    return f"team {each.team}", ()
+
+
+def _is_through(way: tuple[Any, ...], group: str | None) -> bool:
+    return group is None or any(link.text == f"access group {group}" for link in way)
+
+
+def _start(way: tuple[Any, ...], team: str) -> Path:
+    ref = Ref(Team.kind, team)
+    own: list[Path] = [link.path for link in way if link.ref == ref]
+    return own[0] if own else ()
