@@ -11,9 +11,9 @@ SCHEMA_ID = "urn:reconciler:plan-report:1"
 
 
 def render(source: PlanView | Plan) -> str:
-    """The report by `schemas/plan.schema.json`, ASCII only and indented: equal plans give equal bytes."""
+    """The report by `schemas/plan.schema.json`, UTF-8 and indented: equal plans give equal bytes."""
     plan = source.plan if isinstance(source, PlanView) else source
-    return json.dumps(report(plan).model_dump(), indent=2, ensure_ascii=True) + "\n"
+    return report(plan).model_dump_json(indent=2) + "\n"
 
 
 def plan_schema() -> dict[str, Any]:

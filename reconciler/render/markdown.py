@@ -20,6 +20,7 @@ EXAMPLES = 5
 LONGEST_FENCE = 40
 ACTIVE = re.compile(r"[#$&*<>@\[\\\]^_`{|}~]|:(?=//)|(?<=www)\.")
 FLAG = re.compile(r"(?<!\S)(--[a-z][a-z-]*(?:=[\w-]+)?)(?!\S)", re.ASCII)
+AS_CODE = r"`\1`"
 SIMPLE = re.compile(r"[\w./:+@#=$%~^,;()'-]+(?: [\w./:+@#=$%~^,;()'-]+)*", re.ASCII)
 
 
@@ -126,7 +127,7 @@ def _refusals(refusals: Problems) -> Iterator[Block]:
 
 
 def _hint(finding: Finding) -> str:
-    return f" ({FLAG.sub(r'`\1`', _prose(finding.hint))})" if finding.hint else ""
+    return f" ({FLAG.sub(AS_CODE, _prose(finding.hint))})" if finding.hint else ""
 
 
 def _repeated(problems: Problems) -> Iterator[Row]:
