@@ -1,0 +1,168 @@
+"""Tests of policies as data: given attributes, a team of the config or a small manifest, is it allowed or denied?"""
+
+# ruff: noqa: RUF012  # pydantic copies a mutable default for each instance
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from reconciler.core.cel import DEFAULTS, VARIABLES, Broken
+from reconciler.core.findings import Origin
+from reconciler.core.kinds import Labels, Policy, Spec
+from reconciler.core.policies import Rules, compile_policies, verdict_of, violating
+from reconciler.core.refs import Ref
+from reconciler.core.resolve import resolve
+from reconciler.core.routes import Asked, config_world
+from reconciler.core.state import State
+
+Number = int | float
+
+
+class GivenTeam(Spec):
+    """A team's attributes; what is left out is empty. `env` is the label env unless it is given."""
+
+    id: str = "team"
+    organization_id: str = ""
+    plan: str = ""
+    status: Literal["active", "suspended"] = "active"
+    env: str | None = None
+    labels: Labels = {}
+    access_groups: list[str] = []
+    models: list[str] = []
+    credits_allocated: Number = 0
+    price_usd_per_month: Number = 0
+
+
+class GivenModel(Spec):
+    """A model's attributes; prices left out are not known."""
+
+    alias: str = "model"
+    litellm_model: str = ""
+    provider: str = ""
+    price_input: Number | None = None
+    price_output: Number | None = None
+    tags: list[str] = []
+    labels: Labels = {}
+    status: Literal["active", "inactive", "deprecated"] = "active"
+
+
+class GivenGroup(Spec):
+    """An access group's attributes."""
+
+    id: str = "group"
+    labels: Labels = {}
+    models: list[str] = []
+
+
+class PolicyCase(Spec):
+    """One test. `team` and `model` are attributes, or the names of a team and an alias of the config or `manifest`."""
+
+    name: Annotated[str, Field(min_length=1, description="What is tested.")]
+    policy: Annotated[str | None, Field(description="The policy asked; all of them by default.")] = None
+    team: Annotated[GivenTeam | str | None, Field(description="Attributes, or an id of the config.")] = None
+    model: Annotated[GivenModel | str | None, Field(description="Attributes, or an alias of the config.")] = None
+    group: Annotated[GivenGroup | str | None, Field(description="Attributes, or an access group's id.")] = None
+    via: Annotated[list[str], Field(description="The access groups that grant the model.")] = []
+    manifest: Annotated[
+        dict[str, dict[str, Any]] | None, Field(description="Sections as in a manifest, instead of the config.")
+    ] = None
+    expect: Annotated[Literal["allow", "deny"], Field(description="What the policy should say.")]
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """What became of a case; `detail` says why it failed, or could not be run."""
+
+    name: str
+    policy: str | None
+    expected: str
+    actual: str
+    detail: str = ""
+    origin: Origin | None = None
+
+    @property
+    def passed(self) -> bool:
+        return self.actual == self.expected
+
+
+def run_case(case: PolicyCase, asked: Asked, manifest: State | None = None, origin: Origin | None = None) -> CaseResult:
+    """The case against the policies of `asked`. `manifest` is the case's own, as resources; `actual` may be `error`."""
+    policies = asked.written.of(Policy)
+    if case.policy is not None and case.policy not in policies:
+        return CaseResult(case.name, case.policy, case.expect, "error", f"there is no policy {case.policy}", origin)
+    chosen = policies if case.policy is None else {case.policy: policies[case.policy]}
+    rules, mistakes = compile_policies(chosen)
+    if mistakes:
+        ref, path, mistake = mistakes[0]
+        says = f"policy {ref.name}: {path[0]} does not compile: {mistake.message}"
+        return CaseResult(case.name, case.policy, case.expect, "error", says, origin)
+    world = _with(asked, manifest) if manifest is not None else asked
+    missing = undeclared(case, world.written)
+    if missing:
+        return CaseResult(case.name, case.policy, case.expect, "error", missing, origin)
+    by_attributes = isinstance(case.team, GivenTeam) or (manifest is None and not isinstance(case.team, str))
+    answers = dict(_by_attributes(case, rules) if by_attributes else _by_names(case, rules, world))
+    return _result(case, answers, origin)
+
+
+def _result(case: PolicyCase, answers: Mapping[str, str], origin: Origin | None) -> CaseResult:
+    if not answers:
+        says = "no policy is about what the case gives: give it a model (or a group)"
+        return CaseResult(case.name, case.policy, case.expect, "error", says, origin)
+    denying = sorted(name for name, answer in answers.items() if answer == "deny")
+    broken = sorted(f"{name}: {answer}" for name, answer in answers.items() if answer not in ("allow", "deny"))
+    actual = "error" if broken else "deny" if denying else "allow"
+    detail = "; ".join(broken) or (f"denied by {', '.join(denying)}" if denying else "no policy denies it")
+    return CaseResult(case.name, case.policy, case.expect, actual, detail, origin)
+
+
+def _with(asked: Asked, manifest: State) -> Asked:
+    return replace(asked, written=manifest, desired=resolve(manifest, asked.now, asked.prices))
+
+
+def _by_attributes(case: PolicyCase, rules: tuple[Rules, ...]) -> Iterator[tuple[str, str]]:
+    values, given = _values(case)
+    for each in rules:
+        needs = {what for what in ("model", "group") if each.about(what)}
+        if needs <= given:
+            answer = verdict_of(each, values)
+            yield each.name, answer.message if isinstance(answer, Broken) else "allow" if answer else "deny"
+
+
+def _values(case: PolicyCase) -> tuple[Mapping[str, object], set[str]]:
+    """Variable -> value as the case gives it, and which of model and group it gives at all."""
+    values: dict[str, object] = {name: DEFAULTS[kind] for name, (kind, _) in VARIABLES.items()}
+    values |= {"via": list(case.via), "model.price_input": None, "model.price_output": None}
+    given: set[str] = set()
+    for what, cls in (("team", GivenTeam), ("model", GivenModel), ("group", GivenGroup)):
+        part = getattr(case, what)
+        if isinstance(part, cls):
+            given.add(what)
+            values |= {f"{what}.{name}": getattr(part, name) for name in cls.model_fields}
+    if isinstance(case.team, GivenTeam) and case.team.env is None:
+        values["team.env"] = case.team.labels.get("env", "")
+    return values, given
+
+
+def _by_names(case: PolicyCase, rules: tuple[Rules, ...], asked: Asked) -> Iterator[tuple[str, str]]:
+    world = config_world(asked)
+    for each in rules:
+        found = [
+            violation
+            for violation in violating(each, asked, world)
+            if case.team in (None, violation.team)
+            and (violation.model is None or case.model in (None, violation.model))
+            and (violation.group is None or case.group in (None, violation.group))
+        ]
+        broken = next((violation.broken for violation in found if violation.broken), None)
+        yield each.name, broken or ("deny" if found else "allow")
+
+
+def undeclared(case: PolicyCase, state: State) -> str | None:
+    """What the case names that the config (or its manifest) does not have."""
+    for kind, name in (("team", case.team), ("model_alias", case.model), ("access_group", case.group)):
+        if isinstance(name, str) and Ref(kind, name) not in state:
+            return f"there is no {kind.replace('_', ' ')} {name}"
+    return None

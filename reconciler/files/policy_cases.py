@@ -1,0 +1,85 @@
+"""Tests of policies: YAML files with a list of `cases`, in a directory of their own beside the config."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reconciler.core.findings import Finding, Origin, error
+from reconciler.core.kinds import SECTIONS, Resource
+from reconciler.core.policy_cases import PolicyCase
+from reconciler.core.refs import Ref
+from reconciler.core.state import State
+from reconciler.files.discovery import shown
+from reconciler.files.parsing import parse_file
+from reconciler.files.places import PlacesByFile
+from reconciler.files.spec_findings import typed
+from reconciler.files.spec_wording import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCase:
+    """A case with its place and the resources of its manifest (None where it has none)."""
+
+    case: PolicyCase
+    origin: Origin
+    manifest: State | None = None
+
+
+def load_cases(directory: Path) -> tuple[tuple[FoundCase, ...], tuple[Finding, ...]]:
+    """Every case of every *.yaml below the directory. What cannot be read is a finding, never an exception."""
+    files = sorted([*directory.rglob("*.yaml"), *directory.rglob("*.yml")])
+    if not files:
+        says = f"there are no *.yaml files with policy tests below {shown(directory)}"
+        return (), (error("no-policy-tests", says, hint="write cases: [{name, team, model, expect}]"),)
+    places = PlacesByFile()
+    cases: list[FoundCase] = []
+    findings: list[Finding] = []
+    for file in files:
+        for found in _read(file, places):
+            (findings if isinstance(found, Finding) else cases).append(found)  # type: ignore[arg-type]  # one of the two
+    return tuple(cases), tuple(findings)
+
+
+def _read(file: Path, places: PlacesByFile) -> Iterator[FoundCase | Finding]:
+    parsed = parse_file(file)
+    yield from parsed.findings
+    for number, document in enumerate(parsed.documents):
+        listed = document.get("cases") if isinstance(document, dict) else None
+        if not isinstance(listed, list):
+            says = "a file of policy tests holds a list under cases"
+            yield error("wrong-type", says, hint="cases: [...]", origin=places.origin(file, (), document=number))
+            continue
+        for index, item in enumerate(listed):
+            origin = places.origin(file, ("cases", index), document=number)
+            yield from _case(item, origin)
+
+
+def _case(item: object, origin: Origin) -> Iterator[FoundCase | Finding]:
+    case = typed(PolicyCase, item)
+    if not isinstance(case, PolicyCase):
+        yield from (_finding(problem, origin) for problem in case)
+        return
+    manifest = _state(case.manifest) if case.manifest is not None else None
+    if isinstance(manifest, tuple):
+        yield from (_finding(problem, origin) for problem in manifest)
+    else:
+        yield FoundCase(case, origin, manifest)
+
+
+def _finding(problem: Problem, origin: Origin) -> Finding:
+    says = problem.sentence.replace("the spec", "the case", 1)
+    return error(problem.code, says, hint=problem.hint, origin=origin)
+
+
+def _state(manifest: Mapping[str, Mapping[str, Any]]) -> State | tuple[Problem, ...]:
+    resources: dict[Ref, Resource] = {}
+    for section, specs in manifest.items():
+        if section not in SECTIONS:
+            return (Problem("unknown-section", f"{section} is no section", f"one of {', '.join(SECTIONS)}", ()),)
+        for name, spec in specs.items():
+            resource = typed(SECTIONS[section], spec)
+            if isinstance(resource, tuple):
+                return resource
+            resources[Ref(SECTIONS[section].kind, name)] = resource
+    return State(resources)
