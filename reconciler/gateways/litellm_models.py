@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from reconciler.core.kinds import Deployment, ModelAlias, Status
-from reconciler.core.literal_secrets import REFERENCE
 from reconciler.gateways.endpoints import Body
 
 MARK = "reconciler"
@@ -31,7 +30,9 @@ FLAGS = frozenset(
         "merge_reasoning_content_in_choices",
     }
 )
+TARGETS = ("litellm_model", "deployments", "litellm_params")
 TYPED = ("api_base", "api_version", "api_key", "litellm_credential_name", "rpm", "tpm", "weight", "order")
+REFERENCE = "os.environ/"
 NUMBERS = frozenset({"max_retries", "rpm", "tpm", "itpm", "otpm", "weight", "order"})
 
 
@@ -50,7 +51,16 @@ class Content:
     def key(self) -> str:
         """Equal contents have equal keys; the order of keys is the canonical order."""
         parts = [self.model, self.params, self.base_model, self.input, self.output, self.blocked]
-        return json.dumps(parts, sort_keys=True, default=str)
+        return json.dumps(_plain(parts), sort_keys=True, default=str)
+
+
+def _plain(value: Any) -> Any:
+    """30 and 30.0 are one number here, whichever of the two the proxy answers."""
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +99,9 @@ def row_of(body: Body) -> Row:
     mark = mark if isinstance(mark, Mapping) else {}
     model = str(params.pop("model"))
     prices = {name: _per_million(params.pop(name, None)) for name in (INPUT, OUTPUT)}
-    for name, reference in (mark.get("refs") or {}).items():
-        params[name] = reference
+    params |= mark.get("refs") or {}
     content = Content(
-        str(mark["model"]) if mark.get("model") else model,
+        model,
         tidy(params),
         info.get(BASE_MODEL),
         prices[INPUT],
@@ -111,7 +120,7 @@ def _per_million(cost: Any) -> float | None:
 
 def tidy(params: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters as both sides mean them: no empty ones, no injected flags, numbers as numbers."""
-    kept = {name: _number(name, value) for name, value in params.items() if value is not None}
+    kept = {name: _number(name, value) for name, value in params.items() if value not in (None, [], {})}
     return {name: value for name, value in kept.items() if not (name in FLAGS and not value)}
 
 
@@ -185,10 +194,11 @@ def _targets(contents: Sequence[Content]) -> dict[str, Any]:
 
 
 def _deployment(content: Content) -> Deployment:
-    typed = {name: content.params[name] for name in TYPED if name in content.params}
-    rest = {name: value for name, value in content.params.items() if name not in typed}
-    more = {BASE_MODEL: content.base_model} if content.base_model else {}
-    return Deployment.model_construct(litellm_model=content.model, **typed, **more, litellm_params=rest)
+    values: dict[str, Any] = {name: content.params[name] for name in TYPED if name in content.params}
+    rest = {name: value for name, value in content.params.items() if name not in values}
+    values |= {BASE_MODEL: content.base_model} if content.base_model else {}
+    values |= {"litellm_params": rest} if rest else {}
+    return Deployment.model_construct(None, litellm_model=content.model, **values)
 
 
 # ---- alias -> contents
@@ -237,13 +247,14 @@ def canonical(alias: ModelAlias) -> ModelAlias:
     """The alias as it would be read back; which fields were declared stays as it was."""
     found = _alias(contents_of(alias), words_of(alias))
     values = {name: getattr(alias, name) for name in type(alias).model_fields} | dict(found)
-    changed = {name for name in ModelAlias.model_fields if name in alias.model_fields_set}
-    return ModelAlias.model_construct(_fields_set=changed, **values)
+    # one deployment in a list is the short form, which has to be written down as such
+    moved = {name for name in TARGETS if values[name]} if alias.deployments else set()
+    return ModelAlias.model_construct(_fields_set=set(alias.model_fields_set) | moved, **values)
 
 
 def mark_of(content: Content, words: Words) -> dict[str, Any]:
     """What is kept in `model_info.reconciler` of a deployment; PATCH replaces it as a whole."""
-    references = {name: value for name, value in content.params.items() if _is_reference(value)}
+    references = {name: value for name, value in content.params.items() if _refers(value)}
     entries = {
         "v": VERSION,
         "refs": references or None,
@@ -254,5 +265,10 @@ def mark_of(content: Content, words: Words) -> dict[str, Any]:
     return {name: value for name, value in entries.items() if value is not None}
 
 
-def _is_reference(value: object) -> bool:
+def _refers(value: object) -> bool:
+    """Whether a reference is in the value, at any depth: the proxy resolves or masks it, so it is not read back."""
+    if isinstance(value, Mapping):
+        return any(map(_refers, value.values()))
+    if isinstance(value, (list, tuple)):
+        return any(map(_refers, value))
     return isinstance(value, str) and value.startswith(REFERENCE)

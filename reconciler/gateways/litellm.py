@@ -1,0 +1,151 @@
+"""Backend `litellm`: LiteLLM Proxy over its management API.
+
+Source: contracts/litellm-proxy.md, observed on 1.106.2. Deployments make model aliases (`litellm_models`), unified
+access groups access groups; teams carry access, budget and limits (`litellm_teams`); keys are declared by alias.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import SecretStr
+
+from reconciler.core.aim import differences
+from reconciler.core.changes import Action, Step
+from reconciler.core.kinds import Resource
+from reconciler.core.litellm_rules import LiteLLMRules
+from reconciler.core.refs import Ref
+from reconciler.core.support import Support
+from reconciler.gateways import Opening, identity
+from reconciler.gateways.base import Gateway, Landed, Live, Receipt
+from reconciler.gateways.http import open_http
+from reconciler.gateways.litellm_alias_writing import ALIASES
+from reconciler.gateways.litellm_desk import Desk, Verbs
+from reconciler.gateways.litellm_group_writing import GROUPS
+from reconciler.gateways.litellm_key_writing import KEYS
+from reconciler.gateways.litellm_live import facts_of, live_of, rules_of
+from reconciler.gateways.litellm_organizations import ORGANIZATIONS
+from reconciler.gateways.litellm_reading import licensed, snapshot
+from reconciler.gateways.litellm_support import Facts, support
+from reconciler.gateways.litellm_team_writing import TEAMS, grant_credits, granted
+from reconciler.gateways.litellm_version import load_inference, require_endpoints
+
+# The database pool of the proxy is the limit (contract section 7.8).
+CONCURRENCY, MOST_CONCURRENCY = 4, 4
+# A write to a model reloads all models of the process that answers.
+SECONDS = 60.0
+VERBS: Mapping[str, Verbs] = {
+    "model_alias": ALIASES,
+    "access_group": GROUPS,
+    "team": TEAMS,
+    "key": KEYS,
+    "organization": ORGANIZATIONS,
+}
+
+
+@asynccontextmanager
+async def opened(opening: Opening) -> AsyncIterator[Gateway]:
+    """The proxy at the settings' url. Raises GatewayError where something else answers, or an endpoint is missing."""
+    settings = opening.settings
+    concurrency = min(settings.concurrency or CONCURRENCY, MOST_CONCURRENCY)
+    async with _connection(opening, concurrency) as http:
+        version = await require_endpoints(http)
+        organizations = settings.organizations != "never" and await licensed(http)
+        desk = Desk(http, organizations, settings.usd_per_credit)
+        yield LiteLLM(identity(settings, opening.directory), concurrency, desk, version)
+
+
+def _connection(opening: Opening, concurrency: int) -> Any:
+    headers = {"litellm-changed-by": SecretStr("reconciler")}
+    if opening.admin_key:
+        headers["Authorization"] = SecretStr(f"Bearer {opening.admin_key.get_secret_value()}")
+    return open_http(
+        str(opening.settings.url),
+        headers=headers,
+        concurrency=concurrency,
+        seconds=opening.settings.timeout_seconds or SECONDS,
+        key_env=opening.settings.admin_key_env,
+        read_only=opening.read_only,
+    )
+
+
+@dataclass
+class LiteLLM:
+    """A connected proxy (see `base.Gateway`). What the last read found is part of its rules and checks."""
+
+    identity: str
+    concurrency: int
+    desk: Desk
+    version: str
+    facts: Facts = field(default_factory=Facts)
+    rules: LiteLLMRules = field(default_factory=LiteLLMRules)
+    locks: dict[Ref, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+
+    @property
+    def support(self) -> Support:
+        return support(self.rules, self.facts, organizations=self.desk.organizations, rate=self.desk.usd_per_credit)
+
+    async def read(self) -> Live:
+        found = await snapshot(self.desk.http, organizations=self.desk.organizations)
+        self.desk.know(found.groups)
+        self.facts, self.rules = facts_of(found), rules_of(found, load_inference())
+        return live_of(found, self.desk.codec)
+
+    async def perform(self, step: Step) -> Receipt:
+        # There is no version to compare: two writers of one object would lose an update (contract section 7.1).
+        async with self.locks[step.ref]:
+            return await self._perform(step)
+
+    async def _perform(self, step: Step) -> Receipt:
+        verbs = VERBS[step.ref.kind]
+        match step.action:
+            case Action.CREATE:
+                return await verbs.create(self.desk, step.ref, step.after)
+            case Action.EXPAND | Action.CONTRACT:
+                return await verbs.update(self.desk, step.ref, step.before, step.after)
+            case Action.DELETE:
+                return await verbs.delete(self.desk, step.ref)
+            case Action.GRANT:
+                return await grant_credits(self.desk, step)
+            case Action.TOUCH:
+                return Receipt(note="nothing has to be sent again here")
+
+    async def landed(self, step: Step) -> Landed:
+        if step.action is Action.GRANT:
+            return Landed.APPLIED if await granted(self.desk, step) else Landed.ABSENT
+        found = await VERBS[step.ref.kind].find(self.desk, step.ref)
+        if step.action is Action.DELETE:
+            return Landed.APPLIED if found is None else Landed.ABSENT
+        if found is None:
+            return Landed.ABSENT if step.action is Action.CREATE else Landed.UNKNOWN
+        return Landed.ABSENT if step.action is Action.TOUCH else self._compared(step, found)
+
+    def _compared(self, step: Step, found: Resource) -> Landed:
+        """Applied where every field has its new value. Absent, so safe to send again, where the rest are as before."""
+        kind = self.support.kinds[step.ref.kind]
+        after = self.support.normalise(step.ref, _present(step.after))
+        before = step.before
+        names = [d.name for d in differences(before, after, kind)] if before else sorted(kind.readable)
+        open_fields = [name for name in names if not _same(name, found, after, before)]
+        if not open_fields:
+            return Landed.APPLIED
+        untouched = before is not None and all(_same(name, found, before, after) for name in open_fields)
+        return Landed.ABSENT if untouched else Landed.UNKNOWN
+
+
+def _same(name: str, found: Resource, wanted: Resource, other: Resource | None) -> bool:
+    """Whether a field has the value. Of metadata, the keys that the step is about: others keep theirs in it."""
+    now, value = getattr(found, name), getattr(wanted, name)
+    if name != "metadata":
+        return bool(now == value)
+    about = (value or {}).keys() | (getattr(other, name, None) or {}).keys()
+    return {key: item for key, item in (now or {}).items() if key in about} == (value or {})
+
+
+def _present(resource: Resource | None) -> Resource:
+    if resource is None:
+        raise ValueError("the step lacks the resource that its action needs")
+    return resource

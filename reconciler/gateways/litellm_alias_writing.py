@@ -1,0 +1,99 @@
+"""Writing model aliases to LiteLLM Proxy: the deployments of a name, so that it is backed all the time.
+
+Source: contracts/litellm-proxy.md section 1.1.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from reconciler.core.kinds import ModelAlias
+from reconciler.core.refs import Ref
+from reconciler.gateways.base import GatewayError, Receipt
+from reconciler.gateways.litellm_deploying import SERVER_INFO, UNREADABLE, Create, creation, ids_for, operations
+from reconciler.gateways.litellm_desk import BAD_REQUEST, Desk, Verbs, exists, gone, segment, unmoved
+from reconciler.gateways.litellm_models import TARGETS, Content, Row, alias_of, contents_of, words_of
+from reconciler.gateways.litellm_reading import deployment_exists, deployments_of
+
+
+async def create_alias(desk: Desk, ref: Ref, after: ModelAlias) -> Receipt:
+    rows = await deployments_of(desk.http, ref.name)
+    if rows:
+        raise exists(ref, "" if any(row.db for row in rows) else " in the proxy's config.yaml")
+    used: set[str] = set()
+    for content in contents_of(after):
+        await _create(desk, ref, after, Create(content), used)
+    return Receipt()
+
+
+async def update_alias(desk: Desk, ref: Ref, before: ModelAlias, after: ModelAlias) -> Receipt:
+    """Creations before deletions: the name is backed all the time, and no access group drops it."""
+    rows = tuple(row for row in await deployments_of(desk.http, ref.name) if row.db)
+    if not rows:
+        raise gone(ref)
+    moving = [name for name in TARGETS if getattr(before, name) != getattr(after, name)]
+    unmoved(ref, moving, before, after, alias_of(rows))
+    todo = operations(rows, contents_of(after), words_of(after))
+    used = {row.id for row in rows}
+    for each in todo.creations:
+        await _create(desk, ref, after, each, used)
+    for patch in todo.patches:
+        await desk.http.send("PATCH", f"/model/{segment(patch.row.id)}/update", patch.body, repeatable=True)
+    for row in todo.deletions:
+        await _delete_row(desk, row.id)
+    return Receipt()
+
+
+async def _create(desk: Desk, ref: Ref, after: ModelAlias, each: Create, used: set[str]) -> None:
+    foreign = await _foreign(desk, ref, each.instead_of, each.content) if each.instead_of else {}
+    new_id = await _free_id(desk, ref.name, used)
+    await desk.http.send("POST", "/model/new", creation(ref.name, new_id, each.content, words_of(after), foreign))
+
+
+async def _free_id(desk: Desk, name: str, used: set[str]) -> str:
+    """The first id of the alias that no row has; a row may have been renamed by hand and keep its id."""
+    number = 0
+    while (new_id := f"{ids_for(name)}{number}") in used or await deployment_exists(desk.http, new_id):
+        number += 1
+    used.add(new_id)
+    return new_id
+
+
+async def _foreign(desk: Desk, ref: Ref, row: Row, content: Content) -> Mapping[str, Any]:
+    """What others keep in `model_info` of a deployment, as stored: only the answer to a write shows it unmixed.
+
+    Raises GatewayError where it holds a secret that was not written by us: it cannot be read, so it would be lost.
+    """
+    body = {"model_info": {"id": row.id}}
+    stored = await desk.http.send("PATCH", f"/model/{segment(row.id)}/update", body, repeatable=True)
+    secrets = (set(stored["litellm_params"]) & UNREADABLE) - content.params.keys() - row.content.params.keys()
+    if secrets:
+        raise GatewayError(
+            f"{ref}: a parameter can only be taken away by replacing deployment {row.id}, and its "
+            f"{', '.join(sorted(secrets))} cannot be read to be carried over",
+            hint="declare it as os.environ/NAME, or use litellm_credential_name",
+        )
+    return {name: value for name, value in stored["model_info"].items() if name not in SERVER_INFO}
+
+
+async def delete_alias(desk: Desk, ref: Ref) -> Receipt:
+    rows = [row for row in await deployments_of(desk.http, ref.name) if row.db]
+    deleted = [await _delete_row(desk, row.id) for row in rows]
+    return Receipt() if any(deleted) else Receipt(note="was already gone")
+
+
+async def _delete_row(desk: Desk, row_id: str) -> bool:
+    try:
+        await desk.http.send("POST", "/model/delete", {"id": row_id}, repeatable=True)
+    except GatewayError as error:
+        if error.status == BAD_REQUEST and "not found in db" in str(error):
+            return False
+        raise
+    return True
+
+
+async def find_alias(desk: Desk, ref: Ref) -> ModelAlias | None:
+    rows = await deployments_of(desk.http, ref.name)
+    return alias_of(rows) if rows else None
+
+
+ALIASES = Verbs(create_alias, update_alias, delete_alias, find_alias)

@@ -1,0 +1,67 @@
+"""Writing virtual keys to LiteLLM Proxy. Source: contracts/litellm-proxy.md section 1.6."""
+
+from pydantic import SecretStr
+
+from reconciler.core.kinds import Key
+from reconciler.core.refs import Ref
+from reconciler.gateways import litellm_keys as keys
+from reconciler.gateways.base import GatewayError, Receipt
+from reconciler.gateways.endpoints import Body
+from reconciler.gateways.litellm_desk import NOT_FOUND, Desk, Verbs, exists, gone, unmoved
+from reconciler.gateways.litellm_reading import key_bodies
+
+
+async def find_key(desk: Desk, ref: Ref) -> Body | None:
+    """The key of that alias. Raises GatewayError where several have it: none of them is the one that is meant."""
+    found = await key_bodies(desk.http, ref.name)
+    if len(found) > 1:
+        raise GatewayError(f"{ref}: {len(found)} keys have this alias", hint="rename or delete all but one")
+    return found[0] if found else None
+
+
+async def create_key(desk: Desk, ref: Ref, after: Key) -> Receipt:
+    """The secret is made here, so that it can be delivered even where the answer to its creation got lost."""
+    if await key_bodies(desk.http, ref.name):
+        raise exists(ref)
+    secret = keys.new_secret()
+    try:
+        await desk.http.send("POST", "/key/generate", keys.creation(ref.name, secret, after))
+    except GatewayError as error:
+        if not error.unknown or not await _made(desk, ref, secret):
+            raise
+    return Receipt(secret=SecretStr(secret))
+
+
+async def _made(desk: Desk, ref: Ref, secret: str) -> bool:
+    return any(body["token"] == keys.token_of(secret) for body in await key_bodies(desk.http, ref.name))
+
+
+async def update_key(desk: Desk, ref: Ref, before: Key, after: Key) -> Receipt:
+    found = await find_key(desk, ref)
+    if found is None:
+        raise gone(ref)
+    unmoved(ref, ("models",) if before.models != after.models else (), before, after, keys.key_of(found))
+    await desk.http.send("POST", "/key/update", keys.update(before, after, found), repeatable=True)
+    return Receipt()
+
+
+async def delete_key(desk: Desk, ref: Ref) -> Receipt:
+    found = await find_key(desk, ref)
+    if found is None:
+        return Receipt(note="was already gone")
+    if not keys.is_ours(found):
+        raise GatewayError(f"{ref} does not carry our mark: it is another key of that alias", hint="plan again")
+    try:
+        await desk.http.send("POST", "/key/delete", {"keys": [found["token"]]}, repeatable=True)
+    except GatewayError as error:
+        if error.status != NOT_FOUND:
+            raise
+    return Receipt()
+
+
+async def key_now(desk: Desk, ref: Ref) -> Key | None:
+    body = await find_key(desk, ref)
+    return keys.key_of(body) if body else None
+
+
+KEYS = Verbs(create_key, update_key, delete_key, key_now)

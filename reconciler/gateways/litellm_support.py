@@ -1,0 +1,239 @@
+"""What LiteLLM Proxy stores and how a wish reads on it: abilities, canonical forms, and what it must not be sent."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from reconciler.core.inventory import Record
+from reconciler.core.kinds import AccessGroup, Key, ModelAlias, Organization, Resource, Status, Team
+from reconciler.core.litellm_access import NO_DEFAULT_MODELS
+from reconciler.core.litellm_rules import LiteLLMRules
+from reconciler.core.refs import Ref
+from reconciler.core.support import KindSupport, Support
+from reconciler.gateways.litellm_keys import ALL_OF_THE_TEAM
+from reconciler.gateways.litellm_models import MARK, canonical
+from reconciler.gateways.litellm_teams import SERVER_METADATA, credits_of, dollars, without_nulls
+
+BACKEND = "litellm"
+Refusal = tuple[str, str, str | None]
+# A pattern is a regex of which only the star is translated; these characters mean themselves in it, or any one (`.`).
+_PATTERN = re.compile(r"[A-Za-z0-9._/:*-]+\Z")
+
+
+NO_RATE = "no usd_per_credit, on the plan or in the gateway's settings, says what a credit is worth"
+
+
+def _kind(stored: str, *, fixed: str = "", notes: Mapping[str, str] | None = None) -> KindSupport:
+    fields = frozenset(stored.split())
+    return KindSupport(fields, fields - frozenset(fixed.split()), fields, notes=notes or {})
+
+
+KINDS: Mapping[str, KindSupport] = {
+    "model_alias": _kind(
+        "litellm_model deployments description display_name status pricing_input pricing_output litellm_params"
+    ),
+    "access_group": _kind(
+        "description model_aliases", notes={"display_name": "a unified access group has no other name than its own"}
+    ),
+    "team": _kind(
+        "organization_id team_alias access_groups status models model_aliases credits_allocated max_budget_usd"
+        " soft_budget_usd budget_duration tpm_limit rpm_limit metadata",
+        notes={
+            "budget_mode": "it knows budgets in USD only",
+            "credits_per_dollar": "usd_per_credit says what a credit is worth here",
+            "tokens_per_credit": "usd_per_credit says what a credit is worth here",
+            "credits_allocated": NO_RATE,
+            "top_ups": NO_RATE,
+        },
+    ),
+    "key": _kind(
+        "team_id models max_budget_usd budget_duration tpm_limit rpm_limit metadata status",
+        fixed="team_id",
+        notes={"team_id": "a key stays in its team"},
+    ),
+}
+ORGANIZATION = _kind("name metadata")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What was found on the gateway and the core does not know. Budgets and spend in USD, by team."""
+
+    budgets: Mapping[str, float | None] = field(default_factory=dict)
+    rates: Mapping[str, float] = field(default_factory=dict)
+    spend: Mapping[str, float] = field(default_factory=dict)
+    in_config: frozenset[str] = frozenset()
+
+
+def support(rules: LiteLLMRules, facts: Facts, *, organizations: bool, rate: float | None) -> Support:
+    """The abilities, with what the last read found; `rate` is the settings' usd_per_credit."""
+    terms = Terms(facts, rate)
+    return Support(
+        backend=BACKEND,
+        kinds={**KINDS, "organization": ORGANIZATION} if organizations else KINDS,
+        rules=rules,
+        normalise=normalise,
+        wished=terms.wished,
+        seen=terms.seen,
+        unkept=terms.unkept,
+        check=checks(facts),
+        credits="operations",
+        repeatable_grants=True,
+    )
+
+
+def normalise(_ref: Ref, resource: Resource) -> Resource:
+    """As the proxy would echo it, in the canonical form of `litellm_models` and `litellm_teams`."""
+    if isinstance(resource, ModelAlias):
+        return canonical(resource)
+    if isinstance(resource, AccessGroup):
+        return _with(resource, description=resource.description or None)
+    if isinstance(resource, Team):
+        return _with(
+            resource,
+            team_alias=resource.team_alias or None,
+            models=resource.models - {NO_DEFAULT_MODELS},
+            model_aliases=resource.model_aliases or None,
+            metadata=without_nulls(resource.metadata) or None,
+        )
+    if isinstance(resource, Key):
+        metadata = without_nulls(resource.metadata) or None
+        return _with(resource, models=resource.models - {ALL_OF_THE_TEAM}, metadata=metadata)
+    if isinstance(resource, Organization):
+        return _with(resource, metadata=without_nulls(resource.metadata) or None)
+    return resource
+
+
+def _with(resource: Resource, **values: Any) -> Resource:
+    """The resource with values that differ replaced; which fields were declared stays as it was."""
+    if all(getattr(resource, name) == value for name, value in values.items()):
+        return resource
+    everything = {name: getattr(resource, name) for name in type(resource).model_fields} | values
+    return type(resource).model_construct(set(resource.model_fields_set), **everything)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Wish and live in common terms: the budget in credits where the wish is, and of metadata only our keys."""
+
+    facts: Facts
+    rate: float | None
+
+    def rate_of(self, wish: Team) -> float | None:
+        return wish.usd_per_credit or self.rate
+
+    def unkept(self, _ref: Ref, wish: Resource) -> frozenset[str]:
+        """Credits that nothing says the worth of."""
+        if not isinstance(wish, Team) or self.rate_of(wish) is not None:
+            return frozenset()
+        named = {"credits_allocated": wish.credits_allocated is not None, "top_ups": bool(wish.top_ups)}
+        return frozenset(name for name, there in named.items() if there)
+
+    def wished(self, ref: Ref, wish: Resource, live: Resource | None, _record: Record | None) -> Resource:
+        """The wish; where a credit's worth changed, with the budget that the credits there are come to now."""
+        if not isinstance(wish, Team):
+            return wish
+        rate = self.rate_of(wish)
+        if rate is None:
+            return (
+                wish.model_copy(update={"credits_allocated": None, "top_ups": ()}) if self.unkept(ref, wish) else wish
+            )
+        if wish.credits_allocated is None:
+            return wish
+        update: dict[str, Any] = {"usd_per_credit": rate}
+        if live is not None and self.facts.rates.get(ref.name, rate) != rate:
+            update["max_budget_usd"] = dollars(self._credits(ref, rate), rate)
+        return wish.model_copy(update=update)
+
+    def seen(self, ref: Ref, wish: Resource, live: Resource, record: Record | None) -> Resource:
+        """The live object in the terms of the wish."""
+        if isinstance(wish, Team) and isinstance(live, Team):
+            live = self._budgeted(ref, wish, live)
+        if isinstance(wish, (Team, Key, Organization)):
+            return _our_metadata(wish, live, record)
+        return live
+
+    def _budgeted(self, ref: Ref, wish: Team, live: Team) -> Team:
+        budget = self.facts.budgets.get(ref.name)
+        rate = self.rate_of(wish)
+        if wish.credits_allocated is None or rate is None:
+            return live.model_copy(update={"credits_allocated": None, "max_budget_usd": budget, "usd_per_credit": None})
+        moved = self.facts.rates.get(ref.name, rate) != rate
+        update = {"credits_allocated": self._credits(ref, rate), "max_budget_usd": budget if moved else None}
+        return live.model_copy(update={**update, "usd_per_credit": rate})
+
+    def _credits(self, ref: Ref, rate: float) -> int:
+        return credits_of(self.facts.budgets.get(ref.name), self.facts.rates.get(ref.name, rate))
+
+
+def _our_metadata(wish: Resource, live: Resource, record: Record | None) -> Resource:
+    """Others keep keys of their own in the same metadata: compared are those that we declare or declared."""
+    declared = (getattr(wish, "metadata", None) or {}).keys()
+    applied = (record.applied.get("metadata") or {}).keys() if record else set[str]()
+    there = getattr(live, "metadata", None)
+    if there is None or not ("metadata" in wish.model_fields_set or applied):
+        return live
+    ours = {name: value for name, value in there.items() if name in declared | applied}
+    return live.model_copy(update={"metadata": ours or None})
+
+
+# ---- what must not be sent
+
+
+def checks(facts: Facts) -> Callable[[Ref, Resource | None, Resource | None], tuple[Refusal, ...]]:
+    def check(ref: Ref, before: Resource | None, after: Resource | None) -> tuple[Refusal, ...]:
+        return tuple(_refusals(ref, before, after, facts))
+
+    return check
+
+
+def _refusals(ref: Ref, before: Resource | None, after: Resource | None, facts: Facts) -> Iterator[Refusal]:
+    if isinstance(after, ModelAlias):
+        yield from _patterns(ref, (ref.name,))
+        if before is None and ref.name in facts.in_config:
+            yield "in-config-yaml", f"{ref} is defined in the proxy's config.yaml, which the API cannot change", None
+    elif isinstance(after, AccessGroup):
+        yield from _patterns(ref, sorted(after.model_aliases))
+    elif isinstance(after, Team):
+        yield from _patterns(ref, sorted(after.models))
+        yield from _budget(ref, after)
+        yield from _reserved(ref, after.metadata)
+        yield from _over_budget(ref, before, after, facts)
+    elif isinstance(after, Key):
+        yield from _patterns(ref, sorted(after.models))
+        yield from _reserved(ref, after.metadata)
+
+
+def _patterns(ref: Ref, names: tuple[str, ...] | list[str]) -> Iterator[Refusal]:
+    for name in names:
+        if "*" in name and not _PATTERN.match(name):
+            message = f"{ref}: {name!r} is read as a regular expression, and a broken one fails every call of a team"
+            yield "invalid-wildcard", message, "use letters, digits and . _ / : - beside the star"
+
+
+def _budget(ref: Ref, team: Team) -> Iterator[Refusal]:
+    in_credits = team.credits_allocated is not None and team.usd_per_credit is not None
+    hard = dollars(team.credits_allocated or 0, team.usd_per_credit or 0) if in_credits else team.max_budget_usd
+    if hard is not None and team.soft_budget_usd is not None and team.soft_budget_usd >= hard:
+        message = f"{ref}: soft_budget_usd {team.soft_budget_usd:g} is not below the hard budget {hard:g}"
+        yield "budget-order", message, "LiteLLM refuses that"
+
+
+def _reserved(ref: Ref, metadata: Mapping[str, Any] | None) -> Iterator[Refusal]:
+    taken = sorted(name for name in metadata or {} if name == MARK or name in SERVER_METADATA)
+    if taken:
+        yield "reserved-metadata", f"{ref}: LiteLLM keeps {', '.join(taken)} in metadata itself", "use another name"
+
+
+def _over_budget(ref: Ref, before: Resource | None, after: Team, facts: Facts) -> Iterator[Refusal]:
+    """Spend is all there ever was until a period begins anew (contract 1.3): a new budget may be used up at once."""
+    spend = facts.spend.get(ref.name, 0.0)
+    if not isinstance(before, Team) or after.max_budget_usd is None or spend < after.max_budget_usd:
+        return
+    same = before.max_budget_usd == after.max_budget_usd and before.budget_duration == after.budget_duration
+    if not same and after.status is Status.ACTIVE:
+        message = (
+            f"{ref} has spent {spend:g} USD already: with a budget of {after.max_budget_usd:g} it is refused at once"
+        )
+        yield "warn:instantly-over-budget", message, "raise the budget, or reset the spend of the team first"
