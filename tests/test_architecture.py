@@ -1,0 +1,262 @@
+"""The shape that the code promises: which way imports go, what the core may touch, sizes, complete registries."""
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from reconciler.cli import COMMANDS
+from reconciler.core.diff import Known
+from reconciler.core.plan import Target
+from reconciler.core.planning import Inputs, make_plan
+from reconciler.core.state import State
+from reconciler.files.schemas import stale_schemas
+from reconciler.gateways import GATEWAYS
+from reconciler.gateways.documented import DIALECT
+from reconciler.render import FORMATS, plan_view
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "reconciler"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# A module may import from its own layer and from those below it.
+LAYERS = (
+    {"cli", "__main__"},
+    {"pipeline", "applying"},
+    {"files", "gateways", "ledger", "render", "apply", "recording", "keys", "embedded"},
+    {"core"},
+)
+LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}
+# Of the third layer's parts, who may know whom.
+BESIDE = {
+    ("apply", "gateways"),  # steps are sent through the gateway
+    ("gateways", "embedded"),  # in process
+    ("keys", "gateways"),  # a receipt may hold a new virtual key
+    ("recording", "apply"),  # its journal
+    ("recording", "gateways"),
+    ("recording", "ledger"),
+    ("render", "ledger"),  # the history's records
+}
+
+IMPURE = {
+    "aiohttp",
+    "asyncio",
+    "concurrent",
+    "glob",
+    "httpx",
+    "io",
+    "logging",
+    "multiprocessing",
+    "os",
+    "pathlib",
+    "random",
+    "requests",
+    "secrets",
+    "shutil",
+    "signal",
+    "socket",
+    "sqlalchemy",
+    "sqlite3",
+    "subprocess",
+    "sys",
+    "tempfile",
+    "threading",
+    "time",
+    "urllib.request",
+    "uuid",
+    "yaml",
+}
+LONGEST_MODULE = 300
+LONGEST_FUNCTION = 30
+SHARE_OF_SHORT_FUNCTIONS = 0.9
+
+
+@cache
+def tree(module: Path) -> ast.Module:
+    return ast.parse(module.read_text(encoding="utf-8"))
+
+
+def named(module: Path) -> str:
+    return ".".join(module.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports(module: Path) -> Iterator[str]:
+    """Everything that the module imports, with names: `from a import b` is a.b."""
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{named(module)} imports relatively"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def part(name: str) -> str:
+    """The part of the package that a module belongs to: `cli`, `core`, `apply`, ..."""
+    return ([*name.split("."), ""])[1]
+
+
+def level(name: str) -> int:
+    """Modules that are named in no layer are functions on the level of the pipeline, as the lint and the import are."""
+    return LEVELS.get(part(name), 1)
+
+
+def code_lines(node: ast.AST, source: list[str]) -> int:
+    """Lines with code: blank lines, comments and docstrings do not count."""
+    first, last = getattr(node, "lineno", 1), getattr(node, "end_lineno", len(source))
+    counted = {
+        n for n in range(first, last + 1) if source[n - 1].strip() and not source[n - 1].lstrip().startswith("#")
+    }
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Expr) and isinstance(inner.value, ast.Constant) and isinstance(inner.value.value, str):
+            counted -= set(range(inner.lineno, (inner.end_lineno or inner.lineno) + 1))
+    return len(counted)
+
+
+def test_imports_go_one_way():
+    wrong = [
+        f"{named(module)} -> {target}"
+        for module in MODULES
+        for target in imports(module)
+        if target.startswith("reconciler.") and _goes_up(named(module), target)
+    ]
+    assert not wrong
+
+
+def _goes_up(source: str, target: str) -> bool:
+    if part(source) == "" or part(target) in {"", "__version__"}:
+        return False
+    return level(target) < level(source)
+
+
+def test_parts_of_one_level_do_not_know_each_other_but_where_that_is_their_point():
+    wrong = {
+        (part(named(module)), part(target))
+        for module in MODULES
+        for target in imports(module)
+        if target.startswith("reconciler.") and level(named(module)) == level(target) == 2
+    }
+    assert {(a, b) for a, b in wrong if a != b} <= BESIDE
+
+
+def test_only_the_command_line_knows_click():
+    assert {part(named(module)) for module in MODULES for name in imports(module) if name.startswith("click")} == {
+        "cli"
+    }
+
+
+def test_the_core_does_no_input_or_output_and_has_no_clock():
+    wrong = [
+        f"{named(module)} imports {target}"
+        for module in (PACKAGE / "core").rglob("*.py")
+        for target in imports(module)
+        if IMPURE & {target.split(".")[0], ".".join(target.split(".")[:2])}
+    ]
+    assert not wrong
+
+
+def test_the_core_calls_nothing_that_depends_on_the_moment_or_the_world():
+    wrong = [
+        f"{named(module)}:{node.lineno}"
+        for module in (PACKAGE / "core").rglob("*.py")
+        for node in ast.walk(tree(module))
+        if isinstance(node, (ast.AsyncFunctionDef, ast.Await))
+        or (isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in {"now", "today", "utcnow"})
+        or (isinstance(node, ast.Call) and ast.unparse(node.func) in {"open", "print", "input", "exec", "eval"})
+    ]
+    assert not wrong
+
+
+def test_litellm_is_imported_only_by_the_embedded_gateways_call_path():
+    found = {named(module) for module in MODULES for target in imports(module) if target.split(".")[0] == "litellm"}
+    assert all(name.startswith("reconciler.embedded.") for name in found), found
+
+
+def test_modules_are_short():
+    sizes = {named(m): code_lines(tree(m), m.read_text(encoding="utf-8").splitlines()) for m in MODULES}
+    assert {name: size for name, size in sizes.items() if size > LONGEST_MODULE} == {}
+
+
+def test_functions_are_short():
+    lengths = [
+        code_lines(node, module.read_text(encoding="utf-8").splitlines())
+        for module in MODULES
+        for node in ast.walk(tree(module))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    ]
+    short = sum(length < LONGEST_FUNCTION for length in lengths)
+    assert short / len(lengths) >= SHARE_OF_SHORT_FUNCTIONS
+
+
+@pytest.mark.parametrize("word", ["utils", "helpers", "common", "manager", "misc", "engine"])
+def test_no_module_is_called_nothing_in_particular(word):
+    assert not [named(module) for module in MODULES if word in module.stem]
+
+
+# ---- registries
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_its_module_and_its_help(name):
+    module, text = COMMANDS[name]
+    assert find_spec(f"reconciler.cli.{module}"), f"COMMANDS names {name}, but reconciler/cli/{module}.py is missing"
+    command = import_module(f"reconciler.cli.{module}").command
+    assert command.help
+    assert text.endswith(".")
+
+
+def test_every_command_module_is_registered():
+    known = {module for module, _ in COMMANDS.values()}
+    with_command = {
+        module.stem
+        for module in (PACKAGE / "cli").glob("*.py")
+        for node in tree(module).body
+        if isinstance(node, ast.FunctionDef) and node.name == "command"
+    }
+    assert with_command == known
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_renders_a_plan(name):
+    target = Target("local", "embedded example", "embedded")
+    inputs = Inputs(target=target, desired=State(), live=State(), known=Known(), support=DIALECT.support)
+    assert "example" in FORMATS[name](plan_view(make_plan(inputs)))
+
+
+@pytest.mark.parametrize("backend", GATEWAYS)
+def test_every_gateway_has_its_module(backend):
+    assert find_spec(GATEWAYS[backend]), f"GATEWAYS names {backend}, but {GATEWAYS[backend]} is missing"
+    assert callable(import_module(GATEWAYS[backend]).opened)
+
+
+def test_committed_schemas_are_fresh():
+    assert stale_schemas(ROOT / "schemas") == ()
+
+
+# ---- the repository
+
+
+def tracked() -> list[Path]:
+    """The files of the repository; without git (an unpacked archive) those of its known folders."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode == 0 and listed.stdout:
+        return [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+    folders = ("reconciler", "tests", "config", "schemas", "benchmarks", ".github", ".ci")
+    return [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
+
+
+def test_no_file_names_a_place_on_somebodys_machine():
+    private = re.compile(r"(?<![\w.~-])/(?:work|root|home|Users)/[\w.-]+")
+    wrong = [
+        f"{path.relative_to(ROOT)}: {found[0]}"
+        for path in tracked()
+        if path != Path(__file__) and "__pycache__" not in path.parts
+        for found in [private.search(path.read_text(encoding="utf-8", errors="replace"))]
+        if found
+    ]
+    assert not wrong
