@@ -91,10 +91,15 @@ class Recorder:
         if wish is None or step.action is Action.TOUCH:
             return None
         if step.action is Action.GRANT:
-            return {**(known or wish), CREDITS: wish.get(CREDITS)} if _allocates(step) else None
+            return self._record_after_grant(step, wish, known)
         if step.action is not Action.CREATE and self.open_steps.get(step.ref, 1) > 1:
             return None
         return settled_record(wish, known, owed=step.ref in self.owed)
+
+    def _record_after_grant(self, step: Step, wish: Json, known: Json | None) -> Json | None:
+        if not self.open_steps.get(step.ref):
+            return settled_record(wish, known, owed=step.ref in self.owed and not _allocates(step))
+        return {**(known or wish), CREDITS: wish.get(CREDITS)} if _allocates(step) else None
 
 
 def _allocates(step: Step) -> bool:

@@ -1,6 +1,8 @@
 """`reconciler drift`: where the gateway differs from what was last applied."""
 
 import asyncio
+import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,30 +10,105 @@ import click
 
 from reconciler.cli.failures import DONE, PENDING
 from reconciler.cli.options import loaded, world
-from reconciler.cli.output import color, say, width
+from reconciler.cli.output import color, note, say, width
 
 if TYPE_CHECKING:
-    from reconciler.core.plan import Plan
+    from reconciler.core.drift import Drift
+    from reconciler.core.plan import Target
     from reconciler.pipeline import Loaded
 
 
 @click.command()
 @world
 @click.option("--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
-def command(config: Path, environment: str | None, gateway: str | None, form: str) -> int:
+@click.option("--watch", type=click.FloatRange(min=0.1), metavar="SECONDS", help="Look again and again, until ^C.")
+@click.option(
+    "--metrics-port", type=click.IntRange(1, 65535), help="With --watch: serve Prometheus metrics at /metrics."
+)
+@click.option("--metrics-host", default="127.0.0.1", show_default=True)
+@click.option(
+    "--webhook-env", metavar="NAME", help="With --watch: environment variable with a URL that gets drift as JSON."
+)
+def command(
+    config: Path,
+    environment: str | None,
+    gateway: str | None,
+    form: str,
+    watch: float | None,
+    metrics_port: int | None,
+    metrics_host: str,
+    webhook_env: str | None,
+) -> int:
     """Show where the gateway differs from what was last applied; exit with 2 where it does.
 
-    Changes in git that were not applied yet are no drift: `plan` shows those.
+    The ledger tells the two sides apart: what somebody changed on the gateway is drift; what git changed since the
+    last apply is counted, and shown by `plan`.
     """
-    from reconciler.render import FORMATS, plan_view  # noqa: PLC0415  not needed for --help
+    if watch is None:
+        found, target = asyncio.run(_drift(loaded(config, environment), gateway))
+        say(_rendered(found, target, form))
+        return PENDING if found.objects else DONE
+    webhook = os.environ.get(webhook_env) if webhook_env else None
+    if webhook_env and not webhook:
+        raise click.UsageError(f"the environment variable {webhook_env} is not set")
+    asyncio.run(_watch(config, environment, gateway, form, watch, metrics_port, metrics_host, webhook))
+    return DONE
 
-    found = asyncio.run(_drift(loaded(config, environment), gateway))
-    say(FORMATS[form](plan_view(found), color=color(), width=width()))
-    return PENDING if found.pending else DONE
+
+def _rendered(found: "Drift", target: "Target", form: str) -> str:
+    from reconciler.render.drift import drift_json, drift_markdown, render_drift  # noqa: PLC0415  not for --help
+
+    if form == "json":
+        return drift_json(found, target)
+    if form == "markdown":
+        return drift_markdown(found, target)
+    return render_drift(found, target, color=color(), width=width())
 
 
-async def _drift(config: "Loaded", gateway: str | None) -> "Plan":
+async def _drift(config: "Loaded", gateway: str | None) -> tuple["Drift", "Target"]:
     from reconciler.pipeline import drift, opened  # noqa: PLC0415  not needed for --help
 
     async with opened(config, gateway) as session:
-        return await drift(session)
+        return await drift(session), session.target
+
+
+async def _watch(
+    config: Path,
+    environment: str | None,
+    gateway: str | None,
+    form: str,
+    interval: float,
+    port: int | None,
+    host: str,
+    webhook: str | None,
+) -> None:
+    from reconciler.core.plan import Target  # noqa: PLC0415  not needed for --help
+    from reconciler.render.drift import drift_data  # noqa: PLC0415  as above
+    from reconciler.render.findings import render_findings  # noqa: PLC0415  as above
+    from reconciler.watching import Metrics, Watch, watch  # noqa: PLC0415  as above
+
+    seen = [Target("", "", "")]
+
+    async def look() -> "Drift":
+        found, seen[0] = await _drift(loaded(config, environment), gateway)
+        return found
+
+    metrics, stop = Metrics(), asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    ended = metrics.serve(port, host) if port else None
+    if port:
+        note(f"metrics on http://{host}:{port}/metrics")
+    plan = Watch(
+        look=look,
+        data=lambda found: drift_data(found, seen[0]),
+        told=lambda found: say(_rendered(found, seen[0], form)),
+        failed=lambda problem: note(render_findings(problem.findings)),
+        interval=interval,
+        webhook=webhook,
+    )
+    try:
+        await watch(plan, metrics, stop)
+    finally:
+        if ended:
+            ended()

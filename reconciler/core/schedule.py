@@ -16,7 +16,7 @@ from enum import StrEnum
 from reconciler.core.access import Access, access
 from reconciler.core.changes import Action, Change, Step
 from reconciler.core.diff import without_credits
-from reconciler.core.kinds import AccessGroup, Resource, Status, Team, links
+from reconciler.core.kinds import AccessGroup, Resource, Status, Team, gateway_fields, links
 from reconciler.core.refs import Ref
 from reconciler.core.replacements import Cut, replacements, spills
 from reconciler.core.state import State, references
@@ -106,7 +106,12 @@ def _updates(ref: Ref, before: Resource, after: Resource, order: Order) -> list[
     if between is None:
         return _updates(ref, before, after, Order.GRANT_FIRST)
     pairs = ((first, before, between), (second, between, after))
-    return [Step(ref, action, old, new) for action, old, new in pairs if old != new]
+    return [Step(ref, action, old, new) for action, old, new in pairs if _sends(old, new)]
+
+
+def _sends(old: Resource, new: Resource) -> bool:
+    """Whether the two differ in something that a gateway holds: a git-only field needs no request."""
+    return any(getattr(old, name) != getattr(new, name) for name in gateway_fields(type(new)))
 
 
 def expanded(before: Resource, after: Resource) -> Resource:

@@ -143,10 +143,18 @@ class TeamUpdate(Body):
 
 class CreditsAdd(Body):
     team_id: Id
-    amount: Annotated[int, Field(ge=1, le=MAX_CREDITS)]
+    amount: Annotated[
+        int, Field(ge=-MAX_CREDITS, le=MAX_CREDITS, description="Negative takes back; that needs an operation_id.")
+    ]
     description: Text | None = None
     reason: Annotated[Text | None, Field(description="The same as description.")] = None
     operation_id: Annotated[
         Annotated[str, StringConstraints(min_length=1, max_length=500)] | None,
         Field(description="Makes the grant safe to repeat: it takes effect once ever."),
     ] = None
+
+    @model_validator(mode="after")
+    def _meant(self) -> Self:
+        if self.amount == 0 or (self.amount < 0 and self.operation_id is None):
+            raise ValueError("amount: must be at least 1 (an operation_id allows a negative one)")
+        return self

@@ -94,6 +94,8 @@ def _again(known: sqlite3.Row, body: CreditsAdd) -> dict[str, Any]:
 def _within_bounds(allocated: int) -> int:
     if allocated > MAX_CREDITS:
         raise HTTPException(422, f"amount: credits_allocated would be more than {MAX_CREDITS}")
+    if allocated < 0:
+        raise HTTPException(422, "amount: credits_allocated would be less than 0")
     return allocated
 
 

@@ -9,7 +9,7 @@ from reconciler.core.changes import CreditGrant, Step
 from reconciler.core.kinds import ModelAlias, Resource, Status, Team
 from reconciler.core.refs import Ref
 from reconciler.core.support import Support
-from reconciler.gateways.base import GatewayError, Receipt
+from reconciler.gateways.base import Receipt
 from reconciler.gateways.endpoints import Body, Endpoint, Request, Wire, echoed, names, never, optional, plain
 from reconciler.gateways.http import Http
 from reconciler.gateways.rest import Dialect
@@ -110,10 +110,7 @@ ENDPOINTS: Mapping[str, Endpoint] = {each.kind: each for each in (ORGANIZATIONS,
 
 
 async def grant(http: Http, step: Step) -> Receipt:
-    """Adds the credits; the gateway keeps the operation id and answers a repetition without adding again.
-
-    The documented call only ever adds. A gateway that refuses to take credits back by it gets the new sum instead.
-    """
+    """Adds the credits (negative: takes them back); the gateway keeps the operation id and never adds it twice."""
     credit = _credit(step)
     body = {
         "team_id": step.ref.name,
@@ -121,35 +118,16 @@ async def grant(http: Http, step: Step) -> Receipt:
         "description": credit.reason,
         "operation_id": credit.operation_id,
     }
-    try:
-        await http.send("POST", "/api/credits/add", body, repeatable=True)
-    except GatewayError as error:
-        if credit.amount > 0 or error.status != UNPROCESSABLE:
-            raise
-        await _take_back(http, step, credit.amount)
+    await http.send("POST", "/api/credits/add", body, repeatable=True)
     return Receipt()
 
 
-async def _take_back(http: Http, step: Step, amount: int) -> None:
-    """Writes the lower sum, unless it is already there."""
-    now, planned = await _allocated(http, step), _planned(step)
-    if now == planned + amount:
-        return
-    if now + amount < 0:
-        raise GatewayError(f"{step.ref} has {now:,} credits allocated: {-amount:,} cannot be taken back")
-    await http.send("PUT", TEAMS.item(step.ref.name), {"credits_allocated": now + amount}, repeatable=True)
-
-
 async def granted(http: Http, step: Step) -> bool | None:
-    """Whether the operation id is among the team's transactions; a written sum can only be compared."""
+    """Whether the operation id is among the team's transactions."""
     credit = _credit(step)
     query = {"team_id": step.ref.name, "operation_id": str(credit.operation_id)}
     answer = await http.get("/api/credits/transactions", params=query)
-    found = any(each.get("operation_id") == credit.operation_id for each in answer["transactions"])
-    if found or credit.amount > 0:
-        return found
-    now, planned = await _allocated(http, step), _planned(step)
-    return {planned: False, planned + credit.amount: True}.get(now)
+    return any(each.get("operation_id") == credit.operation_id for each in answer["transactions"])
 
 
 async def _allocated(http: Http, step: Step) -> int:

@@ -1,0 +1,107 @@
+"""drift: what changed on which side since the last apply, by the ledger.
+
+applied   what we last applied         (the ledger)
+live      what the gateway says now    live differs from applied: somebody changed the gateway
+desired   what git declares now        desired differs from applied: git moved on, `plan` shows it
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from reconciler.core.changes import Change
+from reconciler.core.diff import Known, diff
+from reconciler.core.inventory import Inventory, resource_of
+from reconciler.core.kinds import Resource, gateway_fields
+from reconciler.core.refs import Ref
+from reconciler.core.state import State
+from reconciler.core.support import Support
+
+
+class Side(StrEnum):
+    """Who moved: only the gateway, or git as well (then the two may contradict each other)."""
+
+    LIVE = "live"
+    BOTH = "both"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldDrift:
+    """One field from three sides. `agrees`: git wants by now what the gateway has."""
+
+    name: str
+    applied: Any
+    live: Any
+    desired: Any
+    side: Side
+    agrees: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectDrift:
+    """An object of ours that is not as we left it. `missing`: it is gone from the gateway.
+
+    `who` and `when` are what the gateway tells of its last change, where it does.
+    """
+
+    ref: Ref
+    fields: tuple[FieldDrift, ...]
+    missing: bool = False
+    who: str | None = None
+    when: str | None = None
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Drift of the whole gateway. `heal` are the changes that restore what was applied; `ahead` is what git adds."""
+
+    objects: tuple[ObjectDrift, ...]
+    heal: tuple[Change, ...]
+    ahead: tuple[Ref, ...]
+    unchanged: int
+    foreign: int
+
+
+def drift(
+    desired: State, live: State, known: Known, support: Support, runtime: Mapping[Ref, Mapping[str, Any]]
+) -> Drift:
+    """How live differs from what was last applied. What is not ours is no drift."""
+    applied = State({ref: resource_of(ref, record) for ref, record in known.inventory.items()})
+    found = diff(applied, live, known, support, prune="never")
+    heal = tuple(change for change in found.changes if change.fields or change.before is None)
+    return Drift(
+        objects=tuple(_object(change, applied, desired, support, runtime.get(change.ref, {})) for change in heal),
+        heal=heal,
+        ahead=tuple(_ahead(applied, desired, known.inventory)),
+        unchanged=len(applied) - len(heal),
+        foreign=sum(1 for ref in live if ref not in known.inventory),
+    )
+
+
+def _object(change: Change, applied: State, desired: State, support: Support, facts: Mapping[str, Any]) -> ObjectDrift:
+    who, when = (str(facts[name]) if facts.get(name) else None for name in ("updated_by", "updated_at"))
+    ours, wish = applied[change.ref], desired.get(change.ref)
+    wanted = support.normalise(change.ref, wish) if wish is not None else None
+    fields = tuple(
+        _field(each.name, each.after, each.before, wanted, getattr(support.normalise(change.ref, ours), each.name))
+        for each in change.fields
+    )
+    return ObjectDrift(change.ref, fields, missing=change.before is None, who=who, when=when)
+
+
+def _field(name: str, applied: Any, live: Any, wanted: Resource | None, recorded: Any) -> FieldDrift:
+    desired = getattr(wanted, name) if wanted is not None else None
+    moved = wanted is None or desired != recorded
+    return FieldDrift(name, applied, live, desired, Side.BOTH if moved else Side.LIVE, agrees=desired == live)
+
+
+def _ahead(applied: State, desired: State, inventory: Inventory) -> Iterator[Ref]:
+    """Refs that git changed since the last apply: new, gone, or with another value in a field gateways store."""
+    for ref in sorted(applied.resources.keys() | desired.resources.keys()):
+        before, after = applied.get(ref), desired.get(ref)
+        if before is None or after is None:
+            if ref in inventory or after is not None:
+                yield ref
+        elif any(getattr(before, name) != getattr(after, name) for name in gateway_fields(type(after))):
+            yield ref

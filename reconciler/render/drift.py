@@ -1,0 +1,127 @@
+"""Drift as text, JSON and markdown."""
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from reconciler.core.drift import Drift, FieldDrift, ObjectDrift, Side
+from reconciler.core.plan import Target
+from reconciler.render.layout import column, printed, rows, text
+from reconciler.render.words import count, plain, safe, shown
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+WIDTH = 100
+VERSION = 1
+MOST_ROWS = 200
+
+
+def render_drift(found: Drift, target: Target, *, color: bool = False, width: int | None = None) -> str:
+    """Each drifted object with what was applied, what is live, and what git wants where that is a third thing."""
+    head = [text((f"Drift of {safe(target.name)}", "title"), f"  {safe(target.identity)}"), _counts(found)]
+    blocks = [text()] if found.objects else []
+    labels = [text("  ", (_mark(each), _tone(each)), f" {safe(str(each.ref))}") for each in found.objects]
+    start = column(labels)
+    for each, label in zip(found.objects, labels, strict=True):
+        blocks += rows(label, list(_facts(each)), column=start, width=width or WIDTH)
+    return printed([*head, *blocks, text(), *_foot(found)], color=color)
+
+
+def _counts(found: Drift) -> "Text":
+    if not found.objects:
+        return text(f"No drift: {count(found.unchanged, 'object')} as last applied, {found.foreign:,} foreign")
+    said = f"{count(len(found.objects), 'object')} changed on the gateway"
+    return text((said, "~"), f", {found.unchanged:,} as last applied, {found.foreign:,} foreign")
+
+
+def _mark(each: ObjectDrift) -> str:
+    return "-" if each.missing else "~"
+
+
+def _tone(each: ObjectDrift) -> str:
+    return "-" if each.missing else "~"
+
+
+def _facts(each: ObjectDrift) -> Iterator["Text"]:
+    if each.missing:
+        yield text("is gone from the gateway")
+    for field in each.fields:
+        yield text(f"{field.name}  ", *_difference(field))
+    if each.who or each.when:
+        yield text((f"last changed {_by(each)}", "dim"))
+
+
+def _by(each: ObjectDrift) -> str:
+    return " ".join(safe(part) for part in (f"by {each.who}" if each.who else "", each.when or "") if part)
+
+
+def _difference(field: FieldDrift) -> list[tuple[str, str]]:
+    if isinstance(field.live, frozenset) and isinstance(field.applied, frozenset):
+        added = [(f"+ {safe(name)} ", "+") for name in sorted(field.live - field.applied)]
+        gone = [(f"- {safe(name)} ", "-") for name in sorted(field.applied - field.live)]
+        parts = [*added, *gone, ("(live)", "dim")]
+    else:
+        parts = [(f"applied {shown(field.applied)}, live {shown(field.live)}", "")]
+    if field.side is Side.BOTH:
+        parts.append(("; git wants what is live" if field.agrees else f"; git wants {shown(field.desired)}", "dim"))
+    return parts
+
+
+def _foot(found: Drift) -> Iterator["Text"]:
+    if found.ahead:
+        yield text(f"Git moved on for {count(len(found.ahead), 'object')} since the last apply: reconciler plan")
+    if found.objects:
+        yield text("Heal it: ", ("reconciler apply", "title"), "   Keep it: ", ("reconciler drift --adopt", "title"))
+
+
+def drift_json(found: Drift, target: Target) -> str:
+    """Drift for programs: `version`, the gateway, the objects with their fields from three sides."""
+    return json.dumps(drift_data(found, target), indent=2) + "\n"
+
+
+def drift_data(found: Drift, target: Target) -> dict[str, Any]:
+    return {
+        "version": VERSION,
+        "gateway": {"name": target.name, "identity": target.identity, "backend": target.backend},
+        "objects": [_object(each) for each in found.objects],
+        "ahead": [str(ref) for ref in found.ahead],
+        "unchanged": found.unchanged,
+        "foreign": found.foreign,
+    }
+
+
+def _object(each: ObjectDrift) -> dict[str, Any]:
+    fields = [
+        {
+            "name": field.name,
+            "applied": plain(field.applied),
+            "live": plain(field.live),
+            "desired": plain(field.desired),
+            "side": field.side.value,
+            "agrees": field.agrees,
+        }
+        for field in each.fields
+    ]
+    return {"ref": str(each.ref), "missing": each.missing, "who": each.who, "when": each.when, "fields": fields}
+
+
+def drift_markdown(found: Drift, target: Target) -> str:
+    """Drift for an issue: the counts, then a table of at most 200 rows."""
+    lines = [f"### Drift of `{_cell(target.name)}`", "", str(_counts(found).plain), ""]
+    table = [
+        f"| `{_cell(str(each.ref))}` | {field.name} | {_cell(shown(field.applied))} | {_cell(shown(field.live))} |"
+        for each in found.objects
+        for field in each.fields
+    ]
+    table += [f"| `{_cell(str(each.ref))}` | | exists | gone |" for each in found.objects if each.missing]
+    if table:
+        lines += ["| object | field | applied | live |", "|---|---|---|---|", *table[:MOST_ROWS], ""]
+    if len(table) > MOST_ROWS:
+        lines += [f"and {len(table) - MOST_ROWS:,} more rows", ""]
+    return "\n".join(lines)
+
+
+def _cell(value: str) -> str:
+    inert = safe(value).replace("&", "&amp;").replace("<", "&lt;").replace("`", "'").replace("|", "\\|")
+    return inert.replace("@", "@\u200b")
