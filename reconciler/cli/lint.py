@@ -1,18 +1,13 @@
 """`reconciler lint`: what is allowed but unwise."""
 
-import json
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from reconciler.cli.failures import DONE, EXPECTED
 from reconciler.cli.options import as_of_option, loaded, world
-from reconciler.cli.output import color, say
-
-if TYPE_CHECKING:
-    from reconciler.core.findings import Finding
+from reconciler.cli.output import findings_as, say
 
 EPILOG = """\b
 Examples:
@@ -29,7 +24,7 @@ Settings change levels (error, warning, info, off):
 @as_of_option
 @click.option("--explain", "code", metavar="CODE", help="Say what a rule finds, and why that is unwise.")
 @click.option("--rules", is_flag=True, help="List all rules.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--format", "form", type=click.Choice(["text", "sarif", "json"]), default="text", show_default=True)
 def command(
     config: Path,
     environment: str | None,
@@ -46,10 +41,9 @@ def command(
         return _rules()
     from reconciler.core.findings import errors  # noqa: PLC0415  not needed for --help
     from reconciler.questions import linted  # noqa: PLC0415  as above
-    from reconciler.render.findings import render_findings  # noqa: PLC0415  as above
 
     found = linted(loaded(config, environment, as_of), gateway)
-    say(_json(found) if form == "json" else render_findings(found, color=color()))
+    say(findings_as(form, found, config))
     return EXPECTED if errors(found) else DONE
 
 
@@ -72,9 +66,3 @@ def _rules() -> int:
     for rule in RULES:
         say(f"{rule.code:<28} {rule.level.value:<8} {rule.summary}")
     return DONE
-
-
-def _json(found: "tuple[Finding, ...]") -> str:
-    from reconciler.render.explain import data  # noqa: PLC0415  not needed for --help
-
-    return json.dumps([data(finding) for finding in found], indent=2)

@@ -1,11 +1,17 @@
 """What goes to the terminal: colour where one is, plain text where none is."""
 
+import json
 import os
 import shutil
 import sys
-from typing import TextIO
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
 import click
+
+if TYPE_CHECKING:
+    from reconciler.core.findings import Finding
 
 
 def color(stream: TextIO | None = None) -> bool:
@@ -28,3 +34,27 @@ def say(text: str) -> None:
 def note(text: str) -> None:
     """To standard error: what goes on meanwhile."""
     click.echo(text.rstrip("\n"), err=True, color=color(sys.stderr))
+
+
+def findings_as(form: str, findings: "Iterable[Finding]", config: Path) -> str:
+    """Findings as text, json or sarif; `config` is the directory that those without a place are about."""
+    if form == "sarif":
+        return sarif(findings, config)
+    if form == "json":
+        from reconciler.render.explain import data  # noqa: PLC0415  a format is loaded when it is asked for
+
+        return json.dumps([data(finding) for finding in findings], indent=2)
+    from reconciler.render.findings import render_findings  # noqa: PLC0415  as above
+
+    return render_findings(findings, color=color())
+
+
+def sarif(findings: "Iterable[Finding]", config: Path) -> str:
+    """As SARIF, with the reasons and hints of the lint rules among them."""
+    from reconciler import __version__  # noqa: PLC0415  as above
+    from reconciler.core.lint import RULES  # noqa: PLC0415  as above
+    from reconciler.files.discovery import shown  # noqa: PLC0415  as above
+    from reconciler.render.sarif import render_sarif  # noqa: PLC0415  as above
+
+    anchor = shown(config / "reconciler.yaml")
+    return render_sarif(findings, tool_version=__version__, rules=RULES, anchor=anchor)

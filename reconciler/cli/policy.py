@@ -34,7 +34,7 @@ def command() -> None:
 @click.argument("directory", required=False, type=click.Path(path_type=Path, file_okay=False, exists=True))
 @world
 @as_of_option
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--format", "form", type=click.Choice(["text", "junit", "json"]), default="text", show_default=True)
 def test(
     directory: Path | None,
     config: Path,
@@ -54,7 +54,7 @@ def test(
     if findings:
         raise ReconcilerError(*findings)
     results = [run_case(found.case, asked, found.manifest, found.origin) for found in cases]
-    say(_json(results) if form == "json" else _text(results))
+    say(FORMATS[form](results))
     return DONE if all(result.passed for result in results) else EXPECTED
 
 
@@ -83,3 +83,12 @@ def _json(results: "list[CaseResult]") -> str:
     from reconciler.render.explain import data  # noqa: PLC0415  not needed for --help
 
     return json.dumps([{**data(result), "passed": result.passed} for result in results], indent=2)
+
+
+def _junit(results: "list[CaseResult]") -> str:
+    from reconciler.render.junit import render_junit  # noqa: PLC0415  not needed for --help
+
+    return render_junit(results)
+
+
+FORMATS = {"text": _text, "junit": _junit, "json": _json}

@@ -6,19 +6,18 @@ import click
 
 from reconciler.cli.failures import DONE, EXPECTED
 from reconciler.cli.options import config_option, environment_option, loaded
-from reconciler.cli.output import color, say
+from reconciler.cli.output import findings_as, say
 
 
 @click.command()
 @config_option
 @environment_option
-def command(config: Path, environment: str | None) -> int:
+@click.option("--format", "form", type=click.Choice(["text", "sarif", "json"]), default="text", show_default=True)
+def command(config: Path, environment: str | None, form: str) -> int:
     """Check settings and manifests; needs no gateway and changes nothing.
 
     All findings of one run: file:line:column, a code, and a hint.
     """
-    from reconciler.render.findings import render_findings  # noqa: PLC0415  not needed for --help
-
     found = loaded(config, environment)
-    say(render_findings(found.findings, color=color()))
+    say(findings_as(form, found.findings, config))
     return DONE if found.valid else EXPECTED
