@@ -4,7 +4,7 @@ from typing import Any
 
 from reconciler.core.changes import Action, CreditGrant, Step
 from reconciler.core.credits import ALLOCATION
-from reconciler.core.kinds import AccessGroup, ModelAlias, Organization, Resource, Status, Team
+from reconciler.core.kinds import AccessGroup, Deployment, ModelAlias, Organization, Resource, Status, Team
 from reconciler.core.refs import Ref
 from reconciler.gateways.base import Gateway
 
@@ -18,6 +18,10 @@ OTHER: dict[str, dict[str, Any]] = {
         "pricing_input": 2.1234567,
         "pricing_output": 0.5,
         "litellm_params": {"mock_response": "hello"},
+        "deployments": (
+            Deployment(litellm_model="openai/gpt-4o", rpm=5, api_key="os.environ/ONE", litellm_params={"timeout": 30}),
+            Deployment(litellm_model="azure/gpt-4o", api_base="https://x.example", base_model="azure/gpt-4o"),
+        ),
     },
     "access_group": {
         "description": "another description",
@@ -34,6 +38,8 @@ OTHER: dict[str, dict[str, Any]] = {
         "credits_per_dollar": 12.345,
         "tokens_per_credit": 500,
         "metadata": {"owner": "ops"},
+        "models": frozenset({"gpt-4o", "openai/*"}),
+        "model_aliases": {"fast": "gpt-4o"},
         "tpm_limit": 1000,
         "rpm_limit": 10,
         "max_budget_usd": 12.5,
@@ -67,6 +73,12 @@ def other(prefix: str, ref: Ref, name: str) -> Any:
         "{org}": f"{prefix}-org-2",
     }
     return named.get(value, value) if isinstance(value, str) else value
+
+
+def together(gateway: Gateway, name: str) -> dict[str, Any]:
+    """LiteLLM Proxy has one budget, meant in USD or in credits."""
+    usd = gateway.support.backend == "litellm" and name == "max_budget_usd"
+    return {"credits_allocated": None, "usd_per_credit": None} if usd else {}
 
 
 def creation(gateway: Gateway, ref: Ref, resource: Resource) -> Step:

@@ -18,6 +18,7 @@ from reconciler.gateways.base import Gateway
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "doubles"))
 
+from litellm_proxy import litellm_proxy
 from saas_litellm import saas_double
 from served import served_embedded
 
@@ -31,13 +32,18 @@ def new_prefix() -> str:
 
 @dataclass
 class World:
-    """A gateway to test. `fail(method, path_regex, mode)` breaks the next such request, where the world can."""
+    """A gateway to test. `fail(method, path_regex, mode)` breaks the next such request, where the world can.
+
+    `without`: kinds that it does not have. `team_keys`: whether a new team comes with a virtual key.
+    """
 
     settings: GatewaySettings
     directory: Path
     environ: dict[str, str] = field(default_factory=dict)
     server: Any = None
     prefix: str = field(default_factory=new_prefix)
+    without: frozenset[str] = frozenset()
+    team_keys: bool = True
 
     def run(self, work: Callable[[Gateway], Awaitable[T]], *, read_only: bool = False) -> T:
         async def connected() -> T:
@@ -79,9 +85,19 @@ def _embedded_http(stack: ExitStack, directory: Path) -> World:
     return World(settings, directory, {KEY: server.admin_key}, server)
 
 
+def _litellm(stack: ExitStack, directory: Path) -> World:
+    proxy = stack.enter_context(litellm_proxy())
+    settings = GatewaySettings(
+        backend="litellm", url=proxy.url, admin_key_env=KEY, timeout_seconds=60, usd_per_credit=0.1
+    )
+    without = frozenset({"organization"})
+    return World(settings, directory, {KEY: proxy.admin_key}, proxy, without=without, team_keys=False)
+
+
 WORLDS: dict[str, Callable[[ExitStack, Path], World]] = {
     "embedded": _embedded,
     "embedded-http": _embedded_http,
+    "litellm": _litellm,
     "saas-double": _saas_double,
     "saas-real": _saas_real,
 }
@@ -101,12 +117,16 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str]
         yield world_of
 
 
-@pytest.fixture(params=sorted(WORLDS))
+MARKED = {"litellm": pytest.mark.litellm}
+LITELLM = pytest.param("litellm", marks=pytest.mark.litellm)
+
+
+@pytest.fixture(params=[pytest.param(name, marks=MARKED.get(name, ())) for name in sorted(WORLDS)])
 def world(request: pytest.FixtureRequest, running: Callable[[str], World]) -> World:
     return running(request.param)
 
 
-@pytest.fixture(params=[name for name in sorted(WORLDS) if name not in {"embedded", "saas-real"}])
+@pytest.fixture(params=[name for name in sorted(WORLDS) if name not in {"embedded", "saas-real", "litellm"}])
 def faulty_world(request: pytest.FixtureRequest, running: Callable[[str], World]) -> Iterator[World]:
     """A world over a real socket whose requests can be broken."""
     found = running(request.param)
@@ -119,3 +139,11 @@ def double_world(tmp_path: Path) -> Iterator[World]:
     """A double of its own."""
     with ExitStack() as stack:
         yield _saas_double(stack, tmp_path)
+
+
+@pytest.fixture(params=[LITELLM])
+def litellm_world(request: pytest.FixtureRequest, running: Callable[[str], World]) -> Iterator[World]:
+    """A real LiteLLM Proxy, whose requests can be broken."""
+    found = running(request.param)
+    yield found
+    found.server.heal()

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from company import build, change, company, creation, deletion, granting, other, readable
+from company import build, change, company, creation, deletion, granting, other, readable, together
 
 from reconciler.core.changes import Action, Step
 from reconciler.core.kinds import Status
@@ -15,7 +15,8 @@ from reconciler.gateways.http import WriteRefusedError
 
 @pytest.fixture
 def resources(world):
-    return company(world.prefix)
+    found = company(world.prefix).items()
+    return {ref: resource for ref, resource in found if ref.kind not in world.without}
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def test_what_is_created_is_read_back_as_normalised(world, resources):
             step = creation(gateway, ref, resource)
             assert await gateway.landed(step) is Landed.ABSENT
             receipt = await gateway.perform(step)
-            assert (receipt.secret is not None) == (ref.kind == "team")
+            assert (receipt.secret is not None) == (ref.kind == "team" and world.team_keys)
             assert "sk-" not in repr(receipt)
             assert await gateway.landed(step) is Landed.APPLIED
         live = await gateway.read()
@@ -58,6 +59,8 @@ def test_normalise_is_idempotent_and_keeps_what_was_declared(world, resources):
 
 @pytest.mark.parametrize("kind", ["organization", "model_alias", "access_group", "team"])
 def test_every_updatable_field_changes_and_alone(world, built, kind):
+    if kind in world.without:
+        pytest.skip(f"this gateway has no {kind}s")
     ref, resource = only(built, kind)
 
     async def work(gateway: Gateway) -> None:
@@ -68,7 +71,7 @@ def test_every_updatable_field_changes_and_alone(world, built, kind):
                 .state[ref]
                 .model_copy(update={hidden: getattr(resource, hidden) for hidden in support.stored - support.readable})
             )
-            step = change(gateway, ref, before, **{name: other(world.prefix, ref, name)})
+            step = change(gateway, ref, before, **{name: other(world.prefix, ref, name), **together(gateway, name)})
             assert getattr(step.before, name) != getattr(step.after, name), name
             assert await gateway.landed(step) is Landed.ABSENT, name
             await gateway.perform(step)
