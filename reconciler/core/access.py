@@ -6,15 +6,14 @@ The rules of a gateway (`AccessRules`) say what the sources are and what they co
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Protocol
+from functools import cached_property, lru_cache
+from typing import NamedTuple, Protocol
 
 from reconciler.core.kinds import AccessGroup, ModelAlias, Status, Team
 from reconciler.core.state import State
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Source:
+class Source(NamedTuple):
     """Where access comes from: `group` with its name, or `direct` with the entries of the team's own list."""
 
     kind: str
@@ -46,6 +45,12 @@ class AccessRules(Protocol):
         ...
 
 
+@lru_cache(maxsize=2**17)
+def group_sources(groups: frozenset[str]) -> tuple[Source, ...]:
+    """One source for each group, sorted; the same tuple for the same groups, because thousands of teams share them."""
+    return tuple(Source("group", group) for group in sorted(groups))
+
+
 @dataclass(frozen=True, slots=True)
 class GroupRules:
     """SaaS LiteLLM and the embedded gateway: team -> access groups -> active aliases.
@@ -59,7 +64,7 @@ class GroupRules:
     def sources(self, team: Team) -> tuple[Source, ...]:
         if team.status is not Status.ACTIVE:
             return ()
-        return tuple(Source("group", group) for group in sorted(team.access_groups))
+        return group_sources(team.access_groups)
 
     def covers(self, state: State) -> Covers:
         active = frozenset(name for name, alias in state.of(ModelAlias).items() if alias.status is Status.ACTIVE)

@@ -111,7 +111,7 @@ def _updates(ref: Ref, before: Resource, after: Resource, order: Order) -> list[
 
 def _sends(old: Resource, new: Resource) -> bool:
     """Whether the two differ in something that a gateway holds: a git-only field needs no request."""
-    return any(getattr(old, name) != getattr(new, name) for name in gateway_fields(type(new)))
+    return old is not new and any(getattr(old, name) != getattr(new, name) for name in gateway_fields(type(new)))
 
 
 def expanded(before: Resource, after: Resource) -> Resource:
