@@ -1,11 +1,12 @@
 """What load asks of policies, and by which rules of access, before any gateway is known."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from reconciler.core.access import AccessRules
 from reconciler.core.findings import Finding, Origin, error
 from reconciler.core.kinds import Policy
+from reconciler.core.litellm_rules import LiteLLMRules
 from reconciler.core.policies import violations
 from reconciler.core.prices import PriceMap
 from reconciler.core.refs import Ref
@@ -15,7 +16,8 @@ from reconciler.core.settings import GatewaySettings
 from reconciler.files.expressions import expression_origin
 from reconciler.files.manifests import Manifests, locate
 
-RULES_BY_BACKEND: dict[str, AccessRules] = {"embedded": GROUPS, "saas-litellm": GROUPS}
+# LiteLLM's own rules also know its legacy groups and router aliases; only a connection tells those.
+RULES_BY_BACKEND: Mapping[str, AccessRules] = {"embedded": GROUPS, "saas-litellm": GROUPS, "litellm": LiteLLMRules()}
 
 
 def rules_of(settings: GatewaySettings | None) -> AccessRules:

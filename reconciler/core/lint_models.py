@@ -40,7 +40,7 @@ def unused_alias(world: Linted) -> Iterator[Hit]:
     held = frozenset(chain.from_iterable(group.model_aliases for group in world.groups.values()))
     teams = chain.from_iterable(team.models for team in world.teams.values())
     keys = chain.from_iterable(key.models for key in world.desired.state.of(Key).values())
-    used = held.union(teams, keys)
+    used = held.union(teams, keys, *set(world.access.teams.values()))
     for name in world.active - used:
         sunset = world.aliases[name].sunset
         if sunset is None or instant(sunset) > world.now:

@@ -34,7 +34,7 @@ class Link:
 
 
 Route = tuple[Link, ...]
-GROUPS: AccessRules = GroupRules()  # type: ignore[assignment]  # frozen, so `name` cannot be set
+GROUPS: AccessRules = GroupRules()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,18 +97,27 @@ def _located(asked: Asked, world: World, link: Link) -> Link:
 
 def _through(asked: Asked, world: World, team: str, source: Source, model: str) -> Iterator[Route]:
     head = Link(f"team {team}", Ref(Team.kind, team))
-    targets = _behind(world.state, model)
+    targets = tuple(_behind(world.state, model))
     if source.kind != "group":
-        yield (head, _direct(team, source, model), *targets)
+        yield from ((head, link, *targets) for link in _direct(world, team, source, model))
         return
     for start in starts(asked, world, team, source.name):
         yield (head, *start, _member(asked, world, source.name, model), *targets)
 
 
-def _direct(team: str, source: Source, model: str) -> Link:
-    entry = model if model in source.entries else ", ".join(sorted(source.entries)) or "an empty list is everything"
-    path: Path = ("models", model) if model in source.entries else ("models",)
-    return Link(f"models: {entry}", Ref(Team.kind, team), path)
+def _direct(world: World, team: str, source: Source, model: str) -> Iterator[Link]:
+    """The entries of the team's own list that suffice on their own, or else the list as a whole."""
+    ref = Ref(Team.kind, team)
+    aliases = world.state.of(Team)[team].model_aliases or {}
+    single = {entry: Source(source.kind, source.name, frozenset({entry})) for entry in sorted(source.entries)}
+    alone = [entry for entry, part in single.items() if model in world.access.covers(part)]
+    for entry in alone:
+        if entry in aliases:
+            yield Link(f"model_aliases: {entry} -> {aliases[entry]}", ref, ("model_aliases", entry))
+        else:
+            yield Link(f"models: {entry}", ref, ("models", entry))
+    if not alone:
+        yield Link(f"models: {', '.join(sorted(source.entries)) or 'an empty list is everything'}", ref, ("models",))
 
 
 def _behind(state: State, model: str) -> Iterator[Link]:
@@ -162,7 +171,10 @@ def _member(asked: Asked, world: World, group: str, model: str) -> Link:
     written = asked.written.of(AccessGroup).get(group) if world.name == "config" else None
     if written is not None and model not in written.model_aliases and written.select is not None:
         return Link(f"alias {model} (selected: {said(written.select)})", ref, ("select",))
-    return Link(f"alias {model}", ref, ("model_aliases", model))
+    there = world.state.of(AccessGroup).get(group)
+    wild = [] if there is None or model in there.model_aliases else sorted(n for n in there.model_aliases if "*" in n)
+    by = f" (by {', '.join(wild)})" if wild else ""
+    return Link(f"alias {model}{by}", ref, ("model_aliases", wild[0] if wild else model))
 
 
 def said(select: Select) -> str:

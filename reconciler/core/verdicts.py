@@ -174,7 +174,10 @@ def _alias(asked: Asked, world: World, model: str, alias: ModelAlias) -> Iterato
 def _credits(asked: Asked, world: World, name: str, team: Team) -> Check:
     ref, path = Ref(Team.kind, name), ("credits_allocated",)
     in_config = world.name == "config"
-    remaining = None if in_config else asked.runtime.get(ref, {}).get("credits_remaining")
+    runtime = {} if in_config else asked.runtime.get(ref, {})
+    if runtime.get("max_budget") is not None:
+        return _budget(asked, ref, float(runtime.get("spend") or 0), float(runtime["max_budget"]))
+    remaining = runtime.get("credits_remaining")
     if remaining is None:
         amount = "none declared" if team.credits_allocated is None else f"{team.credits_allocated:,} allocated"
         passed = Passed.NOTE if in_config else Passed.UNKNOWN
@@ -187,6 +190,22 @@ def _credits(asked: Asked, world: World, name: str, team: Team) -> Check:
     passed = Passed.NO if asked.facts.credits else Passed.UNKNOWN
     hint = "raise credits_allocated, or add a top_ups entry"
     return _check(asked, in_config, "credits", passed, f"{remaining:,} credits left", ref, path, hint)
+
+
+def _budget(asked: Asked, ref: Ref, spend: float, budget: float) -> Check:
+    """LiteLLM Proxy: a team whose spend has reached its max_budget is refused (contracts/litellm-proxy.md)."""
+    fact = f"${spend:,.2f} of ${budget:,.2f} spent"
+    if spend < budget:
+        return _check(asked, in_config=False, name="credits", passed=Passed.YES, fact=fact, ref=ref)
+    return _check(
+        asked,
+        in_config=False,
+        name="credits",
+        passed=Passed.NO,
+        fact=fact,
+        ref=ref,
+        hint="raise max_budget_usd, or wait for its reset",
+    )
 
 
 def _provider(asked: Asked, in_config: bool, model: str, alias: ModelAlias) -> Check:

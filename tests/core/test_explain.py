@@ -12,6 +12,7 @@ from reconciler.core.access import access
 from reconciler.core.explain import explain, overview
 from reconciler.core.inventory import Record, record_of
 from reconciler.core.kinds import Status
+from reconciler.core.litellm_rules import LiteLLMRules
 from reconciler.core.refs import Ref
 from reconciler.core.resolve import resolve
 from reconciler.core.routes import GROUPS, Facts
@@ -239,6 +240,35 @@ def test_another_day_is_another_answer():
         True,
         False,
     ]
+
+
+PROXY = {
+    "model_aliases": {name: {"litellm_model": name} for name in ("openai/gpt-4", "openai/gpt-5", "fast")},
+    "access_groups": {"g": {"model_aliases": ["openai/*"]}},
+    "teams": {"t": {"models": ["openai/gpt-4"], "access_groups": ["g"], "model_aliases": {"fast": "openai/gpt-4"}}},
+}
+
+
+@pytest.mark.parametrize(
+    ("model", "routes"),
+    [
+        ("openai/gpt-4", [["models: openai/gpt-4"], ["access group g", "alias openai/gpt-4 (by openai/*)"]]),
+        ("openai/gpt-5", [["access group g", "alias openai/gpt-5 (by openai/*)"]]),
+        ("fast", [["model_aliases: fast -> openai/gpt-4"]]),
+    ],
+)
+def test_litellm_has_lists_wildcards_and_aliases_of_teams(model, routes):
+    question = asked(**PROXY, rules=LiteLLMRules())
+    found = explain(question, "t", model)
+    assert found.config.allowed
+    assert [route[1:-1] for route in texts(found.config)] == routes
+
+
+def test_a_spent_budget_refuses():
+    runtime = {Ref("team", "t"): {"spend": 5.0, "max_budget": 5.0}}
+    found = explain(asked(**PROXY, rules=LiteLLMRules(), live=live_of(PROXY), runtime=runtime), "t", "fast")
+    assert found.config.allowed
+    assert failing(found.live) == ["credits"]
 
 
 GOLDEN = """\
