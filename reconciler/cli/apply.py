@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.cli.events import as_json, emit, emit_outcome, emit_plan, log_format_option
 from reconciler.cli.failures import DONE, EXPECTED, INTERRUPTED
 from reconciler.cli.options import as_of_option, loaded, only_option, revision_option, world
 from reconciler.cli.output import color, note, say, width
@@ -41,8 +42,21 @@ def _allowances(command: click.Command) -> click.Command:
     return command
 
 
+EPILOG = """\b
+Examples:
+  reconciler apply                               show the plan, ask, apply
+  reconciler apply --yes --quiet                 unattended
+  reconciler plan --out plan.json                review it, then:
+  reconciler apply plan.json --yes               just that plan, or nothing
+  reconciler apply --only team/acme-*            one customer's teams
+  reconciler apply --revision HEAD~1             back to an earlier commit
+  reconciler apply --yes --log-format json       events for programs on standard error
+
+Exit codes: 0 everything is applied, 1 refused or not complete, 130 interrupted (run it again to go on)."""
+
+
 @_allowances
-@click.command()
+@click.command(epilog=EPILOG)
 @click.argument(
     "plan_file", required=False, metavar="[PLAN]", type=click.Path(path_type=Path, dir_okay=False, exists=True)
 )
@@ -54,7 +68,10 @@ def _allowances(command: click.Command) -> click.Command:
 @click.option("--yes", "-y", is_flag=True, help="Do not ask. Needed where no terminal is.")
 @click.option("--order", type=click.Choice(["grant-first", "revoke-first"]), default="grant-first", show_default=True)
 @click.option("--full", is_flag=True, help="Every name instead of counts and examples.")
+@click.option("--probe", is_flag=True, help="Afterwards ask the gateway: granted models answer, revoked ones are denied.")
+@click.option("--probe-seconds", type=click.FloatRange(min=0), default=10, show_default=True, help="How long a probe may take.")
 @click.option("--quiet", "-q", is_flag=True, help="Only the closing lines, and errors.")
+@log_format_option
 @click.option(
     "--lock-wait", type=click.FloatRange(min=0), default=0, metavar="SECONDS", help="Wait for another apply to end."
 )
@@ -70,6 +87,8 @@ def command(
     yes: bool,
     order: str,
     full: bool,
+    probe: bool,
+    probe_seconds: float,
     quiet: bool,
     lock_wait: float,
     **allowances: bool,
@@ -97,11 +116,13 @@ def command(
         saved=saved,
         rebase=rebase,
         lock_wait=lock_wait,
-        shown=lambda plan: None if quiet else _show(plan, full=full),
+        shown=lambda plan: _show(plan, full=full, quiet=quiet),
         approve=lambda _plan: _approved(yes=yes),
     )
     report = asyncio.run(_apply(found, gateway, options, quiet=quiet))
-    return _closed(report, quiet=quiet)
+    code = _closed(report, quiet=quiet)
+    _finished(report, code)
+    return code
 
 
 def _allowed(given: dict[str, bool]) -> frozenset[str]:
@@ -116,7 +137,10 @@ def actor() -> str:
     return f"{user}@{socket.gethostname()} pid {os.getpid()}"
 
 
-def _show(plan: "Plan", *, full: bool) -> None:
+def _show(plan: "Plan", *, full: bool, quiet: bool) -> None:
+    emit_plan(plan)
+    if quiet:
+        return
     from reconciler.render import FORMATS, plan_view  # noqa: PLC0415  not needed for --help
 
     say(FORMATS["text"](plan_view(plan, full=full), color=color(), width=width()))
@@ -163,10 +187,12 @@ class _Watch:
     def start(self, total: int) -> None:
         from reconciler.render.progress import Progress  # noqa: PLC0415  not needed for --help
 
-        quiet = self.quiet or (total < MANY and not sys.stderr.isatty())
+        emit("apply-started", steps=total)
+        quiet = self.quiet or as_json() or (total < MANY and not sys.stderr.isatty())
         self.progress = self.stack.enter_context(Progress("Applying", total, out=sys.stderr, quiet=quiet))
 
     def tell(self, outcome: "Outcome") -> None:
+        emit_outcome(outcome)
         if self.progress is not None:
             self.progress.outcome(outcome)
 
@@ -188,6 +214,21 @@ def _closed(report: "Report", *, quiet: bool) -> int:
     if report.interrupted:
         return INTERRUPTED
     return DONE if report.complete else EXPECTED
+
+
+def _finished(report: "Report", code: int) -> None:
+    """The last event; `complete` says that everything planned was applied and nothing is left to do."""
+    emit(
+        "finished",
+        "info" if code == DONE else "error",
+        exit_code=code,
+        complete=report.approved and report.complete,
+        approved=report.approved,
+        interrupted=report.interrupted,
+        apply_id=report.apply_id,
+        counts={result: report.counts.get(result, 0) for result in ("applied", "failed", "blocked")},
+        left=len(report.left.changes) if report.left else 0,
+    )
 
 
 def _closing(report: "Report", outcomes: str) -> str:

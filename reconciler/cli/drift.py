@@ -3,11 +3,14 @@
 import asyncio
 import os
 import signal
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.cli.events import emit, log_format_option, quiet_option
 from reconciler.cli.failures import DONE, PENDING
 from reconciler.cli.options import loaded, world
 from reconciler.cli.output import color, note, say, width
@@ -18,9 +21,21 @@ if TYPE_CHECKING:
     from reconciler.pipeline import Loaded
 
 
-@click.command()
+EPILOG = """\b
+Examples:
+  reconciler drift                                       look once
+  reconciler drift --format markdown                     for an issue
+  reconciler drift --watch 300 --metrics-port 9108       every 5 minutes, with metrics for Prometheus
+  reconciler drift --quiet || echo drifted               only the exit code
+
+Exit codes: 0 no drift, 1 an error, 2 drift."""
+
+
+@click.command(epilog=EPILOG)
 @world
 @click.option("--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
+@quiet_option
+@log_format_option
 @click.option("--watch", type=click.FloatRange(min=0.1), metavar="SECONDS", help="Look again and again, until ^C.")
 @click.option(
     "--metrics-port", type=click.IntRange(1, 65535), help="With --watch: serve Prometheus metrics at /metrics."
@@ -38,6 +53,7 @@ def command(
     metrics_port: int | None,
     metrics_host: str,
     webhook_env: str | None,
+    quiet: bool,
 ) -> int:
     """Show where the gateway differs from what was last applied; exit with 2 where it does.
 
@@ -46,13 +62,30 @@ def command(
     """
     if watch is None:
         found, target = asyncio.run(_drift(loaded(config, environment), gateway))
-        say(_rendered(found, target, form))
+        _told(found, target, form, quiet=quiet)
         return PENDING if found.objects else DONE
     webhook = os.environ.get(webhook_env) if webhook_env else None
     if webhook_env and not webhook:
         raise click.UsageError(f"the environment variable {webhook_env} is not set")
-    asyncio.run(_watch(config, environment, gateway, form, watch, metrics_port, metrics_host, webhook))
+    told = partial(_told, form=form, quiet=quiet)
+    asyncio.run(_watch(config, environment, gateway, told, watch, metrics_port, metrics_host, webhook))
     return DONE
+
+
+def _told(found: "Drift", target: "Target", form: str, *, quiet: bool) -> None:
+    emit(
+        "drift",
+        "warning" if found.objects else "info",
+        gateway=target.name,
+        identity=target.identity,
+        drifted=len(found.objects),
+        refs=[str(each.ref) for each in found.objects],
+        ahead=len(found.ahead),
+        unchanged=found.unchanged,
+        foreign=found.foreign,
+    )
+    if not quiet:
+        say(_rendered(found, target, form))
 
 
 def _rendered(found: "Drift", target: "Target", form: str) -> str:
@@ -76,7 +109,7 @@ async def _watch(
     config: Path,
     environment: str | None,
     gateway: str | None,
-    form: str,
+    told: "Callable[[Drift, Target], None]",
     interval: float,
     port: int | None,
     host: str,
@@ -102,7 +135,7 @@ async def _watch(
     plan = Watch(
         look=look,
         data=lambda found: drift_data(found, seen[0]),
-        told=lambda found: say(_rendered(found, seen[0], form)),
+        told=lambda found: told(found, seen[0]),
         failed=lambda problem: note(render_findings(problem.findings)),
         interval=interval,
         webhook=webhook,

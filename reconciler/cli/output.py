@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from reconciler.cli.events import as_json, emit
+
 if TYPE_CHECKING:
     from reconciler.core.findings import Finding
 
@@ -33,6 +35,9 @@ def say(text: str) -> None:
 
 def note(text: str) -> None:
     """To standard error: what goes on meanwhile."""
+    if as_json():
+        emit("note", message=text.rstrip("\n"))
+        return
     click.echo(text.rstrip("\n"), err=True, color=color(sys.stderr))
 
 

@@ -1,22 +1,37 @@
 """`reconciler plan`: what apply would do, and what it means."""
 
 import asyncio
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.cli.events import as_json, emit_failure, emit_plan, log_format_option, quiet_option
 from reconciler.cli.failures import DONE, EXPECTED, PENDING
 from reconciler.cli.options import as_of_option, loaded, only_option, revision_option, world
-from reconciler.cli.output import color, say, width
+from reconciler.cli.output import color, note, say, width
 
 if TYPE_CHECKING:
+    from reconciler.core.findings import Finding
     from reconciler.core.plan import Plan
     from reconciler.pipeline import Loaded
 
 
-@click.command()
+EPILOG = """\b
+Examples:
+  reconciler plan                                what would change on the default gateway
+  reconciler plan --gateway prod --exit-code     in CI: exit 2 where changes are pending
+  reconciler plan --format markdown              for a pull request's comment
+  reconciler plan --out plan.json                save it, for `reconciler apply plan.json`
+  reconciler plan --only organization=org_acme   one customer's part
+  reconciler plan --as-of 2030-01-01             what time-limited grants will have changed by then
+
+Exit codes: 0 done, 1 the config or the plan has errors, 2 with --exit-code: changes are pending."""
+
+
+@click.command(epilog=EPILOG)
 @world
 @as_of_option
 @revision_option
@@ -25,6 +40,8 @@ if TYPE_CHECKING:
 @click.option("--exit-code", is_flag=True, help="Exit with 2 where changes are pending.")
 @only_option
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Save the plan for apply.")
+@quiet_option
+@log_format_option
 @click.option("--order", type=click.Choice(["grant-first", "revoke-first"]), default="grant-first", show_default=True)
 def command(
     config: Path,
@@ -38,6 +55,7 @@ def command(
     order: str,
     only: tuple[str, ...],
     out: Path | None,
+    quiet: bool,
 ) -> int:
     """Show what apply would change: creates, updates, deletions, and who gains or loses which model.
 
@@ -49,10 +67,24 @@ def command(
     if form not in FORMATS:
         raise click.BadParameter(f"one of {', '.join(FORMATS)}", param_hint="--format")
     found = asyncio.run(_plan(loaded(config, environment, as_of, revision), gateway, order, only, out))
-    say(FORMATS[form](plan_view(found, full=full), color=color(), width=width()))
-    if errors(found.findings):
+    emit_plan(found)
+    if not quiet:
+        say(FORMATS[form](plan_view(found, full=full), color=color(), width=width()))
+    wrong = errors(found.findings)
+    if wrong:
+        _say_errors(wrong, quiet=quiet)
         return EXPECTED
     return PENDING if exit_code and found.pending else DONE
+
+
+def _say_errors(wrong: "tuple[Finding, ...]", *, quiet: bool) -> None:
+    """On standard error, where the plan on standard output does not say them, or a program listens."""
+    from reconciler.render.findings import render_findings  # noqa: PLC0415  not needed for --help
+
+    if as_json():
+        emit_failure(wrong, EXPECTED)
+    elif quiet:
+        note(render_findings(wrong, color=color(sys.stderr)))
 
 
 async def _plan(config: "Loaded", gateway: str | None, order: str, only: tuple[str, ...], out: Path | None) -> "Plan":
