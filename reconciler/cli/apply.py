@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from reconciler.applying import Options, Report
     from reconciler.core.changes import Outcome
     from reconciler.core.plan import Plan
-    from reconciler.pipeline import Loaded
+    from reconciler.core.probing import Probed
+    from reconciler.core.settings import GatewaySettings
+    from reconciler.pipeline import Loaded, Session
     from reconciler.render.progress import Progress
 
 MANY = 50
@@ -68,8 +70,12 @@ Exit codes: 0 everything is applied, 1 refused or not complete, 130 interrupted 
 @click.option("--yes", "-y", is_flag=True, help="Do not ask. Needed where no terminal is.")
 @click.option("--order", type=click.Choice(["grant-first", "revoke-first"]), default="grant-first", show_default=True)
 @click.option("--full", is_flag=True, help="Every name instead of counts and examples.")
-@click.option("--probe", is_flag=True, help="Afterwards ask the gateway: granted models answer, revoked ones are denied.")
-@click.option("--probe-seconds", type=click.FloatRange(min=0), default=10, show_default=True, help="How long a probe may take.")
+@click.option(
+    "--probe", is_flag=True, help="Afterwards ask the gateway: granted models answer, revoked ones are denied."
+)
+@click.option(
+    "--probe-seconds", type=click.FloatRange(min=0), default=10, show_default=True, help="How long a probe may take."
+)
 @click.option("--quiet", "-q", is_flag=True, help="Only the closing lines, and errors.")
 @log_format_option
 @click.option(
@@ -119,8 +125,8 @@ def command(
         shown=lambda plan: _show(plan, full=full, quiet=quiet),
         approve=lambda _plan: _approved(yes=yes),
     )
-    report = asyncio.run(_apply(found, gateway, options, quiet=quiet))
-    code = _closed(report, quiet=quiet)
+    report, probed = asyncio.run(_apply(found, gateway, options, quiet=quiet, probe=probe_seconds if probe else None))
+    code = max(_closed(report, quiet=quiet), _told_probes(probed))
     _finished(report, code)
     return code
 
@@ -154,7 +160,9 @@ def _approved(*, yes: bool) -> bool:
     return click.confirm("\nApply these changes?", default=False)
 
 
-async def _apply(config: "Loaded", gateway: str | None, options: "Options", *, quiet: bool) -> "Report":
+async def _apply(
+    config: "Loaded", gateway: str | None, options: "Options", *, quiet: bool, probe: float | None
+) -> tuple["Report", "tuple[Probed, ...]"]:
     from dataclasses import replace  # noqa: PLC0415  not needed for --help
 
     from reconciler.applying import apply  # noqa: PLC0415  as above
@@ -172,9 +180,28 @@ async def _apply(config: "Loaded", gateway: str | None, options: "Options", *, q
             watch = _Watch(stack, quiet=quiet)
             watched = replace(options, started=watch.start, told=watch.tell, deliver=keys.deliver)
             report = await apply(session, watched, stop)
+        probed = await _probed(session, settings, report, probe) if probe is not None else ()
     if keys.delivered and not quiet:
         note(f"{keys.delivered:,} new virtual {'key' if keys.delivered == 1 else 'keys'} in {keys.where}")
-    return report
+    return report, probed
+
+
+async def _probed(
+    session: "Session", settings: "GatewaySettings", report: "Report", seconds: float
+) -> "tuple[Probed, ...]":
+    from reconciler.probing import probe  # noqa: PLC0415  not needed for --help
+
+    if not report.complete:
+        return ()
+    return await probe(session.gateway, settings, report.plan.impact, os.environ, seconds)
+
+
+def _told_probes(probed: "tuple[Probed, ...]") -> int:
+    for each in probed:
+        wish = "answers" if each.probe.allowed else "is denied"
+        said = f"after {each.seconds:.1f} s" if each.holds else f"NOT within {each.seconds:.1f} s"
+        say(f"probe  {each.probe.team}  {each.probe.model} {wish}  {said}")
+    return DONE if all(each.holds for each in probed) else EXPECTED
 
 
 class _Watch:

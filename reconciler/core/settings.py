@@ -43,6 +43,7 @@ class GatewaySettings(Spec):
     probe_key_env: Annotated[
         EnvName | None, Field(description="Environment variable with a virtual key that --probe may use.")
     ] = None
+    probe_team: Annotated[str | None, Field(description="The team that the probe key belongs to.")] = None
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

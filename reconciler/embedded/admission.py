@@ -37,7 +37,11 @@ def team_of(db: sqlite3.Connection, virtual_key: str | None) -> sqlite3.Row:
 
 def admit(db: sqlite3.Connection, virtual_key: str | None, model: str, in_flight: InFlight) -> Admitted:
     """The call, checked. Raises CallRefused with the documented words."""
-    team = team_of(db, virtual_key)
+    return admit_team(db, team_of(db, virtual_key), model, in_flight)
+
+
+def admit_team(db: sqlite3.Connection, team: sqlite3.Row, model: str, in_flight: InFlight) -> Admitted:
+    """The call of a known team, checked in the documented order."""
     if not db.execute(_IN_A_GROUP, (team["team_id"], model)).fetchone():
         raise _denied(db, team["team_id"], f"Team does not have access to model '{model}'")
     require_active(team)

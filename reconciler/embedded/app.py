@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from pydantic import SecretStr
 
-from reconciler.embedded import access_groups, calls, model_aliases, organizations, refusals, teams
+from reconciler.embedded import access_groups, calls, model_aliases, organizations, probes, refusals, teams
 from reconciler.embedded import credits as team_credits
 from reconciler.embedded.context import Context, Here
 from reconciler.embedded.store import Store
@@ -59,7 +59,7 @@ def create_app(
     """
     app = FastAPI(title=TITLE, version="1", description=DESCRIPTION, openapi_tags=list(TAGS))
     app.state.context = Context(Store(database), now, tokens, admin_key)
-    for part in (organizations, model_aliases, access_groups, teams, team_credits, calls):
+    for part in (organizations, model_aliases, access_groups, teams, probes, team_credits, calls):
         app.include_router(part.router)
     app.add_api_route("/health", _health, tags=["health"])
     refusals.install(app)

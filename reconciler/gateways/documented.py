@@ -130,14 +130,10 @@ async def granted(http: Http, step: Step) -> bool | None:
     return any(each.get("operation_id") == credit.operation_id for each in answer["transactions"])
 
 
-async def _allocated(http: Http, step: Step) -> int:
-    answer = await http.get(TEAMS.item(step.ref.name))
-    return int(answer["credits_allocated"])
-
-
-def _planned(step: Step) -> int:
-    """The credits that the team has when the step starts, by the plan."""
-    return (step.before.credits_allocated or 0) if isinstance(step.before, Team) else 0
+async def probe(http: Http, team: str, model: str) -> bool:
+    """The embedded gateway's own decision on a call of the team, without making the call."""
+    answer = await http.send("POST", f"{TEAMS.item(team)}/probe", {"model": model}, repeatable=True)
+    return bool(answer["access"])
 
 
 def _credit(step: Step) -> CreditGrant:
@@ -154,8 +150,9 @@ def dialect(backend: str) -> Dialect:
         rules=GroupRules(),
         normalise=echoed(ENDPOINTS),
         check=check,
+        repeatable_grants=True,
     )
-    return Dialect(ENDPOINTS, support, grant, granted)
+    return Dialect(ENDPOINTS, support, grant, granted, probe=probe)
 
 
 DIALECT = dialect("saas-litellm")

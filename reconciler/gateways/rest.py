@@ -35,6 +35,7 @@ class Dialect:
     fixed: Callable[[Ref], bool] = lambda _ref: False
     explain: Callable[[str, GatewayError], GatewayError] = lambda _what, error: error
     note: Callable[[Step], str | None] = lambda _step: None
+    probe: Callable[[Http, str, str], Awaitable[bool]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,13 @@ class RestGateway:
     @property
     def support(self) -> Support:
         return self.dialect.support
+
+    async def probe(self, team: str, model: str) -> bool:
+        """Whether the gateway would let the team call the model now. Raises GatewayError where it has no such check."""
+        if self.dialect.probe is None:
+            hint = "set probe_key_env and probe_team to a team's virtual key"
+            raise GatewayError("this gateway cannot be probed without a virtual key", hint=hint)
+        return await self.dialect.probe(self.http, team, model)
 
     async def read(self) -> Live:
         rows = tuple(self.dialect.endpoints.values())
