@@ -147,9 +147,13 @@ def _show(plan: "Plan", *, full: bool, quiet: bool) -> None:
     emit_plan(plan)
     if quiet:
         return
-    from reconciler.render import FORMATS, plan_view  # noqa: PLC0415  not needed for --help
+    from dataclasses import replace  # noqa: PLC0415  not needed for --help
 
-    say(FORMATS["text"](plan_view(plan, full=full), color=color(), width=width()))
+    from reconciler.render import FORMATS, plan_view  # noqa: PLC0415  as above
+
+    # What to do next is what is being done.
+    view = replace(plan_view(plan, full=full), next="")
+    say(FORMATS["text"](view, color=color(), width=width()))
 
 
 def _approved(*, yes: bool) -> bool:

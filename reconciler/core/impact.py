@@ -80,7 +80,7 @@ def _team(
         price_before=record.applied.get("price_usd_per_month") if record else None,
         price_after=wish.price_usd_per_month if wish else None,
         credits_before=_allocated(change.before if change else None),
-        credits_after=_allocated(change.after if change else None) if exists else None,
+        credits_after=_credits_after(change) if exists else None,
         left_with_nothing=exists and bool(before) and not after,
         everything=_opened(name, context, world),
         dearest_before=dear[0](before) if gained or lost else None,
@@ -88,6 +88,14 @@ def _team(
         created=change is not None and change.verb == "create",
         deleted=change is not None and change.verb == "delete",
     )
+
+
+def _credits_after(change: Change | None) -> int | None:
+    """What the team has when all is done; a new team's grants come on top of what it starts with."""
+    after = _allocated(change.after) if change else None
+    if change is None or change.before is not None or not change.credits:
+        return after
+    return (after or 0) + sum(grant.amount for grant in change.credits)
 
 
 def _allocated(team: object) -> int | None:

@@ -159,6 +159,7 @@ def _refusals(refusals: Problems, width: int) -> Iterator["Text"]:
 
 
 def _foot(view: PlanView, width: int) -> Iterator["Text"]:
-    yield from wrapped(text((view.next, "title")), width)
+    if view.next:
+        yield from wrapped(text((view.next, "title")), width)
     if not view.complete:
         yield text(("Lists are cut; --full shows everything.", "dim"))
