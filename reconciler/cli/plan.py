@@ -11,11 +11,11 @@ import click
 from reconciler.cli.events import as_json, emit_failure, emit_plan, log_format_option, quiet_option
 from reconciler.cli.failures import DONE, EXPECTED, PENDING
 from reconciler.cli.options import as_of_option, loaded, only_option, revision_option, world
-from reconciler.cli.output import color, note, say, width
+from reconciler.cli.output import color, note, say
+from reconciler.cli.reports import Made, plan_as, report_option, write_failure, write_reports
 
 if TYPE_CHECKING:
     from reconciler.core.findings import Finding
-    from reconciler.core.plan import Plan
     from reconciler.pipeline import Loaded
 
 
@@ -24,6 +24,7 @@ Examples:
   reconciler plan                                what would change on the default gateway
   reconciler plan --gateway prod --exit-code     in CI: exit 2 where changes are pending
   reconciler plan --format markdown              for a pull request's comment
+  reconciler plan --report plan.html             for a browser: search it by team and model
   reconciler plan --out plan.json                save it, for `reconciler apply plan.json`
   reconciler plan --only organization=org_acme   one customer's part
   reconciler plan --as-of 2030-01-01             what time-limited grants will have changed by then
@@ -35,7 +36,8 @@ Exit codes: 0 done, 1 the config or the plan has errors, 2 with --exit-code: cha
 @world
 @as_of_option
 @revision_option
-@click.option("--format", "form", default="text", show_default=True, help="text, json or markdown.")
+@click.option("--format", "form", default="text", show_default=True, help="text, json, markdown or html.")
+@report_option
 @click.option("--full", is_flag=True, help="Every name instead of counts and examples.")
 @click.option("--exit-code", is_flag=True, help="Exit with 2 where changes are pending.")
 @only_option
@@ -56,25 +58,31 @@ def command(
     only: tuple[str, ...],
     out: Path | None,
     quiet: bool,
+    reports: tuple[Path, ...],
 ) -> int:
     """Show what apply would change: creates, updates, deletions, and who gains or loses which model.
 
     Plan only reads: its connection to the gateway refuses every write.
     """
-    from reconciler.core.findings import errors  # noqa: PLC0415  not needed for --help
-    from reconciler.render import FORMATS, plan_view  # noqa: PLC0415  as above
+    from reconciler.core.findings import ReconcilerError, errors  # noqa: PLC0415  not needed for --help
+    from reconciler.render import FORMATS  # noqa: PLC0415  as above
 
     if form not in FORMATS:
         raise click.BadParameter(f"one of {', '.join(FORMATS)}", param_hint="--format")
-    found = asyncio.run(_plan(loaded(config, environment, as_of, revision), gateway, order, only, out))
-    emit_plan(found)
+    try:
+        made = asyncio.run(_plan(loaded(config, environment, as_of, revision), gateway, order, only, out))
+    except ReconcilerError as problem:
+        write_failure(reports, problem.findings, config)
+        raise
+    emit_plan(made.plan)
     if not quiet:
-        say(FORMATS[form](plan_view(found, full=full), color=color(), width=width()))
-    wrong = errors(found.findings)
+        say(plan_as(form, made, config, full=full))
+    write_reports(reports, made, config, full=full)
+    wrong = errors(made.plan.findings)
     if wrong:
         _say_errors(wrong, quiet=quiet)
         return EXPECTED
-    return PENDING if exit_code and found.pending else DONE
+    return PENDING if exit_code and made.plan.pending else DONE
 
 
 def _say_errors(wrong: "tuple[Finding, ...]", *, quiet: bool) -> None:
@@ -87,7 +95,7 @@ def _say_errors(wrong: "tuple[Finding, ...]", *, quiet: bool) -> None:
         note(render_findings(wrong, color=color(sys.stderr)))
 
 
-async def _plan(config: "Loaded", gateway: str | None, order: str, only: tuple[str, ...], out: Path | None) -> "Plan":
+async def _plan(config: "Loaded", gateway: str | None, order: str, only: tuple[str, ...], out: Path | None) -> Made:
     from reconciler.core.schedule import Order  # noqa: PLC0415  not needed for --help
     from reconciler.core.scope import parse_scope  # noqa: PLC0415  as above
     from reconciler.files.plan_files import write_plan_file  # noqa: PLC0415  as above
@@ -99,4 +107,4 @@ async def _plan(config: "Loaded", gateway: str | None, order: str, only: tuple[s
         plan, live = await make(session, order=Order(order), scope=parse_scope(only))
     if out:
         write_plan_file(out, plan_file_content(plan, live.state, config.now))
-    return plan
+    return Made(plan, live.state, session.gateway.support)

@@ -32,4 +32,10 @@ def _markdown(view: PlanView, *, color: bool = False, width: int | None = None) 
     return render(view)
 
 
-FORMATS: Mapping[str, Format] = {"text": _text, "json": _json, "markdown": _markdown}
+def _html(view: PlanView, *, color: bool = False, width: int | None = None) -> str:  # noqa: ARG001  # no terminal
+    from reconciler.render.html import render  # noqa: PLC0415  # as above
+
+    return render(view)
+
+
+FORMATS: Mapping[str, Format] = {"text": _text, "json": _json, "markdown": _markdown, "html": _html}
