@@ -26,6 +26,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "policy": ("policy", "Test policies against cases."),
     "history": ("history", "Show earlier applies and their steps."),
     "unlock": ("unlock", "Break a lock that a dead apply left behind."),
+    "import": ("import_", "Write a running gateway as YAML, or merge it into the files."),
+    "fmt": ("fmt", "Format manifests."),
     "schema": ("schema", "Print or write the JSON Schemas for editors and CI."),
     "gateway": ("gateway", "Serve the embedded gateway."),
 }
