@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from reconciler.apply import Pace, execute
+from reconciler.apply import Pace, execute, reissued
 from reconciler.core.changes import Action, Outcome, Result, Step
 from reconciler.core.credits import ALLOCATION
 from reconciler.core.diff import Known
@@ -87,7 +87,7 @@ class Report:
     @property
     def complete(self) -> bool:
         """Whether everything planned was applied and nothing is left to do."""
-        all_done = all(outcome.result is Result.APPLIED for outcome in self.outcomes)
+        all_done = all(outcome.result is Result.APPLIED and not outcome.error for outcome in self.outcomes)
         nothing_left = self.left is None or not self.left.pending
         return all_done and nothing_left and not self.interrupted and not self.recovered.undecided
 
@@ -97,7 +97,7 @@ async def apply(session: Session, options: Options, stop: asyncio.Event | None =
     require_valid(session.loaded)
     stop = stop or asyncio.Event()
     async with _locked(session, options, stop) as lease:
-        found = await recover(session.ledger, lease, session.gateway, options.now)
+        found = await _recovered(session, options, lease)
         undecided = frozenset(entry.name for entry in found.undecided)
         plan, live = await make(session, order=options.order, scope=options.scope, undecided=undecided)
         if options.saved is not None:
@@ -108,6 +108,13 @@ async def apply(session: Session, options: Options, stop: asyncio.Event | None =
         if plan.pending and not await asyncio.to_thread(options.approve, plan):
             return Report(plan, approved=False, recovered=found)
         return await _carry_out(_Work(session, options, lease, plan, live, found), stop)
+
+
+async def _recovered(session: Session, options: Options, lease: "Lease") -> Recovered:
+    async def happened(step: Step) -> None:
+        await reissued(step, session.gateway, options.deliver)
+
+    return await recover(session.ledger, lease, session.gateway, options.now, happened)
 
 
 def _approved_only(session: Session, options: Options, plan: Plan, live: Live) -> Plan:

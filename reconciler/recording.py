@@ -1,7 +1,7 @@
 """The ledger as apply uses it: intents before requests, outcomes after them, and recovery of what a crash left open."""
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -159,9 +159,15 @@ class Recovered:
     undecided: tuple[JournalEntry, ...] = ()
 
 
-async def recover(ledger: Ledger, lease: Lease, gateway: Gateway, now: Callable[[], datetime]) -> Recovered:
+Found = Callable[[Step], Awaitable[object]]
+
+
+async def recover(
+    ledger: Ledger, lease: Lease, gateway: Gateway, now: Callable[[], datetime], found: Found
+) -> Recovered:
     """Ask the gateway about every step of unknown outcome and write down what it says.
 
+    `found` hears each step that turns out to have happened, before that is written down.
     A credit grant that cannot be decided stays open (its team gets no further credits); everything else is decided
     by the next plan, which reads the live state anyway.
     """
@@ -173,6 +179,8 @@ async def recover(ledger: Ledger, lease: Lease, gateway: Gateway, now: Callable[
             undecided.append(entry)
             continue
         done = verdict is Landed.APPLIED or (verdict is Landed.UNKNOWN and step.action is Action.CREATE)
+        if done:
+            await found(step)
         applied, absent = applied + done, absent + (not done)
         _resolve(ledger, lease, entry, step, done=done, now=now())
     return Recovered(applied, absent, tuple(undecided))

@@ -142,7 +142,7 @@ class World:
             "backend": self.gateway.backend,
             "url": self.proxy.url,
             "admin_key_env": KEY,
-            "timeout_seconds": TIMEOUT,
+            "timeout_seconds": self.proxy.patience,
         }
         ledger = {"url_env": "RECONCILER_TEST_LEDGER", **changes}
         return {"default_gateway": "test", "gateways": {"test": gateway}, "ledger": ledger}
@@ -307,10 +307,12 @@ def pre_existing(gateway: Gateway, company: Company, account: Account) -> None:
 
 
 @contextmanager
-def world(kind: str, directory: Path, seed: int, rates=None, ledger_url: str | None = None) -> Iterator[World]:
+def world(
+    kind: str, directory: Path, seed: int, rates=None, ledger_url: str | None = None, timeout: float = TIMEOUT
+) -> Iterator[World]:
     with ExitStack() as stack:
         gateway = stack.enter_context(GATEWAYS[kind](directory))
-        proxy = stack.enter_context(fault_proxy(gateway.url, seed=seed, rates=rates or {}, patience=TIMEOUT))
+        proxy = stack.enter_context(fault_proxy(gateway.url, seed=seed, rates=rates or {}, patience=timeout))
         url = ledger_url or f"sqlite:///{directory / 'ledger.db'}"
         variables = {KEY: gateway.admin_key, "RECONCILER_TEST_LEDGER": url, "NO_COLOR": "1"}
         yield World(gateway, proxy, Driver(directory / "config", variables), url)

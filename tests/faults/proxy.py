@@ -87,7 +87,7 @@ class FaultProxy:
 
     `watch(stage, number)` hears of every write, before it is forwarded (arrived), when the gateway has it (sent), when
     it answered (committed) and when the client has the answer (answered). When it returns True at `arrived`, the
-    request is dropped; at `committed`, its answer.
+    request is dropped; at `committed`, its answer. `hold`: seconds that the next write is kept before it is forwarded.
     """
 
     upstream: str
@@ -97,6 +97,7 @@ class FaultProxy:
     patience: float = 1.0
     log: list[Entry] = field(default_factory=list)
     watch: Callable[[str, int], bool] = lambda _stage, _number: False
+    hold: float = 0.0
     url: str = ""
     in_flight: int = 0
     writes: int = 0
@@ -175,6 +176,9 @@ class FaultProxy:
             return _cut(writer)
         if entry.fault in NEVER_FORWARDED:
             return await self._refused(entry, rng, writer)
+        if exchange.write:
+            held, self.hold = self.hold, 0.0
+            await asyncio.sleep(held)
         await self._held_back(entry.fault, rng)
         answer = await self._forwarded(exchange, entry)
         entry.status = int(answer.split(b" ", 2)[1])

@@ -1,6 +1,7 @@
 """Seeded companies through a faulty network, killed at random: nothing lost, no credit granted twice."""
 
 import random
+from dataclasses import replace
 
 import pytest
 from fault_company import changed, founded
@@ -37,8 +38,6 @@ def run(kind: str, seed: int, directory, ledger_url: str | None = None):
 
 def without_top_ups_of_the_first(company):
     """What an adoption raises a team to depends on whether a top-up came before it."""
-    from dataclasses import replace
-
     first = min(company.teams)
     return replace(company, teams={**company.teams, first: replace(company.teams[first], top_ups=())})
 
