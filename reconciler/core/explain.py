@@ -67,7 +67,7 @@ class Overview:
 
 def explain(asked: Asked, team: str, model: str) -> Explanation:
     """One question answered in full. Never raises: an unknown team or model is an answer."""
-    config, live = config_world(asked), live_world(asked)
+    config, live = config_world(asked, team), live_world(asked, team)
     wanted = verdict(asked, config, team, model)
     actual = verdict(asked, live, team, model) if live else None
     return Explanation(
@@ -83,7 +83,7 @@ def explain(asked: Asked, team: str, model: str) -> Explanation:
 
 def overview(asked: Asked, team: str) -> Overview:
     """What the team can call: the union of config and gateway, sorted by name."""
-    config, live = config_world(asked), live_world(asked)
+    config, live = config_world(asked, team), live_world(asked, team)
     there = live.access.of(team) if live else frozenset()
     ref = Ref(Team.kind, team)
     models = tuple(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import cache
 
 from reconciler.core.findings import Level
 from reconciler.core.kinds import Resource, Status, Team
@@ -186,18 +187,34 @@ def _still(team: Team, written: Team) -> tuple[tuple[str, bool], ...]:
     hint="remove it and replace the key at its provider",
 )
 def secret_in_text(world: Linted) -> Iterator[Hit]:
+    known: dict[str, bool] = {}
     for ref, resource in world.written.resources.items():
         for path, text in _texts(resource):
-            if any(True for _ in literal_secrets(text)):
+            if text not in known:
+                known[text] = any(True for _ in literal_secrets(text))
+            if known[text]:
                 yield Hit(f"{'.'.join(map(str, path))} looks like a secret", ref, path)
 
 
+TEXTS = ("description", "display_name", "name", "team_alias", "message")
+
+
+@cache
+def _fields(cls: type[Resource]) -> tuple[str, ...]:
+    return tuple(name for name in TEXTS if name in cls.model_fields)
+
+
 def _texts(resource: Resource) -> Iterator[tuple[Path, str]]:
-    for name in ("description", "display_name", "name", "team_alias", "message"):
-        value = getattr(resource, name, None)
+    for name in _fields(type(resource)):
+        value = getattr(resource, name)
         if value:
             yield (name,), value
-    yield from ((("labels", key), value) for key, value in resource.labels.items())
+    for key, value in resource.labels.items():
+        yield ("labels", key), value
     if isinstance(resource, Team):
-        yield from ((("grants", i, "reason"), grant.reason) for i, grant in enumerate(resource.grants) if grant.reason)
-        yield from ((("top_ups", i, "reason"), top.reason) for i, top in enumerate(resource.top_ups) if top.reason)
+        yield from _reasons(resource)
+
+
+def _reasons(team: Team) -> Iterator[tuple[Path, str]]:
+    yield from ((("grants", i, "reason"), grant.reason) for i, grant in enumerate(team.grants) if grant.reason)
+    yield from ((("top_ups", i, "reason"), top.reason) for i, top in enumerate(team.top_ups) if top.reason)

@@ -5,7 +5,8 @@ and access group where it mentions `group`. Where `match` holds, `rule` must. `c
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from reconciler.core.access import Source
@@ -20,7 +21,7 @@ FindExpression = Callable[[Ref, Path, int, int], Origin | None]
 Values = Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rules:
     """A policy, compiled. `match` is None where it is about everything."""
 
@@ -29,16 +30,17 @@ class Rules:
     match: Expression | None
     rule: Expression
 
-    @property
+    @cached_property
     def names(self) -> frozenset[str]:
         return frozenset(self.rule.names).union(self.match.names if self.match else ())
 
-    def about(self, what: str) -> bool:
-        return any(name.startswith(f"{what}.") for name in self.names)
-
-    @property
+    @cached_property
     def about_models(self) -> bool:
-        return self.about("model") or "via" in self.names
+        return "via" in self.names or any(name.startswith("model.") for name in self.names)
+
+    @cached_property
+    def about_groups(self) -> bool:
+        return any(name.startswith("group.") for name in self.names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,8 @@ def compile_policies(policies: Mapping[str, Policy]) -> tuple[tuple[Rules, ...],
     for name, policy in sorted(policies.items()):
         match = compiled(policy.match) if policy.match else None
         rule = compiled(policy.rule)
-        for field, part in (("match", match), ("rule", rule)):
-            mistakes += [(Ref(Policy.kind, name), (field,), each) for each in part] if isinstance(part, tuple) else []
+        for where, part in (("match", match), ("rule", rule)):
+            mistakes += [(Ref(Policy.kind, name), (where,), each) for each in part] if isinstance(part, tuple) else []
         if isinstance(rule, Expression) and not isinstance(match, tuple):
             rules.append(Rules(name, policy, match, rule))
     return tuple(rules), tuple(mistakes)
@@ -107,9 +109,9 @@ def violating(rules: Rules, asked: Asked, world: World) -> Iterator[Violation]:
     team_names = [name for name in sorted(rules.names) if name.startswith("team.")]
     judged: dict[object, tuple[tuple[Subject, str | None], ...]] = {}
     verdicts: dict[object, bool | Broken] = {}
-    sources = rules.about_models or rules.about("group")
+    sources = rules.about_models or rules.about_groups
     for name, team in world.state.of(Team).items():
-        values = {field: attributes.of_team(name, team, field) for field in team_names}
+        values = {variable: attributes.of_team(name, team, variable) for variable in team_names}
         own: tuple[Source, ...] | frozenset[str] = ()
         if sources:
             own = world.access.sources[name] if rules.about_models else team.access_groups
@@ -142,11 +144,11 @@ def _judged(
 
 def _subjects(rules: Rules, world: World, name: str, team: Team) -> Iterator[Subject]:
     if not rules.about_models:
-        groups = sorted(team.access_groups) if rules.about("group") else [None]
+        groups = sorted(team.access_groups) if rules.about_groups else [None]
         yield from (Subject(None, group) for group in groups)
         return
     for model in sorted(world.access.of(name)):
-        via = _via(world, name, model) if rules.about("group") else [None]
+        via = _via(world, name, model) if rules.about_groups else [None]
         yield from (Subject(model, group) for group in via)
 
 
@@ -177,14 +179,15 @@ class _Attributes:
 
     world: World
     prices: PriceMap
+    _models: dict[str, dict[str, object]] = field(default_factory=dict)
 
     def of_team(self, name: str, team: Team, variable: str) -> Any:
-        field = variable.removeprefix("team.")
-        if field in _NUMBERS:
-            return getattr(team, field) or 0
-        if field in _OWN:
-            return _OWN[field](self.world, name, team)
-        return getattr(team, field) or ""
+        attribute = variable.removeprefix("team.")
+        if attribute in _NUMBERS:
+            return getattr(team, attribute) or 0
+        if attribute in _OWN:
+            return _OWN[attribute](self.world, name, team)
+        return getattr(team, attribute) or ""
 
     def of_subject(self, world: World, team: str, subject: Subject, variable: str) -> Any:
         if variable == "via":
@@ -194,19 +197,21 @@ class _Attributes:
         return self.of_group(subject.group or "", variable)
 
     def of_model(self, name: str, variable: str) -> Any:
+        if name not in self._models:
+            self._models[name] = dict(self._model(name))
+        return self._models[name][variable]
+
+    def _model(self, name: str) -> Iterator[tuple[str, object]]:
         alias = self.world.state.of(ModelAlias).get(name) or ModelAlias(litellm_model=name)
         price_input, price_output = price_of(alias, self.prices)
-        found = {
-            "alias": name,
-            "litellm_model": next(iter(models_of(alias)), ""),
-            "provider": min(providers_of(alias, self.prices), default=""),
-            "price_input": price_input,
-            "price_output": price_output,
-            "tags": sorted(alias.tags),
-            "labels": alias.labels,
-            "status": alias.status.value,
-        }
-        return found[variable.removeprefix("model.")]
+        yield "model.alias", name
+        yield "model.litellm_model", next(iter(models_of(alias)), "")
+        yield "model.provider", min(providers_of(alias, self.prices), default="")
+        yield "model.price_input", price_input
+        yield "model.price_output", price_output
+        yield "model.tags", sorted(alias.tags)
+        yield "model.labels", alias.labels
+        yield "model.status", alias.status.value
 
     def of_group(self, name: str, variable: str) -> Any:
         group = self.world.state.of(AccessGroup).get(name) or AccessGroup()

@@ -125,8 +125,7 @@ def _with(asked: Asked, manifest: State) -> Asked:
 def _by_attributes(case: PolicyCase, rules: tuple[Rules, ...]) -> Iterator[tuple[str, str]]:
     values, given = _values(case)
     for each in rules:
-        needs = {what for what in ("model", "group") if each.about(what)}
-        if needs <= given:
+        if (each.about_models <= ("model" in given)) and (each.about_groups <= ("group" in given)):
             answer = verdict_of(each, values)
             yield each.name, answer.message if isinstance(answer, Broken) else "allow" if answer else "deny"
 

@@ -75,12 +75,23 @@ class World:
     access: Access
 
 
-def config_world(asked: Asked) -> World:
-    return World("config", asked.desired.state, access(asked.desired.state, asked.rules))
+def config_world(asked: Asked, team: str | None = None) -> World:
+    """The config's side; with a team, the access of just that one (a hundred thousand others take seconds)."""
+    return World("config", asked.desired.state, _access(asked.desired.state, asked.rules, team))
 
 
-def live_world(asked: Asked) -> World | None:
-    return None if asked.live is None else World("live", asked.live, access(asked.live, asked.rules))
+def live_world(asked: Asked, team: str | None = None) -> World | None:
+    """The gateway's side, where it was read."""
+    return None if asked.live is None else World("live", asked.live, _access(asked.live, asked.rules, team))
+
+
+def _access(state: State, rules: AccessRules, team: str | None) -> Access:
+    if team is None:
+        return access(state, rules)
+    covers, found = rules.covers(state), state.of(Team).get(team)
+    own = rules.sources(found) if found is not None else ()
+    reached = frozenset[str]().union(*map(covers, own))
+    return Access({team: reached} if found else {}, {team: own} if found else {}, covers)
 
 
 def routes(asked: Asked, world: World, team: str, model: str) -> tuple[Route, ...]:
