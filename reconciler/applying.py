@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from reconciler.ledger import Lease
 
 POLL_SECONDS = 0.5
+MOST_GRACE_SECONDS = 10.0
 NOTHING_OPEN = Recovered()
 
 
@@ -114,7 +115,15 @@ async def _recovered(session: Session, options: Options, lease: "Lease") -> Reco
     async def happened(step: Step) -> None:
         await reissued(step, session.gateway, options.deliver)
 
-    return await recover(session.ledger, lease, session.gateway, options.now, happened)
+    return await recover(session.ledger, lease, session.gateway, options.now, happened, grace=_grace(session))
+
+
+def _grace(session: Session) -> timedelta:
+    """How long a request whose sender died may still take effect: its timeout, within reason; none in process."""
+    settings = session.loaded.settings.gateways[session.target.name]
+    if settings.url is None:
+        return timedelta(0)
+    return timedelta(seconds=min(settings.timeout_seconds or MOST_GRACE_SECONDS, MOST_GRACE_SECONDS))
 
 
 def _approved_only(session: Session, options: Options, plan: Plan, live: Live) -> Plan:

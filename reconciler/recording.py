@@ -1,5 +1,6 @@
 """The ledger as apply uses it: intents before requests, outcomes after them, and recovery of what a crash left open."""
 
+import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +17,8 @@ from reconciler.ledger import Claim, GrantRecord, Intent, JournalEntry, Lease, L
 
 CREDITS = "credits_allocated"
 DECIDE_TTL = timedelta(seconds=30)
+LOOK_AGAIN_SECONDS = 0.5
+NO_GRACE = timedelta(0)
 Json = dict[str, Any]
 
 
@@ -163,18 +166,28 @@ Found = Callable[[Step], Awaitable[object]]
 
 
 async def recover(
-    ledger: Ledger, lease: Lease, gateway: Gateway, now: Callable[[], datetime], found: Found
+    ledger: Ledger,
+    lease: Lease,
+    gateway: Gateway,
+    now: Callable[[], datetime],
+    found: Found,
+    *,
+    grace: timedelta = NO_GRACE,
 ) -> Recovered:
     """Ask the gateway about every step of unknown outcome and write down what it says.
 
     `found` hears each step that turns out to have happened, before that is written down.
     A credit grant that cannot be decided stays open (its team gets no further credits); everything else is decided
-    by the next plan, which reads the live state anyway.
+    by the next plan, which reads the live state anyway. A grant may still be on its way though its sender is dead: its
+    absence counts only `grace` after it was sent.
     """
     applied, absent, undecided = 0, 0, []
     for entry in ledger.unsettled(gateway.identity):
         step = step_of(entry)
         verdict = await _verdict(step, gateway)
+        if verdict is Landed.ABSENT and step.action is Action.GRANT:
+            age = now() - (entry.settled or entry.intended)
+            verdict = await _absent_for(step, gateway, min(grace, grace - age))
         if verdict is Landed.UNKNOWN and step.action is Action.GRANT:
             undecided.append(entry)
             continue
@@ -184,6 +197,16 @@ async def recover(
         applied, absent = applied + done, absent + (not done)
         _resolve(ledger, lease, entry, step, done=done, now=now())
     return Recovered(applied, absent, tuple(undecided))
+
+
+async def _absent_for(step: Step, gateway: Gateway, rest: timedelta) -> Landed:
+    """Looks again until the grant has been absent for the rest of its grace."""
+    clock = asyncio.get_running_loop().time
+    until, verdict = clock() + rest.total_seconds(), Landed.ABSENT
+    while verdict is Landed.ABSENT and clock() < until:
+        await asyncio.sleep(min(LOOK_AGAIN_SECONDS, max(0.0, until - clock())))
+        verdict = await _verdict(step, gateway)
+    return verdict
 
 
 async def _verdict(step: Step, gateway: Gateway) -> Landed:
