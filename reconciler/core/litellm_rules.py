@@ -1,10 +1,11 @@
 """LiteLLM Proxy's rule of access as `AccessRules`: what a team draws from, and which aliases each source grants.
 
-Adapts `litellm_access` (proven against LiteLLM's own code) to a State: a team's own list and its team aliases are one
-`direct` source, each unified access group another. LiteLLM grants what any of them grants.
+Adapts `litellm_access` (proven against LiteLLM's own code) to a State: a team's own list is a `direct` source, each
+team alias an `alias`, each unified access group a `group`. LiteLLM grants what any of them grants.
 
-Beyond the list of a team: an alias of which every deployment is blocked answers nobody (403 "Model is blocked",
-observed on 1.106.2) though LiteLLM's access check lets it through: such an alias counts as not callable.
+Beyond that rule: an alias of which every deployment is blocked answers nobody (403 "Model is blocked", observed on
+1.106.2) though LiteLLM's access check lets it through, and so does a team alias whose target nothing serves. Neither
+counts as callable.
 """
 
 from collections.abc import Mapping
@@ -34,25 +35,24 @@ class LiteLLMRules:
     name: str = "litellm"
 
     def sources(self, team: Team) -> tuple[Source, ...]:
-        """A blocked team is refused everything. An alias of the team grants its name as an entry of the list would."""
+        """A blocked team is refused everything. Its own aliases bypass its list, whatever they lead to."""
         if team.status is not Status.ACTIVE:
             return ()
-        entries = team.models.union(team.model_aliases or ())
-        direct = (Source("direct", "", entries),) if entries else ()
-        return (*direct, *(Source("group", name) for name in sorted(team.access_groups)))
+        aliases = sorted((team.model_aliases or {}).items())
+        return (
+            *((Source("direct", "", team.models),) if team.models else ()),
+            *(Source("alias", name, frozenset({target})) for name, target in aliases),
+            *(Source("group", name) for name in sorted(team.access_groups)),
+        )
 
     def covers(self, state: State) -> Covers:
         world = compile_world(self._world(state))
-        silent = _silent(state, world)
-        groups = {name: tuple(sorted(group.model_aliases)) for name, group in state.of(AccessGroup).items()}
+        sources = _Sources(world, _silent(state, world), _groups(state))
         known: dict[Source, frozenset[str]] = {}
-        memo: Reached = {}
 
         def covered(source: Source) -> frozenset[str]:
             if source not in known:
-                entries = tuple(sorted(source.entries)) if source.kind == "direct" else groups.get(source.name, ())
-                # never an empty list, which would be everything
-                known[source] = accessible(world, LiteLLMTeam(entries or (NO_DEFAULT_MODELS,)), memo) - silent
+                known[source] = sources.grant(source)
             return known[source]
 
         return covered
@@ -66,6 +66,35 @@ class LiteLLMRules:
         """An empty list on the wire reads as `*` here. What is in its groups is theirs to say."""
         stars = any(entry and not entry.strip(EVERYTHING) for entry in team.models)
         return team.status is Status.ACTIVE and (stars or ALL_PROXY_MODELS in team.models)
+
+
+@dataclass(frozen=True)
+class _Sources:
+    """What each source grants in one world; `reached` is shared between them."""
+
+    world: CompiledWorld
+    silent: frozenset[str]
+    groups: Mapping[str, tuple[str, ...]]
+    reached: Reached = field(default_factory=dict)
+
+    def grant(self, source: Source) -> frozenset[str]:
+        if source.kind == "alias":
+            return self._alias(source.name, *source.entries)
+        entries = tuple(sorted(source.entries)) if source.kind == "direct" else self.groups.get(source.name, ())
+        return self._list(entries) - self.silent
+
+    def _list(self, entries: tuple[str, ...]) -> frozenset[str]:
+        # never an empty list, which would be everything
+        return accessible(self.world, LiteLLMTeam(entries or (NO_DEFAULT_MODELS,)), self.reached)
+
+    def _alias(self, name: str, target: str) -> frozenset[str]:
+        """A team alias grants its name, and the router aliases of it, if something answers to its target."""
+        answered = self._list((target,)) - self.silent
+        return frozenset({name, *self.world.called_as.get(name, ())}) if target in answered else frozenset()
+
+
+def _groups(state: State) -> Mapping[str, tuple[str, ...]]:
+    return {name: tuple(sorted(group.model_aliases)) for name, group in state.of(AccessGroup).items()}
 
 
 def _silent(state: State, world: CompiledWorld) -> frozenset[str]:

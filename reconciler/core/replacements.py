@@ -77,7 +77,7 @@ def _cut(model: str, old: Coverage, new: Coverage, before: Access, after: Access
         growing=growing,
         team_joins=joins,
         shrinking=frozenset(name for kind, name in live if kind == "group" and not _still(name, model, after)),
-        team_leaves=any(key not in new or key[0] == "direct" for key in live),
+        team_leaves=any(key not in new or key[0] != "group" for key in live),
     )
 
 
@@ -85,7 +85,7 @@ def _path(key: tuple[str, str], model: str, old: Coverage, before: Access) -> tu
     """What must be built for a path: the groups that must grow, and whether the team must join."""
     kind, name = key
     grows = kind == "group" and model not in before.covers(Source("group", name))
-    return frozenset((name,) if grows else ()), key not in old or kind == "direct"
+    return frozenset((name,) if grows else ()), key not in old or kind != "group"
 
 
 def _still(group: str, model: str, after: Access) -> bool:

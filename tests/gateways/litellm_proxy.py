@@ -92,7 +92,7 @@ class Proxy:
     def chat(self, key: str, model: str) -> httpx.Response:
         body = {"model": model, "messages": [{"role": "user", "content": "hello"}]}
         headers = {"Authorization": f"Bearer {key}"}
-        return httpx.post(f"{self.direct.base_url}v1/chat/completions", json=body, headers=headers, timeout=60)
+        return self.direct.post("/v1/chat/completions", json=body, headers=headers)
 
     def team_key(self, team: str) -> str:
         return str(self.call("POST", "/key/generate", {"team_id": team, "models": []})["key"])
@@ -120,7 +120,10 @@ def litellm_proxy() -> Iterator[Proxy]:
     options = {"log_config": None, "log_level": "critical", "lifespan": "off", "http": "h11", "loop": "asyncio"}
     server = uvicorn.Server(uvicorn.Config(front, access_log=False, ws="none", timeout_graceful_shutdown=1, **options))
     headers = {"Authorization": f"Bearer {key}"}
-    with socket.create_server(("127.0.0.1", 0)) as listener, httpx.Client(base_url=url, headers=headers, timeout=90) as c:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        httpx.Client(base_url=url, headers=headers, timeout=90) as c,
+    ):
         thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)
         thread.start()
         proxy = Proxy(f"http://127.0.0.1:{listener.getsockname()[1]}", front, forwarding, c, key)
