@@ -78,7 +78,8 @@ def callers(found: Access, model: str) -> tuple[Caller, ...]:
 
 
 def _through(found: Access, team: str, model: str) -> tuple[str, ...]:
-    return tuple(source.name if source.kind == "group" else "models" for source in found.paths(team, model))
+    own = {"direct": "models", "alias": "model_aliases"}
+    return tuple(own.get(source.kind, source.name) for source in found.paths(team, model))
 
 
 def groups_with(state: State, model: str) -> tuple[str, ...]:

@@ -117,16 +117,15 @@ def _through(asked: Asked, world: World, team: str, source: Source, model: str) 
 
 
 def _direct(world: World, team: str, source: Source, model: str) -> Iterator[Link]:
-    """The entries of the team's own list that suffice on their own, or else the list as a whole."""
+    """An alias of the team's own; or the entries of its own list that suffice alone, else the list as a whole."""
     ref = Ref(Team.kind, team)
-    aliases = world.state.of(Team)[team].model_aliases or {}
+    if source.kind == "alias":
+        target = ", ".join(sorted(source.entries))
+        yield Link(f"model_aliases: {source.name} -> {target}", ref, ("model_aliases", source.name))
+        return
     single = {entry: Source(source.kind, source.name, frozenset({entry})) for entry in sorted(source.entries)}
     alone = [entry for entry, part in single.items() if model in world.access.covers(part)]
-    for entry in alone:
-        if entry in aliases:
-            yield Link(f"model_aliases: {entry} -> {aliases[entry]}", ref, ("model_aliases", entry))
-        else:
-            yield Link(f"models: {entry}", ref, ("models", entry))
+    yield from (Link(f"models: {entry}", ref, ("models", entry)) for entry in alone)
     if not alone:
         yield Link(f"models: {', '.join(sorted(source.entries)) or 'an empty list is everything'}", ref, ("models",))
 
