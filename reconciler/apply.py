@@ -14,6 +14,7 @@ from time import monotonic
 from typing import Protocol
 
 from reconciler.core.changes import Action, Outcome, Result, Step
+from reconciler.core.findings import ReconcilerError
 from reconciler.core.refs import Ref
 from reconciler.gateways.base import Gateway, GatewayError, Landed, Receipt
 
@@ -151,9 +152,13 @@ class _Run:
             self.failed.add(step)
 
     async def drained(self) -> None:
-        """What is still in flight when the caller goes away is finished and written down."""
-        while self.flying:
-            await self.landed()
+        """What is still in flight when the caller goes away is finished and, where that is possible, written down."""
+        try:
+            while self.flying:
+                await self.landed()
+        finally:
+            if self.flying:
+                await asyncio.wait(self.flying)
 
     def never_sent(self) -> Iterable[Outcome]:
         """Blocked outcomes, each naming the failed step that it waited for (None after an interruption)."""
@@ -181,16 +186,41 @@ async def attempt(step: Step, gateway: Gateway, deliver: Deliver, pace: Pace) ->
     doubt = False
     for number in range(pace.attempts):
         try:
-            await deliver(step, await gateway.perform(step))
-            return Tried(Result.APPLIED, recovered=number > 0)
+            receipt = await gateway.perform(step)
         except GatewayError as problem:
             doubt = doubt or problem.unknown
             verdict = await _look(step, gateway, pace) if doubt else Landed.ABSENT
             decided = _decide(step, problem, verdict, gateway, last=number == pace.attempts - 1)
             if decided is not None:
-                return decided
+                return decided if decided.result is not Result.APPLIED else await reissued(step, gateway, deliver)
             await asyncio.sleep(problem.after or pace.pause(number))
+        else:
+            return await _delivered(step, receipt, deliver, recovered=number > 0)
     raise AssertionError("the last attempt always decides")
+
+
+async def reissued(step: Step, gateway: Gateway, deliver: Deliver) -> Tried:
+    """A step that was found done: its answer was lost, and with it the virtual key of a new team. Fetch or renew it."""
+    reissue = getattr(gateway, "reissue", None)
+    if step.action is not Action.CREATE or reissue is None:
+        return Tried(Result.APPLIED, recovered=True)
+    try:
+        return await _delivered(step, await reissue(step), deliver, recovered=True)
+    except GatewayError as problem:
+        return _undelivered(problem, recovered=True)
+
+
+async def _delivered(step: Step, receipt: Receipt, deliver: Deliver, *, recovered: bool) -> Tried:
+    try:
+        await deliver(step, receipt)
+    except ReconcilerError as problem:
+        return _undelivered(problem, recovered=recovered)
+    return Tried(Result.APPLIED, recovered=recovered)
+
+
+def _undelivered(problem: ReconcilerError, *, recovered: bool) -> Tried:
+    message = f"it exists, but its virtual key was not delivered: {problem}"
+    return Tried(Result.APPLIED, message, "give it a new virtual key on the gateway", recovered=recovered)
 
 
 def _decide(step: Step, problem: GatewayError, verdict: Landed, gateway: Gateway, *, last: bool) -> Tried | None:

@@ -177,7 +177,8 @@ async def _apply(
     name, settings = gateway_settings(config, gateway)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGINT, _stopping, stop)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, _stopping, stop)
     async with opened(config, gateway, read_only=False) as session:
         with ExitStack() as stack:
             keys = stack.enter_context(delivery(name, settings, config.directory))
@@ -266,6 +267,7 @@ def _closing(report: "Report", outcomes: str) -> str:
     lines = [outcomes] if report.outcomes or not report.plan.pending else []
     if report.plan.pending and not report.outcomes:
         lines.append(f"Adopted {len(report.plan.changes):,}; the gateway is as declared.")
+    lines += [f"! {o.step.ref}: {o.error}" for o in report.outcomes if o.error and o.result.value == "applied"]
     recovered = report.recovered.applied + report.recovered.absent
     if recovered:
         lines.append(f"Looked up {recovered:,} steps that an earlier apply had left open.")

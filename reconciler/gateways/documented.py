@@ -130,6 +130,11 @@ async def granted(http: Http, step: Step) -> bool | None:
     return any(each.get("operation_id") == credit.operation_id for each in answer["transactions"])
 
 
+async def new_key(http: Http, team: str) -> Any:
+    """A new virtual key: the one that the lost answer held cannot be shown again."""
+    return await http.send("POST", f"{TEAMS.item(team)}/rotate-key", {})
+
+
 async def probe(http: Http, team: str, model: str) -> bool:
     """The embedded gateway's own decision on a call of the team, without making the call."""
     answer = await http.send("POST", f"{TEAMS.item(team)}/probe", {"model": model}, repeatable=True)
@@ -152,7 +157,7 @@ def dialect(backend: str) -> Dialect:
         check=check,
         repeatable_grants=True,
     )
-    return Dialect(ENDPOINTS, support, grant, granted, probe=probe)
+    return Dialect(ENDPOINTS, support, grant, granted, probe=probe, key=new_key)
 
 
 DIALECT = dialect("saas-litellm")

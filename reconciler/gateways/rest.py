@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from reconciler.core.changes import Action, Step
 from reconciler.core.findings import Finding
-from reconciler.core.kinds import Resource
+from reconciler.core.kinds import Resource, Team
 from reconciler.core.refs import Ref
 from reconciler.core.state import State
 from reconciler.core.support import Support
@@ -25,6 +25,7 @@ class Dialect:
     """One management API: its rows, its abilities, and the few things that are not a matter of rows.
 
     `grant` adds credits under their operation id; `granted` says whether that happened, None where nobody can tell.
+    `key` asks for a team's virtual key again (or for a new one), for when the answer that held it was lost.
     `fixed` refs exist but are out of the API's reach. `explain` makes a server's failure say what to do.
     """
 
@@ -36,6 +37,7 @@ class Dialect:
     explain: Callable[[str, GatewayError], GatewayError] = lambda _what, error: error
     note: Callable[[Step], str | None] = lambda _step: None
     probe: Callable[[Http, str, str], Awaitable[bool]] | None = None
+    key: Callable[[Http, str], Awaitable[Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,12 @@ class RestGateway:
                 body |= wire.encode(step.ref.name, getattr(found, wire.field))
         await self.http.send(endpoint.update, endpoint.item(step.ref.name), body, repeatable=True)
         return Receipt()
+
+    async def reissue(self, step: Step) -> Receipt:
+        """The virtual key of a team that was created, where its answer was lost; nothing for other kinds."""
+        if self.dialect.key is None or step.ref.kind != Team.kind:
+            return Receipt()
+        return Receipt(secret=_virtual_key(await self.dialect.key(self.http, step.ref.name)))
 
     async def landed(self, step: Step) -> Landed:
         if step.action is Action.GRANT:

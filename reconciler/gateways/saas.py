@@ -3,6 +3,8 @@
 Source: contracts/saas-litellm.md sections 1 to 3, observed on the running server.
 """
 
+from typing import Any
+
 from pydantic import SecretStr
 
 from reconciler.core.access import GroupRules
@@ -110,6 +112,11 @@ def note(step: Step) -> str | None:
     return None
 
 
+async def shown_key(http: Http, team: str) -> Any:
+    """The team's virtual key: this server shows it to whoever asks (contract 1.5)."""
+    return await http.get(TEAMS.item(team))
+
+
 DIALECT = Dialect(
     endpoints=ENDPOINTS,
     support=Support(
@@ -125,4 +132,5 @@ DIALECT = Dialect(
     fixed=fixed,
     explain=explain,
     note=note,
+    key=shown_key,
 )
