@@ -7,9 +7,18 @@ from fastapi import Query
 from fastapi.responses import JSONResponse
 
 from reconciler.embedded.answers import AccessGroupAnswer, AccessGroupDetail, AccessGroupList, GroupDeleted
-from reconciler.embedded.bodies import AccessGroupCreate, AccessGroupUpdate, After, GroupModels, Limit, PathId
+from reconciler.embedded.bodies import (
+    AccessGroupCreate,
+    AccessGroupRename,
+    AccessGroupUpdate,
+    After,
+    GroupModels,
+    Limit,
+    PathId,
+)
 from reconciler.embedded.context import Here, exists, missing
 from reconciler.embedded.membership import add_models, gathered, remove_models, require_aliases, set_models
+from reconciler.embedded.renaming import GROUP, rename
 from reconciler.embedded.routing import admin_router, answers, page
 
 router = admin_router("model-access-groups", "model access groups")
@@ -103,6 +112,14 @@ async def remove_models_from_group(group_name: PathId, body: GroupModels, here: 
         require_aliases(db, body.model_aliases)
         remove_models(db, group_name, body.model_aliases, here.stamp())
         return _group(db, group_name)
+
+
+@router.post("/{group_name}/rename", **answers(AccessGroupAnswer))
+async def rename_access_group(group_name: PathId, body: AccessGroupRename, here: Here) -> JSONResponse:
+    """Gives the group another name; its aliases and the teams that have it stay."""
+    with here.store.write() as db:
+        rename(db, GROUP, group_name, body.group_name, here.stamp())
+        return _group(db, body.group_name)
 
 
 @router.delete("/{group_name}", **answers(GroupDeleted))

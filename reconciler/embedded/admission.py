@@ -19,9 +19,10 @@ _IN_A_GROUP = """
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A call that may go to LiteLLM."""
+    """A call that may go to LiteLLM. `key_hash` finds its team again, should that be renamed meanwhile."""
 
     team_id: str
+    key_hash: str
     alias: str
     litellm_model: str
     parameters: dict[str, Any]
@@ -47,7 +48,7 @@ def admit_team(db: sqlite3.Connection, team: sqlite3.Row, model: str, in_flight:
     require_active(team)
     if Credits.of(team).remaining - in_flight[team["team_id"]] <= 0:
         raise no_credits(team["team_id"])
-    return _resolved(db, team["team_id"], model)
+    return _resolved(db, team, model)
 
 
 def require_active(team: sqlite3.Row) -> None:
@@ -59,11 +60,18 @@ def no_credits(team_id: str) -> CallRefused:
     return CallRefused(403, "Insufficient credits", f"Team '{team_id}' has no credits left", credits_remaining=0)
 
 
-def _resolved(db: sqlite3.Connection, team_id: str, model: str) -> Admitted:
+def payer(db: sqlite3.Connection, call: Admitted) -> str:
+    """The id that the call's team has by now; its key stays when the id changes, its id when the key does."""
+    row = db.execute("SELECT team_id FROM teams WHERE key_hash = ?", (call.key_hash,)).fetchone()
+    return str(row["team_id"]) if row else call.team_id
+
+
+def _resolved(db: sqlite3.Connection, team: sqlite3.Row, model: str) -> Admitted:
     alias = db.execute("SELECT * FROM model_aliases WHERE alias = ?", (model,)).fetchone()
     if alias["status"] != "active":
-        raise _denied(db, team_id, f"Model '{model}' is {alias['status']}")
-    return Admitted(team_id, model, alias["litellm_model"], json.loads(alias["litellm_params"]))
+        raise _denied(db, team["team_id"], f"Model '{model}' is {alias['status']}")
+    parameters = json.loads(alias["litellm_params"])
+    return Admitted(team["team_id"], team["key_hash"], model, alias["litellm_model"], parameters)
 
 
 def _denied(db: sqlite3.Connection, team_id: str, message: str) -> CallRefused:

@@ -63,6 +63,10 @@ class OrganizationUpdate(Body):
     )
 
 
+class OrganizationRename(Body):
+    organization_id: Annotated[Id, Field(description="The new id.")]
+
+
 class _WithActive(Body):
     """`active` is the documented short form of a status."""
 
@@ -105,6 +109,10 @@ class ModelAliasUpdate(_WithActive):
     litellm_params: Parameters | None = None
 
 
+class ModelAliasRename(Body):
+    alias: Annotated[Id, Field(description="The new name.")]
+
+
 class AccessGroupCreate(Body):
     group_name: Id
     description: Text | None = None
@@ -116,6 +124,10 @@ class AccessGroupUpdate(Body):
     description: Text | None = None
     display_name: Text | None = None
     model_aliases: Annotated[Ids, Field(description="The whole set.")] = []
+
+
+class AccessGroupRename(Body):
+    group_name: Annotated[Id, Field(description="The new name.")]
 
 
 class GroupModels(Body):
@@ -139,6 +151,21 @@ class TeamUpdate(Body):
     credits_allocated: Annotated[Credits, Field(description="Absolute: credits granted in all.")] = 0
     status: Status = "active"
     metadata: Annotated[Metadata | None, Field(description="Replaces what was there.")] = None
+
+
+OperationPrefix = Annotated[str, StringConstraints(min_length=1, max_length=400)]
+
+
+class OperationNames(Body):
+    """How the ids of a team's operations begin, before and after: ids that hold the team's name follow it."""
+
+    old: OperationPrefix
+    new: OperationPrefix
+
+
+class TeamRename(Body):
+    team_id: Annotated[Id, Field(description="The new id.")]
+    operation_ids: OperationNames | None = None
 
 
 class CreditsAdd(Body):

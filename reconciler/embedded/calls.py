@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from reconciler.embedded.admission import Admitted, admit, no_credits, require_active, team_of
+from reconciler.embedded.admission import Admitted, admit, no_credits, payer, require_active, team_of
 from reconciler.embedded.bodies import PathId
 from reconciler.embedded.completion import ProviderFailed, chunks, complete
 from reconciler.embedded.context import Context, Here
@@ -127,7 +127,7 @@ async def _events(
             yield _event({**part, "model": call.alias})
     except ProviderFailed as failure:
         with here.store.write() as db:
-            refund(db, call.team_id, f"Call to {call.alias} broke off", here.stamp())
+            refund(db, payer(db, call), f"Call to {call.alias} broke off", here.stamp())
         yield _event(_no_answer(call, failure).body)
     yield "data: [DONE]\n\n"
 
@@ -138,8 +138,9 @@ def _event(data: dict[str, Any]) -> str:
 
 def _charge(here: Context, call: Admitted) -> None:
     with here.store.write() as db:
-        if not deduct(db, call.team_id, f"Call to {call.alias}", here.stamp()):
-            raise no_credits(call.team_id)
+        team_id = payer(db, call)
+        if not deduct(db, team_id, f"Call to {call.alias}", here.stamp()):
+            raise no_credits(team_id)
 
 
 def _no_answer(call: Admitted, failure: ProviderFailed) -> CallRefused:

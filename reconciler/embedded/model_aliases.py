@@ -7,9 +7,10 @@ from typing import Any
 from fastapi.responses import JSONResponse
 
 from reconciler.embedded.answers import AliasDeleted, ModelAliasAnswer, ModelAliasList
-from reconciler.embedded.bodies import After, Limit, ModelAliasCreate, ModelAliasUpdate, PathId
+from reconciler.embedded.bodies import After, Limit, ModelAliasCreate, ModelAliasRename, ModelAliasUpdate, PathId
 from reconciler.embedded.context import Here, exists, missing
 from reconciler.embedded.membership import add_models, gathered, require_groups
+from reconciler.embedded.renaming import ALIAS, rename
 from reconciler.embedded.routing import admin_router, answers, page
 
 router = admin_router("model-aliases", "model aliases")
@@ -65,6 +66,14 @@ async def update_model_alias(alias: PathId, body: ModelAliasUpdate, here: Here) 
         changed = {**model_alias(db, alias), **body.given()}
         db.execute(_UPDATE, _row(changed, here.stamp()))
         return JSONResponse(model_alias(db, alias))
+
+
+@router.post("/{alias}/rename", **answers(ModelAliasAnswer))
+async def rename_model_alias(alias: PathId, body: ModelAliasRename, here: Here) -> JSONResponse:
+    """Gives the alias another name, in every group that holds it. Calls to the old name are refused from then on."""
+    with here.store.write() as db:
+        rename(db, ALIAS, alias, body.alias, here.stamp())
+        return JSONResponse(model_alias(db, body.alias))
 
 
 @router.delete("/{alias}", **answers(AliasDeleted))

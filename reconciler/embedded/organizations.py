@@ -8,8 +8,9 @@ from fastapi import HTTPException
 from fastapi.responses import JSONResponse
 
 from reconciler.embedded.answers import Deleted, OrganizationAnswer, OrganizationList, OrganizationTeams
-from reconciler.embedded.bodies import After, Limit, OrganizationCreate, OrganizationUpdate, PathId
+from reconciler.embedded.bodies import After, Limit, OrganizationCreate, OrganizationRename, OrganizationUpdate, PathId
 from reconciler.embedded.context import Here, exists, missing
+from reconciler.embedded.renaming import ORGANIZATION, rename
 from reconciler.embedded.routing import admin_router, answers, page
 from reconciler.embedded.team_rows import teams_of
 
@@ -68,6 +69,14 @@ async def update_organization(organization_id: PathId, body: OrganizationUpdate,
         row = {**organization(db, organization_id), **body.given(), "now": here.stamp()}
         db.execute(_UPDATE, {**row, "metadata": json.dumps(row["metadata"] or {})})
         return JSONResponse(organization(db, organization_id))
+
+
+@router.post("/{organization_id}/rename", **answers(OrganizationAnswer))
+async def rename_organization(organization_id: PathId, body: OrganizationRename, here: Here) -> JSONResponse:
+    """Gives the organization another id; its teams stay with it."""
+    with here.store.write() as db:
+        rename(db, ORGANIZATION, organization_id, body.organization_id, here.stamp())
+        return JSONResponse(organization(db, body.organization_id))
 
 
 @router.delete("/{organization_id}", **answers(Deleted))

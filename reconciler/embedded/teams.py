@@ -9,11 +9,12 @@ from fastapi import Query
 from fastapi.responses import JSONResponse
 
 from reconciler.embedded.answers import Deleted, TeamDetail, TeamList, TeamWithKey
-from reconciler.embedded.bodies import After, Limit, PathId, Status, TeamCreate, TeamUpdate
+from reconciler.embedded.bodies import After, Limit, PathId, Status, TeamCreate, TeamRename, TeamUpdate
 from reconciler.embedded.context import Context, Here, exists
 from reconciler.embedded.credit_rows import Credits, record
 from reconciler.embedded.membership import set_groups
 from reconciler.embedded.organizations import organization
+from reconciler.embedded.renaming import TEAM, rename, rename_operations
 from reconciler.embedded.routing import admin_router, answers, page
 from reconciler.embedded.team_rows import all_teams, team, team_row, with_allowed
 
@@ -83,6 +84,21 @@ async def update_team(team_id: PathId, body: TeamUpdate, here: Here) -> JSONResp
             set_groups(db, team_id, body.access_groups)
         _record_allocation(db, Credits.of(before), given.get("credits_allocated"), here.stamp())
         return JSONResponse(team(db, team_id))
+
+
+@router.post("/{team_id}/rename", **answers(TeamDetail))
+async def rename_team(team_id: PathId, body: TeamRename, here: Here) -> JSONResponse:
+    """Gives the team another id. Its virtual key, groups, credits and transactions stay, also for calls on their way.
+
+    `operation_ids` renames the ids of its credit operations, so that the same operation is still known as done.
+    """
+    with here.store.write() as db:
+        rename(db, TEAM, team_id, body.team_id, here.stamp())
+        if body.operation_ids:
+            rename_operations(db, body.team_id, body.operation_ids)
+        answer = JSONResponse(team(db, body.team_id))
+    here.in_flight.rename(team_id, body.team_id)
+    return answer
 
 
 @router.put("/{team_id}/suspend", **answers(TeamDetail), operation_id="put_suspend_team")
