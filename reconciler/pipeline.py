@@ -33,6 +33,7 @@ from reconciler.core.findings import (
 from reconciler.core.kinds import PricingPlan, Resource
 from reconciler.core.plan import Plan, Target
 from reconciler.core.planning import Inputs, make_plan
+from reconciler.core.policies import VIOLATION
 from reconciler.core.prices import PriceMap
 from reconciler.core.refs import Ref
 from reconciler.core.resolve import Resolved, resolve
@@ -160,8 +161,11 @@ def gateway_identity(settings: GatewaySettings, directory: Path) -> str:
 
 
 def require_valid(loaded: Loaded) -> None:
-    """Raises ReconcilerError with all findings where the config has errors."""
-    if not loaded.valid:
+    """Raises ReconcilerError with all findings where the config has errors that leave nothing to plan.
+
+    A violated policy is no such error: the plan is shown with it, and apply refuses that plan.
+    """
+    if any(finding.code != VIOLATION for finding in errors(loaded.findings)):
         raise ReconcilerError(*loaded.findings)
 
 

@@ -20,6 +20,8 @@ from reconciler.core.routes import Asked, Path, World, config_world, routes, sta
 FindExpression = Callable[[Ref, Path, int, int], Origin | None]
 Values = Mapping[str, object]
 
+VIOLATION = "policy"
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -238,7 +240,7 @@ def _violated(rules: Rules, each: Violation, asked: Asked, world: World) -> Find
     says, path = _where(each, asked, world)
     reason = rules.policy.message or rules.policy.description or f"not so: {rules.rule.text.strip()}"
     ref = Ref(Team.kind, each.team)
-    return Finding(Level(rules.policy.level), "policy", f"policy {rules.name}: {says}: {reason}", None, ref, path)
+    return Finding(Level(rules.policy.level), VIOLATION, f"policy {rules.name}: {says}: {reason}", None, ref, path)
 
 
 def _where(each: Violation, asked: Asked, world: World) -> tuple[str, Path]:
