@@ -21,7 +21,6 @@ from reconciler.core.drift import Drift
 from reconciler.core.drift import drift as find_drift
 from reconciler.core.findings import (
     Finding,
-    Origin,
     ReconcilerError,
     did_you_mean,
     error,
@@ -30,7 +29,7 @@ from reconciler.core.findings import (
     leveled,
     ordered,
 )
-from reconciler.core.kinds import PricingPlan, Resource
+from reconciler.core.kinds import PricingPlan
 from reconciler.core.plan import Plan, Target
 from reconciler.core.planning import Inputs, make_plan
 from reconciler.core.policies import VIOLATION
@@ -40,6 +39,7 @@ from reconciler.core.resolve import Resolved, resolve
 from reconciler.core.schedule import Order
 from reconciler.core.scope import EVERYTHING, Scope
 from reconciler.core.settings import GatewaySettings, Settings
+from reconciler.core.shown import Shown
 from reconciler.core.state import State
 from reconciler.files.discovery import shown
 from reconciler.files.manifests import Manifests, load_manifests, locate
@@ -266,19 +266,6 @@ async def drift(session: Session) -> Drift:
     live = await session.gateway.read()
     known = known_of(session, live)
     return find_drift(session.loaded.desired.state, live.state, known, session.gateway.support, live.runtime)
-
-
-@dataclass(frozen=True)
-class Shown:
-    """One object from every side: as written, as it resolves, live, and as last applied (None where it is not)."""
-
-    ref: Ref
-    written: Resource | None
-    desired: Resource | None
-    live: Resource | None
-    applied: Mapping[str, object] | None
-    runtime: Mapping[str, object]
-    origin: Origin | None
 
 
 async def show(session: Session, ref: Ref) -> Shown:

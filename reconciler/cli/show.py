@@ -12,7 +12,8 @@ from reconciler.cli.output import say
 
 if TYPE_CHECKING:
     from reconciler.core.refs import Ref
-    from reconciler.pipeline import Loaded, Shown
+    from reconciler.core.shown import Shown
+    from reconciler.pipeline import Loaded
 
 
 @click.command()

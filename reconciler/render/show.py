@@ -1,18 +1,16 @@
 """One object from every side, as YAML that people can compare."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
 from reconciler.core.inventory import record_of
 from reconciler.core.kinds import Resource
-
-if TYPE_CHECKING:
-    from reconciler.pipeline import Shown
+from reconciler.core.shown import Shown
 
 
-def render_shown(shown: "Shown") -> str:
+def render_shown(shown: Shown) -> str:
     """Sections written, resolves to, live, runtime and last applied; what an object has not is said."""
     place = f"  # {shown.origin}" if shown.origin else ""
     parts = [f"{shown.ref}{place}", _section("written", _plain(shown.written), "not declared")]

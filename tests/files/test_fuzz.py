@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from company import COMPANY
+from files_company import COMPANY
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from malformed_manifests import MANIFESTS

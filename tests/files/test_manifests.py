@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from company import COMPANY
+from files_company import COMPANY
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import jsonschema_rs
 import pytest
-from company import COMPANY
+from files_company import COMPANY
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator

@@ -2,7 +2,7 @@ import json
 
 import pytest
 import yaml
-from company import COMPANY
+from files_company import COMPANY
 from hypothesis import given
 from hypothesis import strategies as st
 

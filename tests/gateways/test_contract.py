@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from company import build, change, company, creation, deletion, granting, other, readable, together
+from gateway_company import build, change, company, creation, deletion, granting, other, readable, together
 
 from reconciler.core.changes import Action, Step
 from reconciler.core.kinds import Status

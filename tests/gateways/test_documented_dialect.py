@@ -1,7 +1,7 @@
 """The documented dialect on the embedded gateway: unions, credits, what it does not take."""
 
 import pytest
-from company import build, change, company, creation, granting
+from gateway_company import build, change, company, creation, granting
 from conftest import World
 
 from reconciler.core.kinds import ModelAlias, Organization, Team

@@ -1,7 +1,7 @@
 """Requests whose outcome is unknown: a look at the gateway tells what happened, and nothing happens twice."""
 
 import pytest
-from company import build, change, company, creation, deletion, granting
+from gateway_company import build, change, company, creation, deletion, granting
 
 from reconciler.core.changes import Action, Step
 from reconciler.core.kinds import Status

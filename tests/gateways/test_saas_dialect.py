@@ -4,7 +4,7 @@ import asyncio
 
 import httpx
 import pytest
-from company import build, change, company, creation, deletion, granting
+from gateway_company import build, change, company, creation, deletion, granting
 from conftest import KEY, World, saas_world
 from hypothesis import given, settings
 from hypothesis import strategies as st
