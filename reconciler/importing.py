@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from reconciler.core.changes import Change
 from reconciler.core.diff import diff
+from reconciler.core.drift import Drift
 from reconciler.core.export import Export, Source, everything, export
 from reconciler.core.findings import Finding, Level, ReconcilerError, error, ordered, warning
 from reconciler.core.inventory import resource_of
@@ -122,7 +123,7 @@ def settings_for(session: Session, out: Path, export: Export) -> Settings:
         if gateway.backend == "embedded" and gateway.url is None:
             moved = _moved(gateway.database or EMBEDDED_DATABASE, home, out, EMBEDDED_DATABASE)
             gateways[name] = gateway.model_copy(update={"database": moved})
-    lint = {**given.lint, **{code: level for code, level in export.lint.items() if code not in given.lint}}
+    lint = {**{code: Level(level) for code, level in export.lint.items()}, **given.lint}
     ledger = _ledger(given.ledger, home, out)
     update = {"default_gateway": session.target.name, "gateways": gateways, "ledger": ledger, "lint": lint}
     return given.model_copy(update=update)
@@ -162,12 +163,17 @@ async def updated(session: Session, *, scope: Scope = EVERYTHING, prune: bool = 
 
 
 def merged_into_files(
-    session: Session, live: Live, only: Callable[[Ref], bool], *, prune: bool = False, new: bool = True
+    session: Session,
+    live: Live,
+    only: Callable[[Ref], bool],
+    *,
+    prune: bool = False,
+    fields: Mapping[Ref, frozenset[str]] | None = None,
 ) -> Written:
-    """As `updated`, for a live state that was read before."""
+    """As `updated`, for a live state that was read before; with `fields` only those, and no new objects."""
     loaded = session.loaded
     declared = Declared(loaded.manifests.state, loaded.now, loaded.prices)
-    found = merge(declared, source_of(session, live), only, new=new)
+    found = merge(declared, source_of(session, live), only, new=fields is None, fields=fields)
     files = Updating(loaded.directory, loaded.manifests)
     texts = files.into(found, prune=prune)
     counts = {kind: sum(ref.kind == kind for ref in (*found.changed, *found.added.objects)) for kind in KINDS}
@@ -175,11 +181,11 @@ def merged_into_files(
     return Written(texts, ordered(told), {kind: count for kind, count in counts.items() if count})
 
 
-async def adopted(session: Session, drifted: Iterable[Ref]) -> Written:
-    """For `drift --adopt`: the live side of the drifted objects as changes of the files."""
-    refs = frozenset(drifted)
+async def adopted(session: Session, drifted: Drift) -> Written:
+    """For `drift --adopt`: the live side of what drifted as changes of the files; what is gone leaves them."""
+    fields = {each.ref: frozenset(one.name for one in each.fields) for each in drifted.objects}
     live = await session.gateway.read()
-    return merged_into_files(session, live, refs.__contains__, prune=True, new=False)
+    return merged_into_files(session, live, fields.__contains__, prune=True, fields=fields)
 
 
 def with_gateway(loaded: Loaded, name: str | None, backend: str | None, url: str, key_env: str | None) -> Loaded:

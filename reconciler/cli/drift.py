@@ -27,6 +27,7 @@ Examples:
   reconciler drift --format markdown                     for an issue
   reconciler drift --watch 300 --metrics-port 9108       every 5 minutes, with metrics for Prometheus
   reconciler drift --quiet || echo drifted               only the exit code
+  reconciler drift --adopt                               take the gateway's side into the YAML
 
 Exit codes: 0 no drift, 1 an error, 2 drift."""
 
@@ -44,6 +45,7 @@ Exit codes: 0 no drift, 1 an error, 2 drift."""
 @click.option(
     "--webhook-env", metavar="NAME", help="With --watch: environment variable with a URL that gets drift as JSON."
 )
+@click.option("--adopt", is_flag=True, help="Write the live side of what drifted into the manifests.")
 def command(
     config: Path,
     environment: str | None,
@@ -54,12 +56,15 @@ def command(
     metrics_host: str,
     webhook_env: str | None,
     quiet: bool,
+    adopt: bool,
 ) -> int:
     """Show where the gateway differs from what was last applied; exit with 2 where it does.
 
     The ledger tells the two sides apart: what somebody changed on the gateway is drift; what git changed since the
     last apply is counted, and shown by `plan`.
     """
+    if adopt:
+        return _adopted(config, environment, gateway, form, quiet=quiet, watch=watch)
     if watch is None:
         found, target = asyncio.run(_drift(loaded(config, environment), gateway))
         _told(found, target, form, quiet=quiet)
@@ -70,6 +75,28 @@ def command(
     told = partial(_told, form=form, quiet=quiet)
     asyncio.run(_watch(config, environment, gateway, told, watch, metrics_port, metrics_host, webhook))
     return DONE
+
+
+def _adopted(
+    config: Path, environment: str | None, gateway: str | None, form: str, *, quiet: bool, watch: float | None
+) -> int:
+    """Tells the drift and writes its live side into the files: what is left for git is a diff to review."""
+    from reconciler.cli.import_ import finish  # noqa: PLC0415  not needed for --help
+    from reconciler.importing import adopted  # noqa: PLC0415  as above
+    from reconciler.pipeline import drift, opened, require_valid  # noqa: PLC0415  as above
+
+    if watch is not None:
+        raise click.UsageError("--adopt looks once: leave out --watch")
+
+    async def look() -> int:
+        base = loaded(config, environment)
+        require_valid(base)
+        async with opened(base, gateway) as session:
+            found = await drift(session)
+            _told(found, session.target, form, quiet=quiet)
+            return finish(await adopted(session, found), config)
+
+    return asyncio.run(look())
 
 
 def _told(found: "Drift", target: "Target", form: str, *, quiet: bool) -> None:

@@ -74,7 +74,7 @@ def command(
             found = loaded(config)
             found = with_gateway(found, gateway, backend, url, admin_key_env) if url else found
             written = asyncio.run(_fresh(found, None if url else gateway, target, scope, suggest=suggest_plans))
-    return _finish(written, target, dry_run=dry_run, fresh=not update)
+    return finish(written, target, dry_run=dry_run, fresh=not update)
 
 
 def _consistent(*, update: bool, out: Path | None, prune: bool, source: Path | None, url: str | None) -> None:
@@ -101,7 +101,8 @@ async def _updated(config: "Loaded", gateway: str | None, scope: object, *, prun
         return await updated(session, scope=scope, prune=prune)  # type: ignore[arg-type]  # a Scope
 
 
-def _finish(written: "Written", target: Path, *, dry_run: bool, fresh: bool) -> int:
+def finish(written: "Written", target: Path, *, dry_run: bool = False, fresh: bool = False) -> int:
+    """Writes the files and says which."""
     from reconciler.files.saving import save  # noqa: PLC0415  not needed for --help
     from reconciler.render.findings import render_findings  # noqa: PLC0415  as above
 

@@ -16,7 +16,7 @@ from reconciler.core.check import check
 from reconciler.core.diff import Known
 from reconciler.core.findings import Finding, errors, warning
 from reconciler.core.inventory import Record
-from reconciler.core.kinds import KINDS, GitOnly, IfDeclared, Resource, gateway_fields, marked
+from reconciler.core.kinds import KINDS, GitOnly, IfDeclared, PricingPlan, Resource, gateway_fields, marked
 from reconciler.core.masking import Cleaned, cleaned
 from reconciler.core.refs import Ref
 from reconciler.core.state import State, references
@@ -87,7 +87,14 @@ def export(source: Source, only: Callable[[Ref], bool] = everything, beside: Col
     objects = {ref: _exported(ref, source) for ref in sorted(chosen)}
     left = {ref: "it can only be read on this gateway" for ref in source.known.fixed if only(ref) and ref not in chosen}
     skipped = {ref: why for ref, why in left.items() if ref in source.live and ref not in beside}
-    return settled(Export(objects, skipped), beside)
+    return settled(Export(objects, skipped), {*beside, *_plans(objects)})
+
+
+def _plans(objects: Mapping[Ref, Exported]) -> Iterator[Ref]:
+    """The pricing plans that the ledger names; `suggest` makes them anew."""
+    for each in objects.values():
+        if each.spec.get("plan"):
+            yield Ref(PricingPlan.kind, each.spec["plan"])
 
 
 def _chosen(source: Source, only: Callable[[Ref], bool]) -> set[Ref]:

@@ -66,11 +66,24 @@ class Declared:
         return resolve(self.written, self.now, self.prices)
 
 
-def merge(declared: Declared, source: Source, only: Callable[[Ref], bool] = everything, *, new: bool = True) -> Merge:
-    """The live side of everything in scope; without `new` only of what is declared."""
+def merge(
+    declared: Declared,
+    source: Source,
+    only: Callable[[Ref], bool] = everything,
+    *,
+    new: bool = True,
+    fields: Mapping[Ref, frozenset[str]] | None = None,
+) -> Merge:
+    """The live side of everything in scope; without `new` only of what is declared.
+
+    `fields` narrows an object to some of its fields: what git changed in the others stays as git has it.
+    """
     desired = declared.resolved
     found = diff(desired.state, source.live, source.known, source.support, prune="never")
-    changed, findings = _changed(declared, desired, source, found, only)
+    values = _live_values(source, found)
+    if fields is not None:
+        values = {ref: _only(some, fields.get(ref, frozenset())) for ref, some in values.items()}
+    changed, findings = _changed(declared, desired, source, values, only)
     written = declared.written
     live_only = _Unwritten(source.live, written, only)
     added = export(source, live_only, written.resources.keys()) if new else Export({})
@@ -78,7 +91,12 @@ def merge(declared: Declared, source: Source, only: Callable[[Ref], bool] = ever
     gone = tuple(ref for ref in missing if ref in source.known.inventory)
     told = (*findings, *_missing(missing, gone), *added.findings)
     done = Merge(changed, _on_known_plans(added, written), gone, told)
-    return Merge(done.changed, done.added, done.gone, (*told, *_left(done, declared, source, only)))
+    left = _left(done, declared, source, only) if fields is None else ()
+    return Merge(done.changed, done.added, done.gone, (*told, *left))
+
+
+def _only(values: Fields, names: frozenset[str]) -> Fields:
+    return {name: value for name, value in values.items() if name in names}
 
 
 @dataclass(frozen=True)
@@ -103,11 +121,15 @@ def _on_known_plans(added: Export, written: State) -> Export:
 
 
 def _changed(
-    declared: Declared, desired: Resolved, source: Source, found: Diff, only: Callable[[Ref], bool]
+    declared: Declared,
+    desired: Resolved,
+    source: Source,
+    live_values: Mapping[Ref, Fields],
+    only: Callable[[Ref], bool],
 ) -> tuple[dict[Ref, Fields], list[Finding]]:
     changed: dict[Ref, Fields] = {}
     findings: list[Finding] = []
-    for ref, values in _live_values(source, found).items():
+    for ref, values in live_values.items():
         if not only(ref) or ref not in declared.written:
             continue
         teller = _Teller(ref, declared.written[ref], desired, source)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.files.yaml_edits import Editor, Problem, Splice
+from reconciler.files.yaml_edits import Editor, Problem, Splice, object_entry
 from reconciler.files.yaml_nodes import documents
 from reconciler.files.yaml_source import read_yaml
 from reconciler.files.yaml_text import entry
@@ -65,7 +65,13 @@ def appended(text: str, sections: Mapping[str, Any]) -> str:
     """The text with further top-level sections at its end."""
     newline = "\r\n" if "\r\n" in text else "\n"
     gap = "" if not text or text.endswith("\n") else newline
-    lines = [line for name, value in sections.items() for line in ("", *entry(name, value, 0))]
+    lines: list[str] = []
+    for section, value in sections.items():
+        if all(isinstance(each, dict) for each in value.values()):
+            objects = (line for name, spec in value.items() for line in object_entry(name, spec, 2))
+            lines += ["", f"{section}:", *objects]
+        else:
+            lines += ["", *entry(section, value, 0)]
     return text + gap + newline.join((*lines, ""))
 
 

@@ -68,14 +68,20 @@ def manifests(export: Export, origins: Origins) -> Mapping[str, str]:
     for each in export.objects.values():
         by_file.setdefault(file_of(each.ref, each.spec, names), []).append(each)
     left = _left_by_kind(export.skipped)
-    for kind in left:
-        by_file.setdefault(FILES.get(kind, f"teams/{WITHOUT_ORGANIZATION}.yaml"), [])
-    last = {kind: FILES.get(kind) or max(name for name in by_file if name.startswith("teams/")) for kind in left}
+    homes = {kind: FILES.get(kind) or _teams_file(by_file) for kind in left}
+    for home in homes.values():
+        by_file.setdefault(home, [])
     texts = {}
     for name, objects in sorted(by_file.items()):
-        skipped = {kind: refs for kind, refs in left.items() if last[kind] == name}
+        skipped = {kind: refs for kind, refs in left.items() if homes[kind] == name}
         texts[name] = manifest(objects, skipped, header(name, origins))
     return texts
+
+
+def _teams_file(names: Iterable[str]) -> str:
+    """Where to say which teams are left out: in the only file of teams, or in that of no organization."""
+    found = [name for name in names if name.startswith("teams/")]
+    return found[0] if len(found) == 1 else f"teams/{WITHOUT_ORGANIZATION}.yaml"
 
 
 def team_files(organizations: Iterable[str | None]) -> Mapping[str | None, str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.files.yaml_nodes import Node
-from reconciler.files.yaml_text import entry, inline, key, scalar
+from reconciler.files.yaml_text import block, entry, inline, key, scalar
 
 Path = tuple[str | int, ...]
 
@@ -61,7 +61,9 @@ class Editor:
         gone = {name: value for name, value in old.items() if name in new}
         added = {name: value for name, value in new.items() if name not in old}
         yield from self._collected(node, old, gone, (section,), problems)
-        yield from self._collected(node, old, {**old, **added}, (section,), problems)
+        if added:
+            lines = [line for name, spec in added.items() for line in object_entry(name, spec, node.column)]
+            yield self._lines(self._after_comments(node), lines)
 
     def _collected(self, node: Node, old: Any, new: Any, path: Path, problems: list[Problem]) -> list[Splice]:
         try:
@@ -216,6 +218,10 @@ class Editor:
         earlier = [v.end for k, v in node.entries if rank is not None and self.order.get(k.text, rank) < rank]
         if rank is not None:
             return self._after_line(earlier[-1] if earlier else node.entries[0][1].end)
+        return self._after_comments(node)
+
+    def _after_comments(self, node: Node) -> int:
+        """Behind the collection and the comments that are indented like its entries."""
         place = self._after_line(node.end)
         while (line := self.text[place : self._after_line(place)]) and _is_comment_from(line, node.column):
             place = self._after_line(place)
@@ -242,6 +248,15 @@ class Editor:
     def _after_line(self, place: int) -> int:
         found = self.text.find("\n", place)
         return len(self.text) if found < 0 else found + 1
+
+
+def object_entry(name: str, spec: Any, indent: int) -> Iterator[str]:
+    """The lines of an object in a section: a line for each field where there are several."""
+    if isinstance(spec, dict) and len(spec) > 1:
+        yield f"{' ' * indent}{key(name)}:"
+        yield from block(spec, indent + 2)
+    else:
+        yield from entry(name, spec, indent)
 
 
 def _alike(node: Node, new: Any) -> bool:
