@@ -16,7 +16,6 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "faults"))
 
-from driver import APPLY
 from fault_world import ADMIN_KEY, World, world
 from naive_order import install
 

@@ -95,15 +95,15 @@ def _main(
     hurry()
     if before is not None:
         before(*given)
-    from reconciler.cli import main  # noqa: PLC0415  after the sabotage
+    from reconciler.cli import main
 
     main(args)
 
 
 def hurry() -> None:
     """A tenth of the pauses between attempts; how often is tried, and what follows, stays."""
-    from reconciler import apply  # noqa: PLC0415  only in the forked process
-    from reconciler.gateways import http  # noqa: PLC0415  as above
+    from reconciler import apply
+    from reconciler.gateways import http
 
     attempts, first, longest, *rest = apply.Pace.__init__.__defaults__
     apply.Pace.__init__.__defaults__ = (attempts, first / 10, longest / 10, *rest)

@@ -29,8 +29,8 @@ class Switch:
 
 def armed(at: int, log: str) -> None:
     """Installs the switch in this process."""
-    from reconciler.gateways.http import SAFE, Http  # noqa: PLC0415  only in the forked process
-    from reconciler.ledger.store import Ledger  # noqa: PLC0415  as above
+    from reconciler.gateways.http import SAFE, Http
+    from reconciler.ledger.store import Ledger
 
     switch = Switch(at, log)
     for name in WRITES_OF_THE_LEDGER:

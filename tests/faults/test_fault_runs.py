@@ -1,14 +1,17 @@
 """Seeded companies through a faulty network, killed at random: nothing lost, no credit granted twice."""
 
+import os
 import random
+import uuid
 from dataclasses import replace
 
+import psycopg
 import pytest
 from fault_company import changed, founded
 from fault_world import GATEWAYS, pre_existing, settle_strangers, world
 from proxy import evenly
 
-QUICK = range(6)
+QUICK = range(2)
 MANY = range(100, 250)
 
 
@@ -62,3 +65,23 @@ def test_a_faulty_network_and_a_killed_reconciler_change_nothing_in_the_end(kind
 @pytest.mark.parametrize("kind", sorted(GATEWAYS))
 def test_hundreds_of_runs(kind, seed, tmp_path):
     run(kind, seed, tmp_path)
+
+
+@pytest.fixture
+def postgres():
+    """The URL of a ledger in a schema of its own."""
+    server = os.environ.get("RECONCILER_TEST_POSTGRES_URL")
+    if not server:
+        pytest.skip("RECONCILER_TEST_POSTGRES_URL is not set")
+    schema = f"faults_{uuid.uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(f"CREATE SCHEMA {schema}")
+        yield f"{server}{'&' if '?' in server else '?'}options=-csearch_path%3D{schema}"
+        admin.execute(f"DROP SCHEMA {schema} CASCADE")
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("seed", range(20, 30))
+@pytest.mark.parametrize("kind", sorted(GATEWAYS))
+def test_the_same_with_the_ledger_in_postgresql(kind, seed, tmp_path, postgres):
+    run(kind, seed, tmp_path, postgres)

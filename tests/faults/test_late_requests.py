@@ -26,8 +26,11 @@ def begun(here):
     return here.strangers()
 
 
-@pytest.mark.parametrize("company", [UPGRADED, TOPPED_UP], ids=["allocation", "top-up"])
-@pytest.mark.parametrize("kind", sorted(GATEWAYS))
+SLOWLY = pytest.mark.slow
+
+
+@pytest.mark.parametrize("company", [UPGRADED, pytest.param(TOPPED_UP, marks=SLOWLY)], ids=["allocation", "top-up"])
+@pytest.mark.parametrize("kind", [pytest.param("embedded", marks=SLOWLY), "saas"])
 def test_a_grant_that_arrives_after_its_sender_was_killed_counts_once(kind, company, tmp_path):
     """The process dies with its request on the way; the next apply starts before the gateway has it."""
     with world(kind, tmp_path, 0, timeout=5.0) as here:
@@ -54,6 +57,7 @@ def test_a_grant_that_arrives_after_its_sender_was_killed_counts_once(kind, comp
         here.verify(company, before)
 
 
+@SLOWLY
 @pytest.mark.parametrize("company", [UPGRADED, TOPPED_UP], ids=["allocation", "top-up"])
 @pytest.mark.parametrize("kind", sorted(GATEWAYS))
 def test_a_grant_that_arrives_after_the_timeout_counts_once(kind, company, tmp_path):

@@ -109,7 +109,7 @@ def test_a_kill_at_every_boundary_is_healed_by_one_more_apply(kind, situation, t
 
 @pytest.mark.parametrize(("kind", "start"), [("embedded", 5), ("saas", 13)])
 def test_a_kill_at_some_boundaries_is_healed_by_one_more_apply(kind, start, tmp_path):
-    every(kind, "change", tmp_path, start, 20)
+    every(kind, "change", tmp_path, start, 30)
 
 
 def test_the_boundaries_are_those_of_intent_request_commit_and_outcome(tmp_path):
