@@ -78,14 +78,15 @@ def foreign(proxy, prefix):
 
 
 @contextmanager
-def watched() -> Iterator[list[str]]:
-    """The teams that ever held an empty list of models, by looking at the database all the time."""
+def watched(prefix: str) -> Iterator[list[str]]:
+    """The teams of the prefix that ever held an empty list of models, by looking at the database all the time."""
     url, seen, done = os.environ.get(DATABASE), [], threading.Event()
 
     def watch() -> None:
+        query = """select team_id from "LiteLLM_TeamTable" where models = '{}' and starts_with(team_id, %s)"""
         with psycopg.connect(url, autocommit=True) as connection:
             while not done.is_set():
-                rows = connection.execute("""select team_id from "LiteLLM_TeamTable" where models = '{}'""").fetchall()
+                rows = connection.execute(query, [prefix]).fetchall()
                 seen.extend(name for (name,) in rows)
                 time.sleep(0.005)
 
@@ -122,11 +123,11 @@ def test_a_random_company_converges_and_access_is_what_the_proxy_says(litellm_wo
     company, rng = Company(prefix, seed, SIZES), random.Random(seed)
     others(proxy, prefix)
     before, sent = foreign(proxy, f"{prefix}-"), len(proxy.sent)
-    with watched() as empty:
+    with watched(prefix) as empty:
         company.write(place / "company")
         applied(place, key)
         assert_settled(place, key, "the first apply")
-        for number in range(ROUNDS):
+        for _ in range(ROUNDS):
             edits = [company.edit() if rng.random() < 0.6 else edit_live(proxy, prefix, rng) for _ in range(EDITS)]
             company.write(place / "company")
             applied(place, key)
