@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "drift": ("drift", "Show where the gateway differs from what was last applied."),
     "show": ("show", "Show one object: declared, live, and as last applied."),
     "explain": ("explain", "Say why a team can or cannot call a model."),
+    "promote": ("promote", "Show what differs between two environments."),
     "access": ("access", "Show which teams or plans reach which models."),
     "lint": ("lint", "Look for what is allowed but unwise."),
     "policy": ("policy", "Test policies against cases."),
