@@ -7,7 +7,7 @@ import click
 
 from reconciler.cli.failures import DONE, EXPECTED
 from reconciler.cli.options import as_of_option, loaded, world
-from reconciler.cli.output import findings_as, say
+from reconciler.cli.output import FINDINGS, findings_as, say
 
 EPILOG = """\b
 Examples:
@@ -24,7 +24,7 @@ Settings change levels (error, warning, info, off):
 @as_of_option
 @click.option("--explain", "code", metavar="CODE", help="Say what a rule finds, and why that is unwise.")
 @click.option("--rules", is_flag=True, help="List all rules.")
-@click.option("--format", "form", type=click.Choice(["text", "sarif", "json"]), default="text", show_default=True)
+@click.option("--format", "form", type=click.Choice(FINDINGS), default="text", show_default=True)
 def command(
     config: Path,
     environment: str | None,
@@ -39,10 +39,15 @@ def command(
         return _explain(code)
     if rules:
         return _rules()
-    from reconciler.core.findings import errors  # noqa: PLC0415  not needed for --help
+    from reconciler.core.findings import ReconcilerError, errors  # noqa: PLC0415  not needed for --help
     from reconciler.questions import linted  # noqa: PLC0415  as above
 
-    found = linted(loaded(config, environment, as_of), gateway)
+    try:
+        found = linted(loaded(config, environment, as_of), gateway)
+    except ReconcilerError as invalid:
+        if form == "text":
+            raise
+        found = invalid.findings  # a program gets its document, whatever the config
     say(findings_as(form, found, config))
     return EXPECTED if errors(found) else DONE
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from reconciler.cli.events import as_json, emit
+from reconciler.cli.events import as_json, emit, finding_facts
 
 if TYPE_CHECKING:
     from reconciler.core.findings import Finding
@@ -41,22 +41,24 @@ def note(text: str) -> None:
     click.echo(text.rstrip("\n"), err=True, color=color(sys.stderr))
 
 
+FINDINGS = ("text", "json", "sarif", "github")
+
+
 def findings_as(form: str, findings: "Iterable[Finding]", config: Path) -> str:
-    """Findings as text, json or sarif; `config` is the directory that those without a place are about."""
+    """Findings in a format of FINDINGS; `config` is the directory that those without a place are about."""
+    from reconciler.render.findings import render_findings  # noqa: PLC0415  a format is loaded when it is asked for
+    from reconciler.render.github import render_annotations  # noqa: PLC0415  as above
+
+    if form == "json":
+        return json.dumps([finding_facts(finding) for finding in findings], indent=2)
     if form == "sarif":
         return sarif(findings, config)
-    if form == "json":
-        from reconciler.render.explain import data  # noqa: PLC0415  a format is loaded when it is asked for
-
-        return json.dumps([data(finding) for finding in findings], indent=2)
-    from reconciler.render.findings import render_findings  # noqa: PLC0415  as above
-
-    return render_findings(findings, color=color())
+    return render_annotations(findings) if form == "github" else render_findings(findings, color=color())
 
 
 def sarif(findings: "Iterable[Finding]", config: Path) -> str:
     """As SARIF, with the reasons and hints of the lint rules among them."""
-    from reconciler import __version__  # noqa: PLC0415  as above
+    from reconciler import __version__  # noqa: PLC0415  a format is loaded when it is asked for
     from reconciler.core.lint import RULES  # noqa: PLC0415  as above
     from reconciler.files.discovery import shown  # noqa: PLC0415  as above
     from reconciler.render.sarif import render_sarif  # noqa: PLC0415  as above

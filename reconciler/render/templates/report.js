@@ -15,8 +15,8 @@
     return {
       row, names, lowered: lower(names.map((name) => name.textContent)), rest: row.querySelector("th > .rest"),
       sorts: new Set(row.dataset.sorts.split(" ")),
-      lost: lower(texts(row, ".lost code")), gained: lower(texts(row, ".gained code")),
-      keeps: lower(texts(row, ".keeps code")), plan: row.querySelector(".plan").textContent.toLowerCase(),
+      lost: lower(texts(row, ".lost li")), gained: lower(texts(row, ".gained li")),
+      keeps: lower(texts(row, ".keeps li")), plan: row.querySelector(".plan").textContent.toLowerCase(),
     };
   };
   const modelOf = (row) => {
