@@ -20,7 +20,7 @@ from reconciler.core.litellm_rules import LiteLLMRules
 from reconciler.core.refs import Ref
 from reconciler.core.support import Support
 from reconciler.gateways import Opening, identity
-from reconciler.gateways.base import Gateway, Landed, Live, Receipt
+from reconciler.gateways.base import Gateway, GatewayError, Landed, Live, Receipt
 from reconciler.gateways.http import open_http
 from reconciler.gateways.litellm_alias_writing import ALIASES
 from reconciler.gateways.litellm_desk import Desk, Verbs
@@ -110,13 +110,25 @@ class LiteLLM:
                 return await verbs.delete(self.desk, step.ref)
             case Action.GRANT:
                 return await grant_credits(self.desk, step)
+            case Action.RENAME:
+                return await self._rename(step, verbs)
             case Action.TOUCH:
                 return Receipt(note="nothing has to be sent again here")
+
+    async def _rename(self, step: Step, verbs: Verbs) -> Receipt:
+        if verbs.rename is None or step.renamed_from is None:
+            raise GatewayError(f"{step.ref}: LiteLLM Proxy cannot rename a {step.ref.kind}")
+        return await verbs.rename(self.desk, step.renamed_from, step.ref.name)
 
     async def landed(self, step: Step) -> Landed:
         if step.action is Action.GRANT:
             return Landed.APPLIED if await granted(self.desk, step) else Landed.ABSENT
-        found = await VERBS[step.ref.kind].find(self.desk, step.ref)
+        find = VERBS[step.ref.kind].find
+        if step.action is Action.RENAME:
+            # Half done is not done: a rename goes on with what still bears the old name.
+            left = await find(self.desk, Ref(step.ref.kind, step.renamed_from or ""))
+            return Landed.APPLIED if left is None else Landed.ABSENT
+        found = await find(self.desk, step.ref)
         if step.action is Action.DELETE:
             return Landed.APPLIED if found is None else Landed.ABSENT
         if found is None:

@@ -96,4 +96,13 @@ async def find_alias(desk: Desk, ref: Ref) -> ModelAlias | None:
     return alias_of(rows) if rows else None
 
 
-ALIASES = Verbs(create_alias, update_alias, delete_alias, find_alias)
+async def rename_alias(desk: Desk, old: str, new: str) -> Receipt:
+    """Groups, teams and keys follow: the proxy writes the new name where the old one stood (contract 1.1)."""
+    for row in await deployments_of(desk.http, old):
+        if row.db:
+            body = {"model_name": new, "model_info": {"id": row.id}}
+            await desk.http.send("PATCH", f"/model/{segment(row.id)}/update", body, repeatable=True)
+    return Receipt()
+
+
+ALIASES = Verbs(create_alias, update_alias, delete_alias, find_alias, rename_alias)

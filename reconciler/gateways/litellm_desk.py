@@ -40,12 +40,16 @@ class Desk:
 
 @dataclass(frozen=True, slots=True)
 class Verbs:
-    """What can be done with one kind. `find` gives the resource as it is now, None where there is none."""
+    """What can be done with one kind. `find` gives the resource as it is now, None where there is none.
+
+    `rename(desk, old, new)` gives another name in place, and can be repeated; None where the API has no such thing.
+    """
 
     create: Callable[[Desk, Ref, Any], Awaitable[Receipt]]
     update: Callable[[Desk, Ref, Any, Any], Awaitable[Receipt]]
     delete: Callable[[Desk, Ref], Awaitable[Receipt]]
     find: Callable[[Desk, Ref], Awaitable[Resource | None]]
+    rename: Callable[[Desk, str, str], Awaitable[Receipt]] | None = None
 
 
 def segment(name: str) -> str:

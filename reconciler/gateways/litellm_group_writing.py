@@ -90,4 +90,15 @@ async def group_now(desk: Desk, ref: Ref) -> AccessGroup | None:
     return group_of(body) if body else None
 
 
-GROUPS = Verbs(create_group, update_group, delete_group, group_now)
+async def rename_group(desk: Desk, old: str, new: str) -> Receipt:
+    """Its id stays, and with it whoever holds it."""
+    found = await find_group(desk, old)
+    if found is not None:
+        body = {"access_group_name": new}
+        await desk.http.send("PUT", f"/v1/access_group/{segment(found['access_group_id'])}", body, repeatable=True)
+        desk.groups.pop(old, None)
+        desk.groups[new] = str(found["access_group_id"])
+    return Receipt()
+
+
+GROUPS = Verbs(create_group, update_group, delete_group, group_now, rename_group)

@@ -64,4 +64,12 @@ async def key_now(desk: Desk, ref: Ref) -> Key | None:
     return keys.key_of(body) if body else None
 
 
-KEYS = Verbs(create_key, update_key, delete_key, key_now)
+async def rename_key(desk: Desk, old: str, new: str) -> Receipt:
+    """The secret stays."""
+    found = await find_key(desk, Ref(Key.kind, old))
+    if found is not None:
+        await desk.http.send("POST", "/key/update", {"key": found["token"], "key_alias": new}, repeatable=True)
+    return Receipt()
+
+
+KEYS = Verbs(create_key, update_key, delete_key, key_now, rename_key)

@@ -54,6 +54,8 @@ KINDS: Mapping[str, KindSupport] = {
     ),
 }
 ORGANIZATION = _kind("name metadata")
+# In place, and who refers to them follows; the id of a team is for ever.
+RENAMES = frozenset({"model_alias", "access_group", "key"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ def support(rules: LiteLLMRules, facts: Facts, *, organizations: bool, rate: flo
         check=checks(facts),
         credits="operations",
         repeatable_grants=True,
+        renames=RENAMES,
     )
 
 

@@ -223,6 +223,33 @@ def test_odd_names_are_one_segment(litellm_world, ending):
     run(litellm_world, work)
 
 
+def test_a_rename_takes_groups_teams_and_keys_along(litellm_world, names):
+    p, alias = litellm_world.prefix, names["m"]
+
+    async def work(gateway: Gateway) -> None:
+        several = ModelAlias(
+            deployments=tuple(Deployment(litellm_model=f"openai/{n}", litellm_params=MOCK) for n in "ab")
+        )
+        made = await built(gateway, names, alias=several, team=Team(models=frozenset({alias.name})))
+        key = Ref("key", f"{p}-key")
+        made[key] = Key(team_id=names["t"].name, models=frozenset({alias.name}))
+        secret = (await gateway.perform(creation(gateway, key, made[key]))).secret.get_secret_value()
+        for old in (alias, names["g"], key):
+            new = Ref(old.kind, f"{old.name}-new")
+            step = Step(new, Action.RENAME, made[old], made[old], renamed_from=old.name)
+            assert await gateway.landed(step) is Landed.ABSENT
+            await gateway.perform(step)
+            assert await gateway.landed(step) is Landed.APPLIED
+        state = (await gateway.read()).state
+        assert state[Ref("access_group", f"{names['g'].name}-new")].model_aliases == {f"{alias.name}-new"}
+        assert state[names["t"]].models == {f"{alias.name}-new"}
+        assert state[Ref("key", f"{key.name}-new")].models == {f"{alias.name}-new"}
+        assert litellm_world.server.chat(secret, f"{alias.name}-new").status_code == 200
+        assert alias not in state
+
+    run(litellm_world, work)
+
+
 # ---- teams
 
 
