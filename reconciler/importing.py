@@ -31,7 +31,7 @@ from reconciler.files.writing import Origins, manifests
 from reconciler.files.yaml_text import block
 from reconciler.gateways import EMBEDDED_DATABASE
 from reconciler.gateways.base import Live
-from reconciler.pipeline import HOME, Loaded, Session, known_of
+from reconciler.pipeline import HOME, Loaded, Session, known_of, require_valid
 
 SETTINGS_FILE = SETTINGS_FILES[0]
 
@@ -85,6 +85,15 @@ def _settings(session: Session, out: Path, found: Export) -> Mapping[str, str]:
         return {SETTINGS_FILE: settings_text(settings_for(session, out, found))}
     files = Updating(out, Manifests())
     return files.into(Merge(added=Export({}, lint=found.lint)))
+
+
+def require_settings(loaded: Loaded) -> None:
+    """Raises ReconcilerError where no settings say which gateway is meant, or where they have errors."""
+    if not (loaded.directory / SETTINGS_FILE).is_file():
+        says = f"{loaded.directory} has no {SETTINGS_FILE} that names a gateway"
+        hint = "--url, --backend and --admin-key-env name one here; --config DIR has settings elsewhere"
+        raise ReconcilerError(error("import-gateway", says, hint=hint))
+    require_valid(loaded)
 
 
 def source_of(session: Session, live: Live) -> Source:

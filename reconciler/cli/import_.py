@@ -60,7 +60,7 @@ def command(
     With --update, the live side goes into the files that are there. It reads the gateway and changes nothing on it.
     """
     from reconciler.core.scope import parse_scope  # noqa: PLC0415  not needed for --help
-    from reconciler.importing import converted, refuse_overwriting, with_gateway  # noqa: PLC0415  as above
+    from reconciler.importing import converted, refuse_overwriting, require_settings, with_gateway  # noqa: PLC0415  as above
 
     _consistent(update=update, out=out, prune=prune_files, source=config_yaml or terraform, url=url)
     target, scope = out or config, parse_scope(only)
@@ -72,7 +72,10 @@ def command(
             written = converted(config_yaml, terraform, target, suggest=suggest_plans)
         else:
             found = loaded(config)
-            found = with_gateway(found, gateway, backend, url, admin_key_env) if url else found
+            if url:
+                found = with_gateway(found, gateway, backend, url, admin_key_env)
+            else:
+                require_settings(found)
             written = asyncio.run(_fresh(found, None if url else gateway, target, scope, suggest=suggest_plans))
     return finish(written, target, dry_run=dry_run, fresh=not update)
 

@@ -7,9 +7,11 @@ import shutil
 
 import httpx
 import pytest
-from e2e_world import Place, company, example
+import yaml
+from e2e_world import ROOT, Place, company, example
 from saas_litellm import saas_double
 
+from reconciler.cli import COMMANDS
 from reconciler.embedded.app import close, create_app
 
 SETTINGS = "default_gateway: local\ngateways:\n  local: {backend: embedded}\n"
@@ -119,6 +121,23 @@ def test_nothing_is_overwritten_unasked(place):
     before = files(place)
     assert "already holds manifests" in place.reconciler("import", code=1).err
     assert files(place) == before
+
+
+def test_which_gateway_is_never_guessed(tmp_path):
+    place = Place(tmp_path)
+    assert "--url, --backend and --admin-key-env" in place.reconciler("import", code=1).err
+    place.write("reconciler.yaml", "gateways: {a: {backend: nope}}\n")
+    assert "reconciler.yaml:1" in place.reconciler("import", code=1).err
+    done = place.reconciler("import", "--out", "x", "--url", "http://127.0.0.1:1", code=1)
+    assert "e.g. --backend saas-litellm" in done.err
+    assert not (tmp_path / "x").exists()
+
+
+def test_the_hooks_name_commands_that_exist():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    for hook in hooks:
+        program, command = hook["entry"].split()
+        assert (program, command in COMMANDS, hook["language"]) == ("reconciler", True, "python")
 
 
 def test_a_dry_run_writes_nothing(place):
@@ -244,7 +263,7 @@ def test_a_saas_gateway_without_any_settings(server, tmp_path):
             in files(place)["teams/p-org.yaml"]
         )
         assert "team/p-org_default is not taken over" in done.err
-        assert "name-style: warning" in files(place)["reconciler.yaml"]
+        assert "name-invalid: warning" in files(place)["reconciler.yaml"]
         assert "plan: p-basic" in files(place)["teams/p-org.yaml"]
         assert "sk-" not in "".join(files(place).values())
 
