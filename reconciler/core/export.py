@@ -170,17 +170,18 @@ def _said(spec: BaseModel, name: str) -> bool:
 
 def _checked_fields(ref: Ref, found: Cleaned, remarks: tuple[str, ...]) -> Exported:
     """Without the fields that no manifest could hold; those stay as they are on the gateway."""
-    lost = [name for name, value in found.spec.items() if not _writable(value)]
+    lost = [name for name, value in found.spec.items() if not writable(value)]
     spec = {name: value for name, value in found.spec.items() if name not in lost}
     more = tuple(f"Its {name} cannot be written as YAML and stays on the gateway only." for name in lost)
     return Exported(ref, spec, (*remarks, *found.remarks, *more), found.aside)
 
 
-def _writable(value: Any) -> bool:
+def writable(value: Any) -> bool:
+    """Whether the manifest reader will take the value as it is."""
     if isinstance(value, Mapping):
-        return all(map(_writable, value)) and all(map(_writable, value.values()))
+        return all(map(writable, value)) and all(map(writable, value.values()))
     if isinstance(value, list):
-        return all(map(_writable, value))
+        return all(map(writable, value))
     if isinstance(value, str):
         return not any("\ud800" <= each <= "\udfff" for each in value)
     return not isinstance(value, int) or len(str(value)) <= LONGEST_WHOLE
@@ -208,13 +209,14 @@ def _validate(ref: Ref, objects: dict[Ref, Exported], skipped: dict[Ref, str]) -
         try:
             KINDS[ref.kind].model_validate(objects[ref].spec)
         except ValidationError as failure:
-            for name, why in _complaints(failure).items():
+            for name, why in complaints(failure).items():
                 _give_up(ref, name, why, objects, skipped)
         else:
             return
 
 
-def _complaints(failure: ValidationError) -> Mapping[str, str]:
+def complaints(failure: ValidationError) -> Mapping[str, str]:
+    """Field -> what is wrong with its value (which is never in it)."""
     found = failure.errors(include_url=False, include_input=False, include_context=False)
     return {str(each["loc"][0]) if each["loc"] else _OBJECT: each["msg"] for each in found}
 

@@ -9,33 +9,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from pydantic import ValidationError
-
 from reconciler.core.aim import CREDITS
 from reconciler.core.changes import Change
 from reconciler.core.credits import ALLOCATION
 from reconciler.core.diff import Diff, diff
 from reconciler.core.export import Export, Source, everything, export, plain
 from reconciler.core.findings import Finding, info, warning
-from reconciler.core.inventory import record_of
-from reconciler.core.kinds import KINDS, AccessGroup, CreditsMode, IfDeclared, PricingPlan, Resource, Team, marked
+from reconciler.core.kinds import AccessGroup, CreditsMode, IfDeclared, PricingPlan, Resource, Team, marked
+from reconciler.core.live_fields import ABSENT, Fields, sound, with_fields
 from reconciler.core.masking import FREE, secret_paths
 from reconciler.core.prices import PriceMap
 from reconciler.core.refs import Ref
 from reconciler.core.resolve import Resolved, resolve
 from reconciler.core.state import State
 
-Fields = Mapping[str, Any]
-
-
-class Absent:
-    """The value of a field that is to leave the file."""
-
-    def __repr__(self) -> str:
-        return "ABSENT"
-
-
-ABSENT = Absent()
+_SAID = ("import-taken", "import-secret", "import-unwritable")
 
 
 @dataclass(frozen=True)
@@ -87,6 +75,8 @@ def merge(
     written = declared.written
     live_only = _Unwritten(source.live, written, only)
     added = export(source, live_only, written.resources.keys()) if new else Export({})
+    changed, refused = sound(changed, written, added.state)
+    findings += refused
     missing = [change.ref for change in found.changes if change.before is None and only(change.ref)]
     gone = tuple(ref for ref in missing if ref in source.known.inventory)
     told = (*findings, *_missing(missing, gone), *added.findings)
@@ -227,25 +217,11 @@ def _missing(missing: list[Ref], gone: tuple[Ref, ...]) -> Iterator[Finding]:
             yield info("import-not-applied", f"{ref} is declared and not yet on the gateway", ref=ref)
 
 
-def merged_state(merge: Merge, written: State) -> State:
-    """The files' state with the merge in it. Raises ValidationError where a live value is none that we could write."""
-    changes: dict[Ref, Resource | None] = dict(merge.added.state.resources)
-    for ref, fields in merge.changed.items():
-        spec = {**record_of(written[ref]), **fields}
-        said = {name: value for name, value in spec.items() if value is not ABSENT}
-        changes[ref] = KINDS[ref.kind].model_validate(said)
-    return written.updated(changes)
-
-
 def _left(merge: Merge, declared: Declared, source: Source, only: Callable[[Ref], bool]) -> Iterator[Finding]:
     """What a plan will still change after the merge, and what was not said about yet."""
-    try:
-        state = merged_state(merge, declared.written)
-    except ValidationError as failure:
-        yield warning("import-differs", f"some live values cannot be written: {failure.error_count()} problems")
-        return
+    state = with_fields(merge.changed, declared.written, merge.added.state)
     after = resolve(state, declared.now, declared.prices).state
-    said = {finding.ref for finding in merge.findings if finding.code in ("import-taken", "import-secret")}
+    said = {finding.ref for finding in merge.findings if finding.code in _SAID}
     for change in diff(after, source.live, source.known, source.support, prune="never").changes:
         if change.before is None or change.verb == "adopt" or not only(change.ref) or change.ref in said:
             continue

@@ -9,7 +9,8 @@ from typing import Any
 from reconciler.core.export import Exported
 from reconciler.core.findings import Finding, warning
 from reconciler.core.kinds import KINDS
-from reconciler.core.merging import ABSENT, Merge
+from reconciler.core.live_fields import ABSENT
+from reconciler.core.merging import Merge
 from reconciler.core.refs import Ref
 from reconciler.files.discovery import SETTINGS_FILES
 from reconciler.files.manifests import Manifests
