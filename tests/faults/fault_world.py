@@ -308,11 +308,19 @@ def pre_existing(gateway: Gateway, company: Company, account: Account) -> None:
 
 @contextmanager
 def world(
-    kind: str, directory: Path, seed: int, rates=None, ledger_url: str | None = None, timeout: float = TIMEOUT
+    kind: str,
+    directory: Path,
+    seed: int,
+    rates=None,
+    ledger_url: str | None = None,
+    timeout: float = TIMEOUT,
+    reads: bool = False,
 ) -> Iterator[World]:
     with ExitStack() as stack:
         gateway = stack.enter_context(GATEWAYS[kind](directory))
-        proxy = stack.enter_context(fault_proxy(gateway.url, seed=seed, rates=rates or {}, patience=timeout))
+        proxy = stack.enter_context(
+            fault_proxy(gateway.url, seed=seed, rates=rates or {}, patience=timeout, reads=reads)
+        )
         url = ledger_url or f"sqlite:///{directory / 'ledger.db'}"
         variables = {KEY: gateway.admin_key, "RECONCILER_TEST_LEDGER": url, "NO_COLOR": "1"}
         yield World(gateway, proxy, Driver(directory / "config", variables), url)

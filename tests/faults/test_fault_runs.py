@@ -85,3 +85,16 @@ def postgres():
 @pytest.mark.parametrize("kind", sorted(GATEWAYS))
 def test_the_same_with_the_ledger_in_postgresql(kind, seed, tmp_path, postgres):
     run(kind, seed, tmp_path, postgres)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("kind", sorted(GATEWAYS))
+def test_reads_may_fail_too(kind, seed, tmp_path):
+    rng = random.Random(seed)
+    with world(kind, tmp_path, seed, evenly(0.15), reads=True) as here:
+        settle_strangers(here.gateway)
+        company, before = founded(rng, reuses=False), here.strangers()
+        here.converge(company, rng, kill=0.3)
+        here.proxy.heal()
+        here.verify(company, before)
