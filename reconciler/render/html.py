@@ -25,7 +25,7 @@ from reconciler.render.html_teams import (
 )
 from reconciler.render.limits import ALL, Limits
 from reconciler.render.view import PlanView
-from reconciler.render.words import NameList, count, per_month, safe, signed_money, some
+from reconciler.render.words import NameList, count, money, safe, signed_money, some
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -92,9 +92,9 @@ def _page(view: PlanView, access: Pair | None) -> Page:
 
 
 def _revenue(view: PlanView) -> tuple[str, str, str | None]:
-    """Before, after, and how much that is more."""
+    """USD per month before, after, and how much more that is."""
     before, after = view.plan.impact.revenue_before, view.plan.impact.revenue_after
-    return per_month(before), per_month(after), signed_money(after - before) if before != after else None
+    return money(before), money(after), signed_money(after - before) if before != after else None
 
 
 def _asset(name: str) -> str:

@@ -88,7 +88,9 @@ def test_markup_is_whole(name):
 def named(text: str) -> tuple[Plan, tuple[Access, Access]]:
     """A plan with the text in every place where a text can be."""
     change = update(
-        Ref("team", text), Team(metadata={"k": "v"}), Team(access_groups=F([text]), metadata={"k": text, text: text})
+        Ref("team", text),
+        Team(metadata={"k": "v"}),
+        Team(access_groups=F([text]), metadata={"k": text, f"a{text}": text}),
     )
     group = update(Ref("access_group", text), AccessGroup(), AccessGroup(description=text, model_aliases=F([text])))
     hit = TeamImpact(text, F([text]), F(), text, f"{text}2", 1, 2, 3, 4, dearest_before=(text, 1.0), dearest_after=(text, 2.0))  # fmt: skip
