@@ -30,6 +30,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "import": ("import_", "Write a running gateway as YAML, or merge it into the files."),
     "fmt": ("fmt", "Format manifests."),
     "schema": ("schema", "Print or write the JSON Schemas for editors and CI."),
+    "completion": ("completion", "Print the completion script of a shell."),
+    "help": ("help", "Show the help of a command."),
     "gateway": ("gateway", "Serve the embedded gateway."),
 }
 
@@ -73,7 +75,11 @@ Examples:
 Exit codes: 0 done or no change, 1 an expected error, 2 changes pending or drift, 3 a bug, 130 interrupted."""
 
 
-@click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+# Help is at most this wide; examples and tables are written for it.
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+@click.group(cls=Commands, epilog=EPILOG, context_settings=SETTINGS)
 @click.version_option(__version__, prog_name="reconciler")
 def group() -> None:
     """GitOps for LLM gateways: access groups, model aliases, organizations, teams and pricing plans as YAML."""

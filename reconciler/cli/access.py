@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.cli.completing import models
 from reconciler.cli.failures import DONE
 from reconciler.cli.options import as_of_option, loaded, world
 from reconciler.cli.output import color, say, width
@@ -29,7 +30,7 @@ Examples:
 @world
 @as_of_option
 @click.option("--by", type=click.Choice(["team", "plan"]), default="team", show_default=True, help="The rows.")
-@click.option("--model", metavar="MODEL", help="Who can reach this model, through what.")
+@click.option("--model", metavar="MODEL", shell_complete=models, help="Who can reach this model, through what.")
 @click.option("--diff", nargs=2, metavar="A B", help="What two plans or two teams do not share.")
 @click.option("--live", is_flag=True, help="As the gateway is now, instead of the config.")
 @click.option("--full", is_flag=True, help="One row for each name, also where they are alike.")

@@ -68,7 +68,13 @@ Exit codes: 0 everything is applied, 1 refused or not complete, 130 interrupted 
 @only_option
 @click.option("--rebase", is_flag=True, help="With PLAN: go on although objects moved that it does not touch.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask. Needed where no terminal is.")
-@click.option("--order", type=click.Choice(["grant-first", "revoke-first"]), default="grant-first", show_default=True)
+@click.option(
+    "--order",
+    type=click.Choice(["grant-first", "revoke-first"]),
+    default="grant-first",
+    show_default=True,
+    help="What comes first: no team misses a model, or no team has one too many.",
+)
 @click.option("--full", is_flag=True, help="Every name instead of counts and examples.")
 @click.option(
     "--probe", is_flag=True, help="Afterwards ask the gateway: granted models answer, revoked ones are denied."

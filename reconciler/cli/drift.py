@@ -25,7 +25,7 @@ EPILOG = """\b
 Examples:
   reconciler drift                                       look once
   reconciler drift --format markdown                     for an issue
-  reconciler drift --watch 300 --metrics-port 9108       every 5 minutes, with metrics for Prometheus
+  reconciler drift --watch 300 --metrics-port 9108       every 5 minutes, with metrics
   reconciler drift --quiet || echo drifted               only the exit code
   reconciler drift --adopt                               take the gateway's side into the YAML
 

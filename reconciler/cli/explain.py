@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.cli.completing import models, teams
 from reconciler.cli.failures import DONE, EXPECTED
 from reconciler.cli.options import as_of_option, loaded, world
 from reconciler.cli.output import color, note, say, width
@@ -18,16 +19,17 @@ if TYPE_CHECKING:
 
 EPILOG = """\b
 Examples:
-  reconciler explain acme-prod gpt-4                may it call gpt-4: every way, or every check that fails
+  reconciler explain acme-prod gpt-4                every way to it, or what forbids it
   reconciler explain acme-prod                      everything that it can call
-  reconciler explain acme-dev gpt-4-vision --as-of 2030-01-01    after the grant has ended
+  reconciler explain acme-dev gpt-4-vision --as-of 2030-01-01
+                                                    after the grant has ended
 
 Exit codes: 0 the team may call the model in the config and live, 1 it may not."""
 
 
 @click.command(epilog=EPILOG)
-@click.argument("team")
-@click.argument("model", required=False)
+@click.argument("team", shell_complete=teams)
+@click.argument("model", required=False, shell_complete=models)
 @world
 @as_of_option
 @click.option("--offline", is_flag=True, help="Only the config; do not ask the gateway.")

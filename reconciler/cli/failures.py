@@ -20,7 +20,7 @@ def guarded(command: click.Command, args: list[str] | None) -> NoReturn:
     """Run a command and leave: an expected error in a few lines, a bug with a log to report, never a bare traceback."""
     log_as("text")
     try:
-        code = command.main(args, standalone_mode=False)
+        code = command.main(args, prog_name="reconciler", standalone_mode=False)
         sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else DONE)
     except click.exceptions.Exit as left:
@@ -64,13 +64,13 @@ def _say(text: str, code: int) -> None:
 
 
 def _tell(problem: "ReconcilerError") -> None:
-    from reconciler.cli.output import color  # noqa: PLC0415  not needed for --help
+    from reconciler.cli.output import color, note  # noqa: PLC0415  not needed for --help
     from reconciler.render.findings import render_findings  # noqa: PLC0415  as above
 
     if as_json():
         emit_failure(problem.findings, EXPECTED)
     else:
-        click.echo(render_findings(problem.findings, color=color(sys.stderr)).rstrip(), err=True)
+        note(render_findings(problem.findings, color=color(sys.stderr)))
 
 
 def _bug(problem: Exception) -> int:

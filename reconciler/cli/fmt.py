@@ -8,8 +8,14 @@ from reconciler.cli.failures import DONE, EXPECTED
 from reconciler.cli.options import config_option
 from reconciler.cli.output import color, note, say
 
+EPILOG = """\b
+Examples:
+  reconciler fmt                      everything below config/
+  reconciler fmt config/teams.yaml    one file
+  reconciler fmt --check              in CI: exit 1 where a file would change"""
 
-@click.command()
+
+@click.command(epilog=EPILOG)
 @config_option
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 where a file is not in its canonical form.")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path, exists=True))

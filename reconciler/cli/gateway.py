@@ -12,12 +12,19 @@ from reconciler.cli.output import note
 ADMIN_KEY = "RECONCILER_ADMIN_KEY"
 
 
+EPILOG = """\b
+Examples:
+  reconciler gateway serve                              on http://127.0.0.1:8003, no key asked for
+  LOCAL_ADMIN_KEY=choose-one reconciler gateway serve --admin-key-env LOCAL_ADMIN_KEY
+  reconciler gateway serve --port 0 --database gw.db    on a free port, with its own database"""
+
+
 @click.group()
 def command() -> None:
     """The gateway that ships with the product."""
 
 
-@command.command()
+@command.command(epilog=EPILOG)
 @config_option
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8003, show_default=True, type=click.IntRange(0, 65535), help="0 chooses a free one.")

@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from reconciler.ledger import Ledger
 
 
-@click.group(invoke_without_command=True)
+EPILOG = """\b
+Examples:
+  reconciler history                   the last 20 applies
+  reconciler history -g prod --limit 100
+  reconciler history show 7            the steps of apply 7
+  reconciler history decide 42 failed  step 42 did not happen: its credits are granted again"""
+
+
+@click.group(invoke_without_command=True, epilog=EPILOG)
 @world
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="How many applies to show.")
 @click.pass_context

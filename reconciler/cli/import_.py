@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 EPILOG = """\b
 Examples:
-  reconciler import --backend saas-litellm --url https://gw.example.com --admin-key-env GW_ADMIN_KEY
+  reconciler import --backend saas-litellm --url https://gw.example --admin-key-env GW_ADMIN_KEY
   reconciler import --gateway prod --out imported     every live object, as new files
   reconciler import --update                          the live side into the files that are there
   reconciler import --from-config-yaml config.yaml    a LiteLLM proxy's model_list"""

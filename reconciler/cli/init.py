@@ -18,7 +18,14 @@ STARTER = {
 }
 
 
-@click.command()
+EPILOG = """\b
+Examples:
+  reconciler init                     into config/
+  reconciler init --config gateway    into another directory
+  reconciler init && reconciler apply --yes && reconciler gateway serve"""
+
+
+@click.command(epilog=EPILOG)
 @config_option
 def command(config: Path) -> int:
     """Write a small working config: two models, two plans, two teams, on the embedded gateway.

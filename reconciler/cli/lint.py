@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from reconciler.cli.completing import lint_codes
 from reconciler.cli.failures import DONE, EXPECTED
 from reconciler.cli.options import as_of_option, loaded, world
 from reconciler.cli.output import FINDINGS, findings_as, say
@@ -22,7 +23,13 @@ Settings change levels (error, warning, info, off):
 @click.command(epilog=EPILOG)
 @world
 @as_of_option
-@click.option("--explain", "code", metavar="CODE", help="Say what a rule finds, and why that is unwise.")
+@click.option(
+    "--explain",
+    "code",
+    metavar="CODE",
+    shell_complete=lint_codes,
+    help="Say what a rule finds, and why that is unwise.",
+)
 @click.option("--rules", is_flag=True, help="List all rules.")
 @click.option("--format", "form", type=click.Choice(FINDINGS), default="text", show_default=True)
 def command(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from reconciler.cli.completing import environments, gateways, scopes
+
 if TYPE_CHECKING:
     from reconciler.pipeline import Loaded
 
@@ -44,15 +46,23 @@ def config_option(command: F) -> F:
 
 
 def environment_option(command: F) -> F:
-    return click.option("--environment", "-e", metavar="NAME", help="Overlay of environments/NAME over the manifests.")(
-        command
-    )
+    return click.option(
+        "--environment",
+        "-e",
+        metavar="NAME",
+        help="Overlay of environments/NAME over the manifests.",
+        shell_complete=environments,
+    )(command)
 
 
 def gateway_option(command: F) -> F:
-    return click.option("--gateway", "-g", metavar="NAME", help="A gateway of the settings instead of the default.")(
-        command
-    )
+    return click.option(
+        "--gateway",
+        "-g",
+        metavar="NAME",
+        help="A gateway of the settings instead of the default.",
+        shell_complete=gateways,
+    )(command)
 
 
 def as_of_option(command: F) -> F:
@@ -73,6 +83,7 @@ def only_option(command: F) -> F:
         multiple=True,
         metavar="PATTERN",
         help="Just this part: team/acme-*, a kind, organization=ID or label:NAME=VALUE. Repeatable.",
+        shell_complete=scopes,
     )(command)
 
 

@@ -27,7 +27,7 @@ Examples:
   reconciler plan --report plan.html             for a browser: search it by team and model
   reconciler plan --out plan.json                save it, for `reconciler apply plan.json`
   reconciler plan --only organization=org_acme   one customer's part
-  reconciler plan --as-of 2030-01-01             what time-limited grants will have changed by then
+  reconciler plan --as-of 2030-01-01             what grants and sunsets will have changed
 
 Exit codes: 0 done, 1 the config or the plan has errors, 2 with --exit-code: changes are pending."""
 
@@ -44,7 +44,13 @@ Exit codes: 0 done, 1 the config or the plan has errors, 2 with --exit-code: cha
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Save the plan for apply.")
 @quiet_option
 @log_format_option
-@click.option("--order", type=click.Choice(["grant-first", "revoke-first"]), default="grant-first", show_default=True)
+@click.option(
+    "--order",
+    type=click.Choice(["grant-first", "revoke-first"]),
+    default="grant-first",
+    show_default=True,
+    help="What comes first: no team misses a model, or no team has one too many.",
+)
 def command(
     config: Path,
     environment: str | None,

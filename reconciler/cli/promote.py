@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.cli.completing import environments_and_base
 from reconciler.cli.failures import DONE, PENDING
 from reconciler.cli.options import as_of_option, config_option, gateway_option, loaded
 from reconciler.cli.output import color, say, width
@@ -18,7 +19,7 @@ BASE = "base"
 
 EPILOG = """\b
 Examples:
-  reconciler promote --from staging --to prod                what prod lacks of staging, or has beyond it
+  reconciler promote --from staging --to prod                what prod lacks, or has beyond it
   reconciler promote --from base --to prod                   what the overlay of prod changes
   reconciler promote --from staging --to prod --format markdown --exit-code
 
@@ -31,8 +32,22 @@ Exit codes: 0 done, 1 the config has errors, 2 with --exit-code: they differ."""
 @config_option
 @gateway_option
 @as_of_option
-@click.option("--from", "source", required=True, metavar="ENV", help="The environment to take from, or `base`.")
-@click.option("--to", "target", required=True, metavar="ENV", help="The environment to bring up to it, or `base`.")
+@click.option(
+    "--from",
+    "source",
+    required=True,
+    metavar="ENV",
+    shell_complete=environments_and_base,
+    help="The environment to take from, or `base`.",
+)
+@click.option(
+    "--to",
+    "target",
+    required=True,
+    metavar="ENV",
+    shell_complete=environments_and_base,
+    help="The environment to bring up to it, or `base`.",
+)
 @click.option("--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
 @click.option("--exit-code", is_flag=True, help="Exit with 2 where they differ.")
 def command(

@@ -7,8 +7,15 @@ import click
 from reconciler.cli.failures import DONE, EXPECTED
 from reconciler.cli.output import say
 
+EPILOG = """\b
+Examples:
+  reconciler schema > manifest.schema.json     for an editor
+  reconciler schema settings                   that of reconciler.yaml
+  reconciler schema --write schemas            all of them
+  reconciler schema --check schemas            in CI: exit 1 where a copy is stale"""
 
-@click.command()
+
+@click.command(epilog=EPILOG)
 @click.argument("name", type=click.Choice(["manifest", "overlay", "settings"]), default="manifest")
 @click.option(
     "--write", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write all schemas there."

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.cli.completing import kinds, of_kind
 from reconciler.cli.failures import DONE
 from reconciler.cli.options import loaded, world
 from reconciler.cli.output import say
@@ -16,9 +17,16 @@ if TYPE_CHECKING:
     from reconciler.pipeline import Loaded
 
 
-@click.command()
-@click.argument("kind", metavar="KIND")
-@click.argument("name", metavar="ID")
+EPILOG = """\b
+Examples:
+  reconciler show team acme-prod
+  reconciler show plan professional
+  reconciler show access-group pro-models --gateway prod"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("kind", metavar="KIND", shell_complete=kinds)
+@click.argument("name", metavar="ID", shell_complete=of_kind)
 @world
 def command(kind: str, name: str, config: Path, environment: str | None, gateway: str | None) -> int:
     """Show one object side by side: declared (with what it resolves to), live, and as last applied.

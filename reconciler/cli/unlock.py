@@ -8,8 +8,15 @@ from reconciler.cli.failures import DONE, EXPECTED
 from reconciler.cli.options import loaded, world
 from reconciler.cli.output import say
 
+EPILOG = """\b
+Examples:
+  reconciler unlock                 show who holds the lock, and ask
+  reconciler unlock -g prod --yes   in an emergency, unattended
 
-@click.command()
+Exit codes: 0 the gateway is not locked (any more), 1 the lock was left."""
+
+
+@click.command(epilog=EPILOG)
 @world
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 def command(config: Path, environment: str | None, gateway: str | None, yes: bool) -> int:

@@ -87,7 +87,8 @@ def _gap(gap: TeamGap, found: Promotion) -> Iterator["Text"]:
 def promotion_json(found: Promotion) -> str:
     """{"version", "from", "to", "same", "objects": [{"ref", "only", "fields"}], "teams": [...]}.
 
-    A team is {"team", "only", "lacks", "beyond"}. `only` is `from`, `to` or null; the fields of an object that is in both are {"name", "from", "to"}.
+    A team is {"team", "only", "lacks", "beyond"}. `only` is `from`, `to` or null; the fields of an object that is in
+    both are {"name", "from", "to"}.
     """
     content: dict[str, Any] = {"version": VERSION, "from": found.source, "to": found.target, "same": found.same}
     content["objects"] = [

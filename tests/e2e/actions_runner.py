@@ -303,7 +303,7 @@ class Job:
         self.machine.caches[given["key"]] = kept
 
     def _upload(self, given: Mapping[str, str]) -> None:
-        found = [Path(file) for pattern in given["path"].split() for file in sorted(glob(pattern))]
+        found = [Path(file) for pattern in given["path"].split() for file in sorted(glob(pattern))]  # noqa: PTH207  absolute ones
         assert found or given["if-no-files-found"] == "ignore"
         if not found:
             return

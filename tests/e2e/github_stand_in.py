@@ -47,7 +47,7 @@ class GitHub:
         return [issue for issue in self.issues.values() if issue["state"] == "open"]
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status, self.message = status, message
@@ -73,7 +73,7 @@ def comments(github: GitHub, ask: "Asked", issue: str) -> Any:
 def one_comment(github: GitHub, ask: "Asked", number: str) -> Any:
     comment = github.comments.get(int(number))
     if comment is None:
-        raise Refused(404, "Not Found")
+        raise RefusedError(404, "Not Found")
     ask.needs("pull-requests" if comment["issue"] in github.pulls else "issues")
     if ask.method == "DELETE":
         del github.comments[int(number)]
@@ -107,7 +107,7 @@ def one_issue(github: GitHub, ask: "Asked", number: str) -> Any:
 def new_label(github: GitHub, ask: "Asked") -> Any:
     ask.needs("issues")
     if ask.body["name"] in github.labels:
-        raise Refused(422, "Validation Failed: already_exists")
+        raise RefusedError(422, "Validation Failed: already_exists")
     github.labels.add(ask.body["name"])
     return 201, {"name": ask.body["name"]}
 
@@ -162,12 +162,12 @@ class Asked:
     def needs(self, what: str, level: str = "write") -> None:
         """As GitHub answers a token that lacks a permission."""
         if self.permissions.get(what) not in ("write", level):
-            raise Refused(403, f"Resource not accessible by integration ({what}: {level})")
+            raise RefusedError(403, f"Resource not accessible by integration ({what}: {level})")
 
     def text(self, name: str) -> str:
         value = self.body[name]
         if not isinstance(value, str) or len(value) > LONGEST:
-            raise Refused(422, f"Validation Failed: {name}")
+            raise RefusedError(422, f"Validation Failed: {name}")
         return value
 
 
@@ -185,7 +185,7 @@ class Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         sent = self.rfile.read(length)
         with self.github.lock:
-            status, answer = self._routed(parts.path, dict((k, v[0]) for k, v in parse_qs(parts.query).items()), sent)
+            status, answer = self._routed(parts.path, {k: v[0] for k, v in parse_qs(parts.query).items()}, sent)
         raw = answer if isinstance(answer, bytes) else b"" if answer is None else json.dumps(answer).encode()
         self.send_response(status)
         if status == 302:
@@ -211,7 +211,7 @@ class Handler(BaseHTTPRequestHandler):
             if found and self.command in methods.split("|"):
                 try:
                     status, answer = route(self.github, ask, *found.groups())
-                except Refused as refusal:
+                except RefusedError as refusal:
                     return refusal.status, {"message": refusal.message}
                 return status, answer
         return 404, {"message": f"Not Found: {self.command} {path}"}
