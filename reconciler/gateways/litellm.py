@@ -6,7 +6,7 @@ access groups access groups; teams carry access, budget and limits (`litellm_tea
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,8 +14,8 @@ from typing import Any
 from pydantic import SecretStr
 
 from reconciler.core.aim import differences
-from reconciler.core.changes import Action, Step
-from reconciler.core.kinds import Resource
+from reconciler.core.changes import Action, Change, Step
+from reconciler.core.kinds import Key, Resource
 from reconciler.core.litellm_rules import LiteLLMRules
 from reconciler.core.refs import Ref
 from reconciler.core.support import Support
@@ -23,9 +23,10 @@ from reconciler.gateways import Opening, identity
 from reconciler.gateways.base import Gateway, GatewayError, Landed, Live, Receipt
 from reconciler.gateways.http import open_http
 from reconciler.gateways.litellm_alias_writing import ALIASES
+from reconciler.gateways.litellm_cache import holds_everywhere, lifetimes
 from reconciler.gateways.litellm_desk import Desk, Verbs
 from reconciler.gateways.litellm_group_writing import GROUPS
-from reconciler.gateways.litellm_key_writing import KEYS
+from reconciler.gateways.litellm_key_writing import KEYS, reissue_key
 from reconciler.gateways.litellm_live import facts_of, live_of, rules_of
 from reconciler.gateways.litellm_organizations import ORGANIZATIONS
 from reconciler.gateways.litellm_reading import licensed, snapshot
@@ -119,6 +120,17 @@ class LiteLLM:
         if verbs.rename is None or step.renamed_from is None:
             raise GatewayError(f"{step.ref}: LiteLLM Proxy cannot rename a {step.ref.kind}")
         return await verbs.rename(self.desk, step.renamed_from, step.ref.name)
+
+    async def reissue(self, step: Step) -> Receipt:
+        """The virtual key of a creation whose answer was lost; nothing for other kinds."""
+        if not isinstance(step.after, Key):
+            return Receipt()
+        async with self.locks[step.ref]:
+            return await reissue_key(self.desk, step.ref, step.after)
+
+    async def holds_everywhere(self, changes: Iterable[Change]) -> tuple[int, str]:
+        """(seconds, sentence): when the last process of the proxy decides by the changes."""
+        return holds_everywhere(changes, await lifetimes(self.desk.http))
 
     async def landed(self, step: Step) -> Landed:
         if step.action is Action.GRANT:

@@ -59,6 +59,17 @@ async def delete_key(desk: Desk, ref: Ref) -> Receipt:
     return Receipt()
 
 
+async def reissue_key(desk: Desk, ref: Ref, after: Key) -> Receipt:
+    """A new key in the place of one whose secret got lost. Raises GatewayError where somebody may be using it."""
+    found = await find_key(desk, ref)
+    if found is None or not keys.is_ours(found):
+        return Receipt()
+    if found.get("last_active") or found.get("spend"):
+        raise GatewayError(f"{ref} is in use already, so it is not replaced")
+    await delete_key(desk, ref)
+    return await create_key(desk, ref, after)
+
+
 async def key_now(desk: Desk, ref: Ref) -> Key | None:
     body = await find_key(desk, ref)
     return keys.key_of(body) if body else None

@@ -9,7 +9,7 @@ import pytest
 from gateway_company import change, creation, deletion, granting
 
 from reconciler.core.aim import differences
-from reconciler.core.changes import Action, Step
+from reconciler.core.changes import Action, Change, FieldChange, Step
 from reconciler.core.diff import Known, diff
 from reconciler.core.inventory import Record, record_of
 from reconciler.core.kinds import AccessGroup, Deployment, Key, ModelAlias, Status, Team
@@ -503,7 +503,40 @@ def test_a_key_whose_answer_got_lost_is_delivered_all_the_same(litellm_world, na
     run(litellm_world, work)
 
 
+def test_a_key_whose_secret_nobody_has_is_made_anew(litellm_world, names):
+    proxy, ref = litellm_world.server, Ref("key", f"{litellm_world.prefix}-key")
+
+    async def work(gateway: Gateway) -> None:
+        await built(gateway, names)
+        step = creation(gateway, ref, Key(team_id=names["t"].name))
+        lost = (await gateway.perform(step)).secret.get_secret_value()
+        fresh = (await gateway.reissue(step)).secret.get_secret_value()
+        assert proxy.call("GET", "/key/list", key_alias=ref.name, size="10")["total_count"] == 1
+        assert [proxy.chat(key, names["m"].name).status_code for key in (lost, fresh)] == [401, 200]
+
+    run(litellm_world, work)
+
+
 # ---- reading, roles, checks
+
+
+def test_when_it_holds_everywhere_is_said_by_what_changed(litellm_world):
+    models, team = ModelAlias(litellm_model="openai/a"), Team()
+    updated = Change(Ref("team", "t"), team, team, (FieldChange("tpm_limit", 1, 2),))
+    gone = Change(Ref("access_group", "g"), AccessGroup(), None)
+    made = Change(Ref("model_alias", "m"), None, models)
+
+    async def work(gateway: Gateway) -> None:
+        assert await gateway.holds_everywhere([made]) == (0, "holds everywhere at once")
+        assert (await gateway.holds_everywhere([made, updated]))[0] == 60
+        seconds, said = await gateway.holds_everywhere([updated, gone])
+        assert (seconds, said) == (
+            600,
+            "holds in every process of the proxy within 600 s (access groups 600 s, teams 60 s)",
+        )
+        assert (await gateway.holds_everywhere([Change(Ref("model_alias", "m"), models, None)]))[0] == 30
+
+    run(litellm_world, work)
 
 
 def test_a_viewer_key_is_enough_to_plan(litellm_world, names):

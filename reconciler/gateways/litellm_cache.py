@@ -1,0 +1,61 @@
+"""When a change holds everywhere: LiteLLM Proxy's processes and replicas keep what they read for a while.
+
+Source: contracts/litellm-proxy.md section 4, measured on 1.106.2 with two replicas. Workers count as replicas. What it
+shows is only how often it reloads models; the others are its defaults, which environment variables may change.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from reconciler.core.changes import Change
+from reconciler.core.kinds import AccessGroup, Key, ModelAlias, Team
+from reconciler.gateways.base import GatewayError
+from reconciler.gateways.http import Http
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """How long, in seconds, a process may go on with what it knew: teams and keys, access groups, models."""
+
+    teams: int = 60
+    groups: int = 600
+    models: int = 30
+
+    def of(self, kind: str) -> int:
+        known = {
+            Team.kind: self.teams,
+            Key.kind: self.teams,
+            AccessGroup.kind: self.groups,
+            ModelAlias.kind: self.models,
+        }
+        return known.get(kind, 0)
+
+
+RELOAD = "proxy_config_reload_interval_seconds"
+WORDS = {Team.kind: "teams", Key.kind: "keys", AccessGroup.kind: "access groups", ModelAlias.kind: "models"}
+
+
+async def lifetimes(http: Http) -> Lifetimes:
+    """The lifetimes as far as the proxy shows them: how often it reloads models; defaults for the others."""
+    try:
+        shown = await http.get("/config/list", params={"config_type": "general_settings"})
+        fields = {str(each["field_name"]): each for each in shown}
+        reload = fields.get(RELOAD, {})
+        seconds = reload.get("field_value") or reload.get("field_default_value")
+    except (GatewayError, KeyError, TypeError, AttributeError):
+        return Lifetimes()
+    return Lifetimes(models=int(seconds)) if isinstance(seconds, (int, float)) else Lifetimes()
+
+
+def holds_everywhere(changes: Iterable[Change], lifetimes: Lifetimes | None = None) -> tuple[int, str]:
+    """(seconds, sentence): how long after an apply the last process may still decide as before.
+
+    What was only created was known to nobody, so nobody goes on without it; nor does an adoption change anything.
+    """
+    known = lifetimes or Lifetimes()
+    kinds = {change.ref.kind for change in changes if change.verb in ("update", "delete")}
+    waits = sorted(((known.of(kind), WORDS[kind]) for kind in kinds if known.of(kind)), reverse=True)
+    if not waits:
+        return 0, "holds everywhere at once"
+    each = ", ".join(f"{words} {seconds} s" for seconds, words in waits)
+    return waits[0][0], f"holds in every process of the proxy within {waits[0][0]} s ({each})"
