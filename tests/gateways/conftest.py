@@ -26,8 +26,12 @@ KEY = "RECONCILER_TEST_KEY"
 T = TypeVar("T")
 
 
+SESSION = f"t{uuid.uuid4().hex[:4]}"
+
+
 def new_prefix() -> str:
-    return f"t{uuid.uuid4().hex[:8]}"
+    """Of this process: what it leaves on a gateway that others use too can be told from what is theirs."""
+    return f"{SESSION}{uuid.uuid4().hex[:4]}"
 
 
 @dataclass
@@ -86,7 +90,7 @@ def _embedded_http(stack: ExitStack, directory: Path) -> World:
 
 
 def _litellm(stack: ExitStack, directory: Path) -> World:
-    proxy = stack.enter_context(litellm_proxy())
+    proxy = stack.enter_context(litellm_proxy(SESSION))
     settings = GatewaySettings(
         backend="litellm", url=proxy.url, admin_key_env=KEY, timeout_seconds=60, usd_per_credit=0.1
     )

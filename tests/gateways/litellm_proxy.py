@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -17,7 +16,6 @@ import uvicorn
 from saas_litellm_front import Front
 
 URL, KEY = "RECONCILER_TEST_LITELLM_URL", "RECONCILER_TEST_LITELLM_KEY"
-OURS = re.compile(r"t[0-9a-f]{8}-")
 HOP = {"host", "content-length", "connection", "transfer-encoding", "accept-encoding"}
 
 
@@ -97,21 +95,21 @@ class Proxy:
     def team_key(self, team: str) -> str:
         return str(self.call("POST", "/key/generate", {"team_id": team, "models": []})["key"])
 
-    def clear(self) -> None:
-        """Deletes what the tests made, by their prefix."""
-        teams = [t["team_id"] for t in self.call("GET", "/team/list") if OURS.match(t["team_id"])]
+    def clear(self, prefix: str) -> None:
+        """Deletes what the tests of this process made."""
+        teams = [t["team_id"] for t in self.call("GET", "/team/list") if t["team_id"].startswith(prefix)]
         for each in teams:
             self.call("POST", "/team/delete", {"team_ids": [each]})
         for group in self.call("GET", "/v1/access_group"):
-            if OURS.match(group["access_group_name"]):
+            if group["access_group_name"].startswith(prefix):
                 self.call("DELETE", f"/v1/access_group/{group['access_group_id']}")
         for row in self.call("GET", "/v2/model/info", size="5000", search="_")["data"]:
-            if OURS.match(row["model_name"]):
+            if row["model_name"].startswith(prefix):
                 self.call("POST", "/model/delete", {"id": row["model_info"]["id"]})
 
 
 @contextmanager
-def litellm_proxy() -> Iterator[Proxy]:
+def litellm_proxy(prefix: str) -> Iterator[Proxy]:
     url, key = os.environ.get(URL), os.environ.get(KEY)
     if not (url and key):
         pytest.skip(f"needs a real LiteLLM Proxy: {URL} and {KEY}")
@@ -128,6 +126,6 @@ def litellm_proxy() -> Iterator[Proxy]:
         thread.start()
         proxy = Proxy(f"http://127.0.0.1:{listener.getsockname()[1]}", front, forwarding, c, key)
         yield proxy
-        proxy.clear()
+        proxy.clear(prefix)
         server.should_exit = True
         thread.join(timeout=10)
