@@ -15,6 +15,7 @@ from enum import StrEnum
 
 from reconciler.core.access import Access, access
 from reconciler.core.changes import Action, Change, Step
+from reconciler.core.credits import ALLOCATION
 from reconciler.core.diff import without_credits
 from reconciler.core.kinds import AccessGroup, Resource, Status, Team, gateway_fields, links
 from reconciler.core.refs import Ref
@@ -67,6 +68,7 @@ def schedule(
     by_ref = _index(steps)
     needs: Needs = {step: set() for step in steps}
     _need_own(steps, by_ref, needs)
+    _need_allocations(steps, needs)
     _need_references(steps, by_ref, needs)
     world = transition(changes, live, support)
     if order is Order.GRANT_FIRST:
@@ -187,6 +189,14 @@ def _need_own(steps: Iterable[Step], by_ref: ByRef, needs: Needs) -> None:
             needs[step].update(set(by_ref[step.ref].values()) - {step})
 
 
+def _need_allocations(steps: Iterable[Step], needs: Needs) -> None:
+    """Top-ups wait for the allocation: where it raises to what is declared, one that came first would count as part."""
+    grants = [(step, step.credit) for step in steps if step.credit]
+    first = {step.ref: step for step, credit in grants if credit.grant_id == ALLOCATION}
+    for step, _ in grants:
+        needs[step].update({first[step.ref]} - {step} if step.ref in first else ())
+
+
 def _need_references(steps: Iterable[Step], by_ref: ByRef, needs: Needs) -> None:
     for step in steps:
         if step.action in (Action.GRANT, Action.TOUCH):
@@ -241,10 +251,16 @@ def _need_revokes(world: Transition, by_ref: ByRef, needs: Needs) -> None:
     """revoke-first: a grant waits for the revokes without which a team would reach what it never should."""
     for team, spill in spills(world.before, world.after):
         own = _of(by_ref, Ref(Team.kind, team), *GRANTING)
-        revokes = _of(by_ref, Ref(Team.kind, team), Action.CONTRACT, Action.DELETE)
+        revokes = _leading(by_ref, Ref(Team.kind, team), needs)
         for group in spill.joined_shrinking:
             for step in own:
-                needs[step].update(_of(by_ref, Ref(AccessGroup.kind, group), Action.CONTRACT))
+                needs[step].update(_leading(by_ref, Ref(AccessGroup.kind, group), needs))
         for group in spill.left_growing:
             for step in _of(by_ref, Ref(AccessGroup.kind, group), Action.EXPAND):
                 needs[step].update(revokes)
+
+
+def _leading(by_ref: ByRef, ref: Ref, needs: Needs) -> set[Step]:
+    """The revokes of an object that wait for no grant of its own: waiting for one that does could close a circle."""
+    grants = _of(by_ref, ref, *GRANTING)
+    return {step for step in _of(by_ref, ref, Action.CONTRACT, Action.DELETE) if not needs[step] & grants}
