@@ -1,17 +1,13 @@
 #!/usr/bin/env bash
-# Plans, and writes to $OUT: plan.json (for apply), plan.md, comment.md, binding.json (what the plan holds for).
+# Plans, and writes to $OUT: plan.json (for apply), plan.md, plan.html, comment.md, binding.json (what the plan holds for).
 # Outputs: exit-code (0 no changes, 2 changes), pending, create, update, delete, adopt. Fails where the plan has errors.
 set -euo pipefail
 # shellcheck source=.github/scripts/world.sh
 source "$(dirname "${BASH_SOURCE[0]}")/world.sh"
 
 rm -f "$OUT"/plan.* "$OUT/binding.json" "$OUT/comment.md"
-reports=()
-# An HTML report where this version of the reconciler writes one.
-if [[ $(reconciler plan --help) == *--report* ]]; then reports=(--report "$OUT/plan.html"); fi
-
 code=0
-reconciler plan "${AT[@]}" "${MORE[@]}" --format markdown --exit-code --out "$OUT/plan.json" "${reports[@]}" \
+reconciler plan "${AT[@]}" "${MORE[@]}" --format markdown --exit-code --out "$OUT/plan.json" --report "$OUT/plan.html" \
   >"$OUT/plan.md" 2>"$OUT/plan.log" || code=$?
 cat "$OUT/plan.log" >&2
 output exit-code "$code"
