@@ -117,9 +117,11 @@ def play(scene, tmp_path, mutation):
         SCENES[scene](here, mutation)
 
 
+QUICK = ("kill after the commit", "lost answer")
+
+
 def marked(scene, *values):
-    """A late commit takes as long as a request may be late."""
-    return pytest.param(*values, marks=[pytest.mark.slow] if scene == "late commit" else [])
+    return pytest.param(*values, marks=[] if scene in QUICK else [pytest.mark.slow])
 
 
 @pytest.mark.parametrize("scene", [marked(scene, scene) for scene in SCENES])

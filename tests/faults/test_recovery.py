@@ -107,7 +107,7 @@ def test_a_kill_at_every_boundary_is_healed_by_one_more_apply(kind, situation, t
     every(kind, situation, tmp_path, 1, 1)
 
 
-@pytest.mark.parametrize(("kind", "start"), [("embedded", 5), ("saas", 13)])
+@pytest.mark.parametrize(("kind", "start"), [("embedded", 5), pytest.param("saas", 13, marks=pytest.mark.slow)])
 def test_a_kill_at_some_boundaries_is_healed_by_one_more_apply(kind, start, tmp_path):
     every(kind, "change", tmp_path, start, 30)
 

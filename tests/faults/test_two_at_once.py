@@ -6,7 +6,7 @@ import time
 import pytest
 from driver import APPLY, KILLED
 from fault_company import founded
-from fault_world import GATEWAYS, settle_strangers, world
+from fault_world import settle_strangers, world
 
 SLOW = {"slow": 1.0}
 
@@ -25,7 +25,7 @@ def finished(here, company, before):
     here.verify(company, before)
 
 
-@pytest.mark.parametrize("kind", sorted(GATEWAYS))
+@pytest.mark.parametrize("kind", ["embedded", pytest.param("saas", marks=pytest.mark.slow)])
 def test_one_works_and_the_other_refuses_with_the_holders_name(kind, tmp_path):
     with world(kind, tmp_path, 1) as here:
         company, before = declared(here, 1)
@@ -37,7 +37,7 @@ def test_one_works_and_the_other_refuses_with_the_holders_name(kind, tmp_path):
         finished(here, company, before)
 
 
-@pytest.mark.parametrize("kind", sorted(GATEWAYS))
+@pytest.mark.parametrize("kind", ["embedded", pytest.param("saas", marks=pytest.mark.slow)])
 def test_with_lock_wait_the_other_waits_and_finds_nothing_to_do(kind, tmp_path):
     with world(kind, tmp_path, 2) as here:
         company, before = declared(here, 2)
