@@ -16,10 +16,11 @@ from reconciler.core.changes import Action, Outcome, Result, Step
 from reconciler.core.credits import ALLOCATION
 from reconciler.core.diff import Known
 from reconciler.core.findings import Finding, ReconcilerError, error, errors, warning
-from reconciler.core.inventory import Inventory, Record, record_of
+from reconciler.core.inventory import Inventory, Record, record_of, required_of
 from reconciler.core.plan import Plan
 from reconciler.core.planning import fingerprints
 from reconciler.core.refs import Ref
+from reconciler.core.renames import moves_of, renamed_known, renamed_state, renames
 from reconciler.core.safety import standing
 from reconciler.core.saved import SavedPlan, against
 from reconciler.core.schedule import Order, schedule
@@ -28,7 +29,7 @@ from reconciler.core.state import State
 from reconciler.gateways.base import Live, Receipt
 from reconciler.ledger import Claim, LeaseLost, LedgerError, LockHeld
 from reconciler.pipeline import Session, known_of, make, plan_against, require_valid, utc_now
-from reconciler.recording import Recorder, Recovered, recover, settled_record
+from reconciler.recording import Recorder, Recovered, recover, renamed, settled_record
 
 if TYPE_CHECKING:
     from reconciler.ledger import Lease
@@ -214,11 +215,14 @@ class _Work:
 
 async def _carry_out(work: _Work, stop: asyncio.Event) -> Report:
     session, plan, live = work.session, work.plan, work.live
-    known = known_of(session, live)
+    _carry_over(work)
+    moves = moves_of(plan.changes)
+    known = renamed_known(known_of(session, live), moves)
     wishes = recorded_wishes(plan, session.loaded.desired.state, known.inventory)
     _record_at_once(work, wishes, known.inventory)
     ours = session.loaded.desired.state.resources.keys()
-    needs = schedule(plan.changes, live.state, session.gateway.support, ours, work.options.order)
+    seen = renamed_state(live.state, moves)
+    needs = schedule(plan.changes, seen, session.gateway.support, ours, work.options.order)
     if not needs:
         return Report(plan, recovered=work.found)
     outcomes, apply_id = await _executed(work, needs, wishes, known.inventory, stop)
@@ -322,6 +326,25 @@ def _record_at_once(work: _Work, wishes: Mapping[Ref, dict[str, Any]], inventory
         work.session.ledger.disown(work.lease, [(ref.kind, ref.name) for ref in plan.gone])
 
 
+def _carry_over(work: _Work) -> None:
+    """Write down what renames need before any request.
+
+    What the gateway knows only by its new name moves in the ledger. An object that is about to be replaced becomes
+    ours first, so that an interruption does not leave it behind.
+    """
+    session, plan = work.session, work.plan
+    known = known_of(session, work.live)
+    found = renames(session.loaded.desired.state, work.live.state, known, session.gateway.support)
+    now = work.options.now()
+    if found.settled and not plan.partial:
+        session.ledger.rename(work.lease, renamed(found.settled, known.inventory), now)
+    going = {change.ref for change in plan.changes if change.after is None}
+    taken = [old for old in found.replaced.values() if old in going and old not in known.inventory]
+    if taken:
+        claims = [Claim(old.kind, old.name, required_of(work.live.state[old]), adopted=True) for old in taken]
+        session.ledger.own(work.lease, claims, now)
+
+
 def _applied(record: Record | None) -> Mapping[str, Any] | None:
     return record.applied if record else None
 
@@ -340,7 +363,13 @@ async def _left(work: _Work, before: Known) -> Plan:
 def digest(plan: Plan) -> str:
     """Names a plan: the same changes against the same gateway have the same digest."""
     changes = [
-        (str(c.ref), c.verb, record_of(c.before) if c.before else None, record_of(c.after) if c.after else None)
+        (
+            str(c.ref),
+            c.verb,
+            record_of(c.before) if c.before else None,
+            record_of(c.after) if c.after else None,
+            c.renamed_from,
+        )
         for c in plan.changes
     ]
     text = json.dumps([plan.target.identity, changes], sort_keys=True, default=str)

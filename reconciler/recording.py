@@ -8,12 +8,23 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from reconciler.core.changes import Action, CreditGrant, Outcome, Result, Step
-from reconciler.core.credits import ALLOCATION
+from reconciler.core.credits import ALLOCATION, operations_of
 from reconciler.core.inventory import Inventory, Record, record_of
-from reconciler.core.kinds import KINDS, Resource
+from reconciler.core.kinds import KINDS, Resource, Team
 from reconciler.core.refs import Ref
+from reconciler.core.renames import Moves, renamed_inventory
 from reconciler.gateways.base import Gateway, GatewayError, Landed
-from reconciler.ledger import Claim, GrantRecord, Intent, JournalEntry, Lease, Ledger, LedgerError, Settlement
+from reconciler.ledger import (
+    Claim,
+    GrantRecord,
+    Intent,
+    JournalEntry,
+    Lease,
+    Ledger,
+    LedgerError,
+    Renamed,
+    Settlement,
+)
 
 CREDITS = "credits_allocated"
 DECIDE_TTL = timedelta(seconds=30)
@@ -54,14 +65,30 @@ class Recorder:
 
     def _intent(self, step: Step) -> Intent:
         grant = _grant_record(step, self.apply_id) if step.credit else None
-        detail = {"before": _json(step.before), "after": _json(step.after), "credit": _credit_json(step.credit)}
-        detail["record"] = self._record_after(step)
+        detail = {
+            "before": _json(step.before),
+            "after": _json(step.after),
+            "credit": _credit_json(step.credit),
+            "record": self._record_after(step),
+            "renamed_from": step.renamed_from,
+        }
         operation = step.credit.operation_id if step.credit else None
         return Intent(step.id, step.ref.kind, step.ref.name, step.action.value, operation, detail, grant)
 
     def settle(self, outcomes: Sequence[Outcome], *, unknown: frozenset[Step]) -> None:
         settled = [self._settlement(outcome, outcome.step in unknown) for outcome in outcomes]
+        moved = self._moved(outcomes)
+        settled = [replace(each, renamed=moved.get(each.step_id)) for each in settled] if moved else settled
         self.ledger.settle(self.lease, self.apply_id, settled, self.now())
+
+    def _moved(self, outcomes: Sequence[Outcome]) -> Mapping[str, Renamed]:
+        """Step id -> what a rename that was applied moves in the ledger."""
+        done = [outcome.step for outcome in outcomes if outcome.result is Result.APPLIED and _moves(outcome.step)]
+        if not done:
+            return {}
+        moves = {ref: old for step in done for ref, old in _moves(step).items()}
+        found = renamed(moves, inventory_of(self.ledger, self.lease.gateway))
+        return {step.id: each for step, each in zip(done, found, strict=True)}
 
     def _settlement(self, outcome: Outcome, unknown: bool) -> Settlement:
         step = outcome.step
@@ -95,6 +122,8 @@ class Recorder:
             return None
         if step.action is Action.GRANT:
             return self._record_after_grant(step, wish, known)
+        if step.action is Action.RENAME and self.open_steps.get(step.ref):
+            return None
         if step.action is not Action.CREATE and self.open_steps.get(step.ref, 1) > 1:
             return None
         return settled_record(wish, known, owed=step.ref in self.owed)
@@ -146,7 +175,7 @@ def step_of(entry: JournalEntry) -> Step:
     ref, detail = Ref(entry.kind, entry.name), entry.detail
     before, after = (_resource(ref, detail.get(side)) for side in ("before", "after"))
     credit = CreditGrant(**detail["credit"]) if detail.get("credit") else None
-    return Step(ref, Action(entry.action), before, after, credit)
+    return Step(ref, Action(entry.action), before, after, credit, detail.get("renamed_from"))
 
 
 def _resource(ref: Ref, raw: Json | None) -> Resource | None:
@@ -225,7 +254,29 @@ def _resolve(
     own = Claim(entry.kind, entry.name, record) if done and record is not None else None
     state, note = ("applied", "found on the gateway") if done else ("failed", "not found on the gateway")
     disown = done and step.action is Action.DELETE
-    ledger.resolve(lease, entry.journal_id, state, by or note, now, own=own, disown=disown)  # type: ignore[arg-type]  # a literal
+    moves = _moves(step) if done else {}
+    [moved] = renamed(moves, inventory_of(ledger, lease.gateway)) if moves else [None]
+    ledger.resolve(lease, entry.journal_id, state, by or note, now, own=own, disown=disown, renamed=moved)  # type: ignore[arg-type]  # a literal
+
+
+def _moves(step: Step) -> Moves:
+    """New ref -> old ref, for a rename."""
+    if step.action is not Action.RENAME or step.renamed_from is None:
+        return {}
+    return {step.ref: Ref(step.ref.kind, step.renamed_from)}
+
+
+def renamed(moves: Moves, inventory: Inventory) -> list[Renamed]:
+    """What the ledger does about renames (new ref -> old ref): rows and grants move, referring rows follow."""
+    after = renamed_inventory(inventory, {old: new for new, old in moves.items()})
+    before = ((ref, inventory.get(moves.get(ref, ref)), record) for ref, record in after.items())
+    claims = [Claim(ref.kind, ref.name, new.applied) for ref, old, new in before if old is not None and new is not old]
+    found = [Renamed(new.kind, old.name, new.name, _operations(new, old)) for new, old in moves.items()]
+    return [*found[:-1], replace(found[-1], records=tuple(claims))] if found else []
+
+
+def _operations(new: Ref, old: Ref) -> tuple[str, str] | None:
+    return (operations_of(old.name), operations_of(new.name)) if new.kind == Team.kind else None
 
 
 def inventory_of(ledger: Ledger, identity: str) -> Inventory:

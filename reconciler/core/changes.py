@@ -9,8 +9,12 @@ from reconciler.core.refs import Ref
 
 
 class Action(StrEnum):
-    """What a step does. Create and expand grant, contract and delete revoke; grant adds credits; touch re-sends."""
+    """What a step does. Create and expand grant, contract and delete revoke; grant adds credits; touch re-sends.
 
+    Rename gives an object another name on the gateway; everything else of it, and who refers to it, stays.
+    """
+
+    RENAME = "rename"
     CREATE = "create"
     EXPAND = "expand"
     CONTRACT = "contract"
@@ -49,6 +53,7 @@ class Change:
 
     `adopt` says that the object exists and becomes ours with this plan; an adoption may change nothing else.
     `credits` are the grants that come on top of `after.credits_allocated` as it is sent at creation.
+    `renamed_from` is the former name: an update begins with the rename, a creation takes the old one's place.
     """
 
     ref: Ref
@@ -57,6 +62,7 @@ class Change:
     fields: tuple[FieldChange, ...] = ()
     adopt: bool = False
     credits: tuple[CreditGrant, ...] = ()
+    renamed_from: str | None = None
 
     @property
     def verb(self) -> str:
@@ -65,7 +71,7 @@ class Change:
             return "create"
         if self.after is None:
             return "delete"
-        return "update" if self.fields or self.credits else "adopt"
+        return "update" if self.fields or self.credits or self.renamed_from else "adopt"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,7 +79,7 @@ class Step:
     """One request in order (a few, where a gateway needs several verbs for one object). Compared by identity.
 
     `before` is the object as it is when the step starts, `after` as it is when the step is done;
-    a grant has both equal but for `credits`.
+    a grant has both equal but for `credits`. A rename bears the new name, and the old one in `renamed_from`.
     """
 
     ref: Ref
@@ -81,6 +87,7 @@ class Step:
     before: Resource | None
     after: Resource | None
     credit: CreditGrant | None = None
+    renamed_from: str | None = None
 
     @property
     def id(self) -> str:

@@ -46,7 +46,12 @@ def top_ups(name: str, team: Team, granted: Collection[str]) -> tuple[CreditGran
 
 def operation_id(team: str, top_up: str) -> str:
     """Names a top-up on the gateway for ever: even a lost ledger does not grant it again."""
-    return f"reconciler:top-up:{team}:{top_up}"
+    return f"{operations_of(team)}{top_up}"
+
+
+def operations_of(team: str) -> str:
+    """How the operation ids of a team's top-ups begin: a rename of the team renames them on the gateway, too."""
+    return f"reconciler:top-up:{team}:"
 
 
 def credit_grants(

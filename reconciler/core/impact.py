@@ -1,7 +1,7 @@
 """impact: what a set of changes means for each team, by effective access, money and credits."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.core.access import Access, access
 from reconciler.core.changes import Change
@@ -19,7 +19,10 @@ Dearest = Callable[[frozenset[str]], tuple[str, float] | None]
 
 @dataclass(frozen=True)
 class Context:
-    """What the meaning of a plan is computed from. `desired` holds the declared teams with their prices resolved in."""
+    """What the meaning of a plan is computed from. `desired` holds the declared teams with their prices resolved in.
+
+    `called` is live with the aliases as they are called until the plan is applied, where it renames some.
+    """
 
     changes: tuple[Change, ...]
     live: State
@@ -28,11 +31,12 @@ class Context:
     support: Support
     prices: PriceMap
     order: Order = Order.GRANT_FIRST
+    called: State | None = None
 
 
 def impact(context: Context) -> Impact:
     """Per team and in total. Teams for which nothing changes are left out."""
-    world = transition(context.changes, context.live, context.support)
+    world = _world(context)
     teams = tuple(found for found in _teams(context, world) if _matters(found))
     exposures = tuple(exposed(context, world)) if context.order is Order.GRANT_FIRST else ()
     granted, taken = _credits(context.changes)
@@ -49,6 +53,13 @@ def impact(context: Context) -> Impact:
     )
 
 
+def _world(context: Context) -> Transition:
+    world = transition(context.changes, context.live, context.support)
+    if context.called is None or context.called is context.live:
+        return world
+    return replace(world, live=context.called, before=access(context.called, context.support.rules))
+
+
 def _matters(found: TeamImpact) -> bool:
     moved = found.gained or found.lost or found.created or found.deleted or found.everything
     money = found.price_before != found.price_after or found.plan_before != found.plan_after
@@ -57,7 +68,7 @@ def _matters(found: TeamImpact) -> bool:
 
 def _teams(context: Context, world: Transition) -> Iterator[TeamImpact]:
     changed = {change.ref.name: change for change in context.changes if change.ref.kind == Team.kind}
-    dear_before = dearest(context.live, context.prices)
+    dear_before = dearest(world.live, context.prices)
     dear_after = dearest(world.desired, context.prices)
     for name in sorted(world.live.of(Team).keys() | world.desired.of(Team)):
         yield _team(name, context, world, changed.get(name), (dear_before, dear_after))

@@ -24,6 +24,12 @@ def record_of(resource: Resource) -> dict[str, Any]:
     return resource.model_dump(mode="json", exclude_unset=True)
 
 
+def required_of(resource: Resource) -> dict[str, Any]:
+    """The least record of a resource that we never applied: only what no resource of its kind can be without."""
+    required = {name for name, info in type(resource).model_fields.items() if info.is_required()}
+    return resource.model_dump(mode="json", include=required)
+
+
 def resource_of(ref: Ref, record: Record) -> Resource:
     """The resource that a record was made of."""
     return KINDS[ref.kind].model_validate(record.applied)

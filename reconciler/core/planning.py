@@ -5,14 +5,17 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from reconciler.core.changes import Change
 from reconciler.core.diff import Diff, Known, diff
 from reconciler.core.findings import Finding, errors, ordered
 from reconciler.core.impact import Context, impact
 from reconciler.core.inventory import record_of
 from reconciler.core.kinds import Resource
+from reconciler.core.lookalikes import lookalikes
 from reconciler.core.plan import Plan, Target
 from reconciler.core.prices import NO_PRICES, PriceMap
 from reconciler.core.refs import Ref
+from reconciler.core.renames import Renames, View, renames, view, with_renames
 from reconciler.core.safety import Runtime, refusals
 from reconciler.core.schedule import Order
 from reconciler.core.scope import EVERYTHING, Scope, out_of_scope
@@ -45,10 +48,20 @@ class Inputs:
 
 def make_plan(given: Inputs) -> Plan:
     """The changes from live to desired with their meaning, and what stands against applying them."""
-    found = _scoped(diff(given.desired, given.live, given.known, given.support, given.settings.prune), given)
+    renamed = _renames(given)
+    seen = view(given.desired, given.live, given.known, renamed)
+    given = replace(given, desired=seen.desired, live=seen.live, known=seen.known)
+    found = _scoped(_compared(given, renamed, seen), given)
     meaning = impact(
         Context(
-            found.changes, given.live, given.desired, given.known.inventory, given.support, given.prices, given.order
+            changes=found.changes,
+            live=given.live,
+            desired=given.desired,
+            inventory=given.known.inventory,
+            support=given.support,
+            prices=given.prices,
+            order=given.order,
+            called=seen.called,
         )
     )
     refused = (
@@ -59,7 +72,7 @@ def make_plan(given: Inputs) -> Plan:
         target=given.target,
         changes=found.changes,
         impact=meaning,
-        findings=ordered((*given.findings, *found.findings)),
+        findings=ordered((*given.findings, *found.findings, *lookalikes(found.changes, given.support))),
         refusals=ordered(refused),
         foreign=found.foreign,
         unchanged=found.unchanged,
@@ -73,6 +86,24 @@ def make_plan(given: Inputs) -> Plan:
     )
 
 
+def _compared(given: Inputs, renamed: Renames, seen: View) -> Diff:
+    found = diff(given.desired, given.live, given.known, given.support, given.settings.prune)
+    return with_renames(found, renamed, seen)
+
+
+def _renames(given: Inputs) -> Renames:
+    """The renames of the part that is planned: one belongs to it under its old name, too."""
+    found = renames(given.desired, given.live, given.known, given.support)
+    out = [ref for ref, old in (*found.in_place.items(), *found.replaced.items()) if not _within(ref, old, given)]
+    return found.without(out) if out else found
+
+
+def _within(ref: Ref, old: Ref, given: Inputs) -> bool:
+    sides = (Change(name, given.live[old], given.desired[ref]) for name in (ref, old))
+    fits = any(given.scope.fits(side, given.known.inventory) for side in sides)
+    return fits and (given.approved is None or ref in given.approved)
+
+
 def _partial(given: Inputs) -> bool:
     return bool(given.scope.patterns) or given.approved is not None
 
@@ -84,12 +115,17 @@ def _scoped(found: Diff, given: Inputs) -> Diff:
     kept = tuple(
         change
         for change in found.changes
-        if given.scope.fits(change, given.known.inventory) and (given.approved is None or change.ref in given.approved)
+        if _fits(change, given) and (given.approved is None or change.ref in given.approved)
     )
     refs = {change.ref for change in kept}
     refused = tuple(finding for finding in found.refused if finding.ref in refs)
     findings = (*found.findings, *out_of_scope(kept, given.live, given.support.kinds))
     return replace(found, changes=kept, refused=refused, findings=findings, gone=())
+
+
+def _fits(change: Change, given: Inputs) -> bool:
+    former = replace(change, ref=Ref(change.ref.kind, change.renamed_from)) if change.renamed_from else change
+    return any(given.scope.fits(each, given.known.inventory) for each in (change, former))
 
 
 def applicable(plan: Plan) -> bool:

@@ -40,7 +40,8 @@ def change_digest(change: Change) -> str:
     """Names a change: what it does, from what, to what, with which credits."""
     before, after = (record_of(side) if side is not None else None for side in (change.before, change.after))
     grants = [[grant.grant_id, grant.amount] for grant in change.credits]
-    return digest([str(change.ref), change.verb, change.adopt, before, after, grants])
+    former = [change.renamed_from] if change.renamed_from else []
+    return digest([str(change.ref), change.verb, change.adopt, before, after, grants, *former])
 
 
 def digest(value: Any) -> str:
@@ -112,6 +113,7 @@ def against(
         message = f"the plan is for {saved.identity}, not for {fresh.target.identity}"
         return (error("plan-gateway", message, hint=f"--gateway {saved.gateway} chooses another gateway"),)
     moved = _moved(saved.fingerprints, fingerprints)
+    moved += [c.ref for c in fresh.changes if c.renamed_from and Ref(c.ref.kind, c.renamed_from) in moved]
     hindering = [ref for ref in moved if ref in saved.digests] if rebase else moved
     return (*_stale(hindering, saved, rebase=rebase), *_different(saved, fresh, set(moved), rebase=rebase))
 

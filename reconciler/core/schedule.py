@@ -97,7 +97,14 @@ def steps_of(change: Change, support: Support, order: Order = Order.GRANT_FIRST)
         return [Step(ref, Action.DELETE, before, None)]
     steps = [Step(ref, Action.CREATE, None, after)] if before is None else _updates(ref, before, after, order)
     grants = [Step(ref, Action.GRANT, after, after, credit=grant) for grant in change.credits] if apart else []
-    return steps[:1] + grants + steps[1:]
+    return _rename(change) + steps[:1] + grants + steps[1:]
+
+
+def _rename(change: Change) -> list[Step]:
+    """First of all: under the old name nothing else of the change would find its object."""
+    if change.renamed_from is None or change.before is None:
+        return []
+    return [Step(change.ref, Action.RENAME, change.before, change.before, renamed_from=change.renamed_from)]
 
 
 def _updates(ref: Ref, before: Resource, after: Resource, order: Order) -> list[Step]:
@@ -122,6 +129,9 @@ def expanded(before: Resource, after: Resource) -> Resource:
     for name, old, new in _name_sets(before, after):
         if old - new:
             update[name] = old | new
+    aliases, kept = _team_aliases(before), _team_aliases(after)
+    if aliases.keys() - kept.keys():
+        update["model_aliases"] = {**aliases, **kept}
     if _field(after, "status") not in (None, Status.ACTIVE):
         update["status"] = _field(before, "status")
     return after.model_copy(update=update) if update else after
@@ -135,9 +145,17 @@ def contracted(before: Resource, after: Resource) -> Resource | None:
             return None
         if old - new:
             update[name] = old & new
+    aliases, kept = _team_aliases(before), _team_aliases(after)
+    if aliases.keys() - kept.keys():
+        update["model_aliases"] = {name: target for name, target in aliases.items() if name in kept} or None
     if _field(after, "status") not in (None, Status.ACTIVE):
         update["status"] = _field(after, "status")
     return before.model_copy(update=update) if update else before
+
+
+def _team_aliases(resource: Resource) -> Mapping[str, str]:
+    """A team's own aliases, which grant access as names in a list do (`core.litellm_rules`)."""
+    return (resource.model_aliases or {}) if isinstance(resource, Team) else {}
 
 
 def _name_sets(before: Resource, after: Resource) -> Iterator[tuple[str, frozenset[str], frozenset[str]]]:
@@ -178,13 +196,13 @@ def _index(steps: Iterable[Step]) -> ByRef:
 
 
 def _need_own(steps: Iterable[Step], by_ref: ByRef, needs: Needs) -> None:
-    """The second half of an update needs the first; credits need the team as it starts out."""
-    first: dict[Ref, Step] = {}
+    """The second half of an update needs the first; credits need the team as it starts out; all need a rename."""
+    last: dict[Ref, Step] = {}
     for step in steps:
-        if step.ref in first:
-            needs[step].add(first[step.ref])
-        elif step.action is not Action.GRANT:
-            first[step.ref] = step
+        if step.ref in last:
+            needs[step].add(last[step.ref])
+        if step.action is not Action.GRANT:
+            last[step.ref] = step
         if step.action is Action.TOUCH:
             needs[step].update(set(by_ref[step.ref].values()) - {step})
 
@@ -199,9 +217,12 @@ def _need_allocations(steps: Iterable[Step], needs: Needs) -> None:
 
 def _need_references(steps: Iterable[Step], by_ref: ByRef, needs: Needs) -> None:
     for step in steps:
+        old, new = _targets(step.before), _targets(step.after)
+        if step.action not in (Action.RENAME, Action.DELETE):
+            for target in old | new:
+                needs[step].update(_of(by_ref, target, Action.RENAME))
         if step.action in (Action.GRANT, Action.TOUCH):
             continue
-        old, new = _targets(step.before), _targets(step.after)
         for target in new - old:
             needs[step].update(_of(by_ref, target, Action.CREATE))
         for target in old - new:

@@ -6,6 +6,7 @@ from typing import Any
 
 from reconciler.core.access import GroupRules
 from reconciler.core.changes import CreditGrant, Step
+from reconciler.core.credits import operations_of
 from reconciler.core.kinds import ModelAlias, Resource, Status, Team
 from reconciler.core.refs import Ref
 from reconciler.core.support import Support
@@ -147,8 +148,17 @@ def _credit(step: Step) -> CreditGrant:
     return step.credit
 
 
-def dialect(backend: str) -> Dialect:
-    """The dialect, by the name of the backend that speaks it."""
+def rename(step: Step) -> Iterable[Request]:
+    """The embedded gateway's own: a team's operation ids follow, so that a top-up is known under the new name, too."""
+    endpoint, former, name = ENDPOINTS[step.ref.kind], str(step.renamed_from), step.ref.name
+    body: dict[str, Any] = {endpoint.id: name}
+    if step.ref.kind == Team.kind:
+        body["operation_ids"] = {"old": operations_of(former), "new": operations_of(name)}
+    yield Request("POST", endpoint.item(former, "rename"), body)
+
+
+def dialect(backend: str, renames: frozenset[str] = frozenset()) -> Dialect:
+    """The dialect, by the name of the backend that speaks it; `renames` are the kinds that it renames in place."""
     support = Support(
         backend=backend,
         kinds={kind: endpoint.support() for kind, endpoint in ENDPOINTS.items()},
@@ -156,8 +166,9 @@ def dialect(backend: str) -> Dialect:
         normalise=echoed(ENDPOINTS),
         check=check,
         repeatable_grants=True,
+        renames=renames,
     )
-    return Dialect(ENDPOINTS, support, grant, granted, probe=probe, key=new_key)
+    return Dialect(ENDPOINTS, support, grant, granted, rename=rename, probe=probe, key=new_key)
 
 
 DIALECT = dialect("saas-litellm")

@@ -13,6 +13,7 @@ from reconciler.gateways.rest import RestGateway
 from reconciler.gateways.saas_litellm import bounded, connection, detected
 
 CONCURRENCY, MOST_CONCURRENCY = 8, 32
+DIALECT = dialect("embedded", renames=frozenset(ENDPOINTS))
 SECONDS = 30.0
 
 
@@ -39,7 +40,7 @@ async def _in_process(opening: Opening, concurrency: int, seconds: float) -> Asy
             read_only=opening.read_only,
             app=app,
         ) as http:
-            yield RestGateway(identity(opening.settings, opening.directory), concurrency, http, dialect("embedded"))
+            yield RestGateway(identity(opening.settings, opening.directory), concurrency, http, DIALECT)
     finally:
         close(app)
 
@@ -53,4 +54,4 @@ async def _served(opening: Opening, concurrency: int, seconds: float) -> AsyncIt
                 f"{opening.settings.url} is a SaaS LiteLLM server, not an embedded gateway",
                 hint="set backend: saas-litellm",
             )
-        yield RestGateway(identity(opening.settings, opening.directory), concurrency, http, dialect("embedded"))
+        yield RestGateway(identity(opening.settings, opening.directory), concurrency, http, DIALECT)

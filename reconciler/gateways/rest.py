@@ -1,7 +1,7 @@
 """The gateway that endpoint rows describe: reads lists, carries out steps, looks at what became of them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from reconciler.core.refs import Ref
 from reconciler.core.state import State
 from reconciler.core.support import Support
 from reconciler.gateways.base import GatewayError, Landed, Live, Receipt
-from reconciler.gateways.endpoints import Body, Endpoint, Wire
+from reconciler.gateways.endpoints import Body, Endpoint, Request, Wire
 from reconciler.gateways.http import Http
 
 NOT_FOUND = 404
@@ -26,6 +26,7 @@ class Dialect:
 
     `grant` adds credits under their operation id; `granted` says whether that happened, None where nobody can tell.
     `key` asks for a team's virtual key again (or for a new one), for when the answer that held it was lost.
+    `rename` are the requests of a rename, where `support.renames` has the kind.
     `fixed` refs exist but are out of the API's reach. `explain` makes a server's failure say what to do.
     """
 
@@ -36,6 +37,7 @@ class Dialect:
     fixed: Callable[[Ref], bool] = lambda _ref: False
     explain: Callable[[str, GatewayError], GatewayError] = lambda _what, error: error
     note: Callable[[Step], str | None] = lambda _step: None
+    rename: Callable[[Step], Iterable[Request]] = lambda _step: ()
     probe: Callable[[Http, str, str], Awaitable[bool]] | None = None
     key: Callable[[Http, str], Awaitable[Any]] | None = None
 
@@ -96,6 +98,8 @@ class RestGateway:
 
     async def _perform(self, step: Step) -> Receipt:
         match step.action:
+            case Action.RENAME:
+                return await self._rename(step)
             case Action.CREATE:
                 return await self._create(step)
             case Action.EXPAND | Action.CONTRACT:
@@ -117,6 +121,19 @@ class RestGateway:
             message = f"{step.ref} was created, but not completed: {error}"
             raise GatewayError(message, hint=error.hint or "apply again", status=error.status) from error
         return Receipt(secret=_virtual_key(answer), note=self.dialect.note(step))
+
+    async def _rename(self, step: Step) -> Receipt:
+        """Not sent again in doubt: a second one would not find the old name."""
+        for request in self.dialect.rename(step):
+            await self.http.send(request.method, request.path, request.body)
+        return Receipt()
+
+    async def _renamed(self, step: Step) -> Landed:
+        former = await self._found(Ref(step.ref.kind, str(step.renamed_from)))
+        latter = await self._found(step.ref)
+        if (former is None) == (latter is None):
+            return Landed.UNKNOWN
+        return Landed.APPLIED if former is None else Landed.ABSENT
 
     async def _update(self, step: Step) -> Receipt:
         before, after, endpoint = _present(step.before), _present(step.after), self._endpoint(step)
@@ -158,6 +175,8 @@ class RestGateway:
         if step.action is Action.GRANT:
             told = await self.dialect.granted(self.http, step)
             return Landed.UNKNOWN if told is None else Landed.APPLIED if told else Landed.ABSENT
+        if step.action is Action.RENAME:
+            return await self._renamed(step)
         found = await self._found(step.ref)
         if step.action is Action.DELETE:
             return Landed.APPLIED if found is None else Landed.ABSENT

@@ -15,6 +15,7 @@ from reconciler.ledger.records import (
     JournalEntry,
     Lease,
     Owned,
+    Renamed,
     Settlement,
 )
 
@@ -34,6 +35,7 @@ __all__ = [
     "LedgerError",
     "LockHeld",
     "Owned",
+    "Renamed",
     "Settlement",
     "open_ledger",
 ]

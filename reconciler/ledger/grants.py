@@ -9,10 +9,10 @@ from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from reconciler.ledger.errors import LedgerError
-from reconciler.ledger.records import GrantRecord, GrantState
+from reconciler.ledger.records import GrantRecord, GrantState, Renamed
 from reconciler.ledger.statements import chunks, upsert
 from reconciler.ledger.tables import grants
 
@@ -49,6 +49,24 @@ def settle(conn: Connection, gateway: str, outcomes: Iterable[tuple[str, GrantSt
     still_open &= grants.c.state == "intended"
     if rows:
         conn.execute(update(grants).where(still_open).values(state=bindparam("end"), settled=bindparam("at")), rows)
+
+
+def move(conn: Connection, gateway: str, renamed: Renamed) -> None:
+    """The team's grants under its new name. Of two with one id, the one that was not refused counts."""
+    if renamed.kind != "team":
+        return
+    known = read(conn, gateway, [renamed.old, renamed.new])
+    ours = [record for (team, _), record in known.items() if team == renamed.old]
+    moved = [replace(each, team=renamed.new, operation_id=_operation(each, renamed)) for each in ours]
+    wins = [each for each in moved if (renamed.new, each.grant_id) not in known or each.state != "refused"]
+    conn.execute(delete(grants).where(grants.c.gateway == gateway, grants.c.team == renamed.old))
+    upsert(conn, grants, _CHANGED, [{"gateway": gateway, **_as_row(record)} for record in wins])
+
+
+def _operation(record: GrantRecord, renamed: Renamed) -> str:
+    old, new = renamed.operations or ("", "")
+    named = bool(old) and record.operation_id.startswith(old)
+    return new + record.operation_id.removeprefix(old) if named else record.operation_id
 
 
 def _refuse_double(before: GrantRecord | None, record: GrantRecord) -> None:

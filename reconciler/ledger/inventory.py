@@ -4,19 +4,22 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy import Connection, bindparam, delete, func, select, update
 
-from reconciler.ledger.records import Claim, Owned
+from reconciler.ledger.records import Claim, Owned, Renamed
 from reconciler.ledger.statements import upsert
 from reconciler.ledger.tables import inventory
 
 Key = tuple[str, str]
 
-_OURS = delete(inventory).where(
+_THAT = (
     inventory.c.gateway == bindparam("of_gateway"),
     inventory.c.kind == bindparam("of_kind"),
     inventory.c.name == bindparam("of_name"),
 )
+_OURS = delete(inventory).where(*_THAT)
+_COUNTED = select(func.count()).select_from(inventory).where(*_THAT)
+_MOVED = update(inventory).where(*_THAT).values(name=bindparam("to_name"))
 
 
 def read(conn: Connection, gateway: str) -> dict[Key, Owned]:
@@ -41,6 +44,15 @@ def disown(conn: Connection, gateway: str, keys: Iterable[Key]) -> None:
     gone = [{"of_gateway": gateway, "of_kind": kind, "of_name": name} for kind, name in keys]
     if gone:
         conn.execute(_OURS, gone)
+
+
+def move(conn: Connection, gateway: str, renamed: Renamed, now: datetime) -> None:
+    """The row under the new name, `since` and all; a row that stands there belonged to something long gone."""
+    row = [{"of_gateway": gateway, "of_kind": renamed.kind, "of_name": renamed.old, "to_name": renamed.new}]
+    if conn.execute(_COUNTED, row[0]).scalar_one():
+        disown(conn, gateway, [(renamed.kind, renamed.new)])
+        conn.execute(_MOVED, row)
+    write(conn, gateway, {(claim.kind, claim.name): claim for claim in renamed.records}, None, now)
 
 
 def _row(gateway: str, claim: Claim, apply_id: int | None, now: datetime) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from reconciler.ledger.records import (
     Intent,
     JournalEntry,
     Lease,
+    Renamed,
     ResolvedState,
     Settlement,
 )
@@ -33,6 +34,7 @@ class Decision(NamedTuple):
     own: Claim | None
     disown: bool
     grant: GrantRecord | None
+    renamed: Renamed | None = None
 
 
 class _Effect(NamedTuple):
@@ -43,6 +45,7 @@ class _Effect(NamedTuple):
     own: Claim | None
     disown: bool
     grant: GrantRecord | None
+    renamed: Renamed | None = None
 
 
 def intend(conn: Connection, lease: Lease, apply_id: int, entries: Sequence[Intent], now: datetime) -> None:
@@ -66,7 +69,7 @@ def settle(conn: Connection, lease: Lease, apply_id: int, entries: Sequence[Sett
         states[entry.step_id] = entry.state
     rows = [_settled(known[entry.step_id].journal_id, entry, now) for entry in entries]
     conn.execute(_SETTLE.values(error=bindparam("why"), seconds=bindparam("took")), rows)
-    effects = [_Effect(known[e.step_id], e.state, e.own, e.disown, e.grant) for e in entries]
+    effects = [_Effect(known[e.step_id], e.state, e.own, e.disown, e.grant, e.renamed) for e in entries]
     _spread(conn, lease.gateway, effects, now)
 
 
@@ -78,7 +81,7 @@ def resolve(conn: Connection, lease: Lease, journal_id: int, decision: Decision,
         raise LedgerError(f"journal entry {journal_id} of {lease.gateway} does not exist or is settled already")
     row = {"of_id": journal_id, "end": decision.state, "said": decision.note, "at": now}
     conn.execute(_SETTLE.values(note=bindparam("said")), row)
-    effect = _Effect(_entry(found), decision.state, decision.own, decision.disown, decision.grant)
+    effect = _Effect(_entry(found), decision.state, decision.own, decision.disown, decision.grant, decision.renamed)
     _spread(conn, lease.gateway, [effect], now)
 
 
@@ -100,11 +103,20 @@ _SETTLE = (
 
 def _spread(conn: Connection, gateway: str, effects: Sequence[_Effect], now: datetime) -> None:
     """Brings inventory and grants in line. Within a batch the last word about an object counts."""
+    for effect in effects:
+        if effect.renamed is not None:
+            move(conn, gateway, effect.renamed, now)
     for apply_id in {effect.entry.apply_id for effect in effects}:
         mine = [effect for effect in effects if effect.entry.apply_id == apply_id]
         inventory.write(conn, gateway, _ends(mine), apply_id, now)
         grants.write(conn, gateway, apply_id, [effect.grant for effect in mine if effect.grant is not None], now)
     grants.settle(conn, gateway, _grant_ends(effects), now)
+
+
+def move(conn: Connection, gateway: str, renamed: Renamed, now: datetime) -> None:
+    """Inventory and grants of an object under its new name."""
+    inventory.move(conn, gateway, renamed, now)
+    grants.move(conn, gateway, renamed)
 
 
 def _ends(effects: Iterable[_Effect]) -> dict[inventory.Key, Claim | None]:

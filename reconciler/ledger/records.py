@@ -60,6 +60,20 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Renamed:
+    """An object that has another name now: its inventory row moves and, of a team, its grants.
+
+    `operations` is how the ids of its operations began before and begin now. `records` are further rows to renew.
+    """
+
+    kind: str
+    old: str
+    new: str
+    operations: tuple[str, str] | None = None
+    records: tuple[Claim, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class GrantRecord:
     """Credits given to a team, once ever per (gateway, team, grant_id). The ledger fills in apply_id and the times."""
 
@@ -101,6 +115,7 @@ class Settlement:
     own: Claim | None = None
     disown: bool = False
     grant: GrantRecord | None = None
+    renamed: Renamed | None = None
 
 
 @dataclass(frozen=True, slots=True)

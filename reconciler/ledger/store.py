@@ -20,6 +20,7 @@ from reconciler.ledger.records import (
     JournalEntry,
     Lease,
     Owned,
+    Renamed,
     ResolvedState,
     Settlement,
 )
@@ -111,6 +112,12 @@ class Ledger:
         with self._fenced(lease) as conn:
             inventory.disown(conn, lease.gateway, refs)
 
+    def rename(self, lease: Lease, entries: Iterable[Renamed], now: datetime) -> None:
+        """Moves what is known of objects to their new names, where the gateway knows them by these already."""
+        with self._fenced(lease) as conn:
+            for entry in entries:
+                journal.move(conn, lease.gateway, entry, now)
+
     # --- history
 
     def begin(
@@ -195,10 +202,11 @@ class Ledger:
         own: Claim | None = None,
         disown: bool = False,
         grant: GrantRecord | None = None,
+        renamed: Renamed | None = None,
     ) -> None:
         """Decides one unsettled entry; `note` says by what evidence. Raises LedgerError when it is not open."""
         with self._fenced(lease) as conn:
-            decision = journal.Decision(state, note, own, disown, grant)
+            decision = journal.Decision(state, note, own, disown, grant, renamed)
             journal.resolve(conn, lease, journal_id, decision, now)
 
     # --- grants

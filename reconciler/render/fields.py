@@ -92,7 +92,7 @@ def _paths(name: str, before: object, after: object, names: int | None) -> Itera
     from deepdiff import DeepDiff  # noqa: PLC0415  # heavy, and only wanted for nested values
 
     limit = None if names is None else TEXT_LIMIT
-    tree = DeepDiff(plain(before), plain(after), view="tree")
+    tree = DeepDiff(plain(before), plain(after), view="tree", ignore_private_variables=False)
     levels = {_dotted(name, level.path(output_format="list")): level for report in tree.values() for level in report}
     for path in sorted(levels):
         yield FieldRow(path, before=_end(levels[path].t1, limit), after=_end(levels[path].t2, limit))
@@ -112,7 +112,13 @@ def alike(change: Change) -> Hashable:
     """Equal for two changes of one kind that read the same, whatever objects they are about."""
     fields = tuple((field.name, *_difference(field.before, field.after)) for field in fields_of(change))
     grants = tuple((grant.grant_id, grant.amount, grant.reason) for grant in shown_credits(change))
-    return (change.verb, change.adopt, () if change.verb == "delete" else fields, grants)
+    return (
+        change.verb,
+        change.adopt,
+        change.renamed_from is not None,
+        () if change.verb == "delete" else fields,
+        grants,
+    )
 
 
 def _difference(before: object, after: object) -> tuple[Hashable, Hashable]:

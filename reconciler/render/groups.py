@@ -117,7 +117,7 @@ def _section(kind: str, changes: list[Change], limits: Limits) -> Section:
 
 
 def _row(kind: str, group: list[Change], limits: Limits) -> ChangeRow:
-    first, names = group[0], [change.ref.name for change in group]
+    first, names = group[0], [_name(change) for change in group]
     fields = field_rows(first, limits.names)
     return ChangeRow(
         sign=SIGNS[first.verb],
@@ -129,6 +129,10 @@ def _row(kind: str, group: list[Change], limits: Limits) -> ChangeRow:
         more_fields=max(0, len(fields) - limits.fields),
         adopt=first.adopt,
     )
+
+
+def _name(change: Change) -> str:
+    return f"{change.ref.name} (renamed from {change.renamed_from})" if change.renamed_from else change.ref.name
 
 
 def labelled(names: NameList, noun: str) -> str:

@@ -73,6 +73,7 @@ class ChangePart(Part):
     adopt: bool
     fields: tuple[FieldPart, ...]
     credits: tuple[CreditPart, ...]
+    renamed_from: Annotated[str | None, Field(description="The former name; the object, or what took its place.")]
 
 
 class ModelPrice(Part):
@@ -211,6 +212,7 @@ def _change(change: Change) -> ChangePart:
         adopt=change.adopt,
         fields=tuple(map(_field, fields_of(change))),
         credits=tuple(CreditPart(grant_id=g.grant_id, amount=g.amount, reason=g.reason) for g in change.credits),
+        renamed_from=change.renamed_from,
     )
 
 
