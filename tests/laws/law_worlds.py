@@ -9,11 +9,13 @@ from reconciler.core.changes import Action
 from reconciler.core.inventory import Record, record_of
 from reconciler.core.kinds import AccessGroup, ModelAlias, Organization, Status, Team
 from reconciler.core.refs import Ref
+from reconciler.core.renames import renamed_state
 from reconciler.core.state import State, references
 from reconciler.core.support import Support, everything
 
 KINDS = ("organization", "model_alias", "access_group", "team")
 SUPPORT = Support("test", {kind: everything(kind) for kind in KINDS}, GroupRules())
+RENAMING = Support("test", {kind: everything(kind) for kind in KINDS}, GroupRules(), renames=frozenset(KINDS))
 TOUCHING = Support("test", {kind: everything(kind) for kind in KINDS}, GroupRules(), touch_teams=True)
 
 
@@ -55,6 +57,11 @@ def perform(state: State, step) -> State:
     """What a gateway does with a step; refuses what a real one refuses."""
     current = state.get(step.ref)
     match step.action:
+        case Action.RENAME:
+            former = Ref(step.ref.kind, step.renamed_from)
+            assert former in state, f"{step.id}: nothing to rename"
+            assert current is None, f"{step.id}: the name is taken"
+            return renamed_state(state, {former: step.ref})
         case Action.CREATE:
             assert current is None, f"{step.id}: exists already"
             return state.updated({step.ref: step.after})
