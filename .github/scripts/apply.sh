@@ -8,7 +8,7 @@ HERE=$(dirname "${BASH_SOURCE[0]}")
 source "$HERE/world.sh"
 
 read -r -a ALLOWED <<<"${ALLOW-}"
-plan=${PLAN-} reason=${REASON:-no plan was given}
+plan=${PLAN-} reason=${REASON:-there is none for this run}
 events=$OUT/events.jsonl
 
 # applied PLAN: runs apply; sets `code`.
@@ -56,7 +56,11 @@ output exit-code "$code"
   else
     printf 'The reviewed plan was not used: %s.\n\n' "$reason" | tr -d '<>`@'
   fi
-  [ ! -s "$OUT/apply.txt" ] || fenced "$OUT/apply.txt"
+  if [ -s "$OUT/apply.txt" ]; then
+    printf '<details><summary>The plan and its outcome</summary>\n\n'
+    fenced "$OUT/apply.txt"
+    printf '\n</details>\n\n'
+  fi
   of failed '.findings // [{message}] | .[] | select(.message) | "\(.level // "error") \(.code // ""): \(.message)\(if .hint then "\n    " + .hint else "" end)"' >"$OUT/failed.txt"
   [ ! -s "$OUT/failed.txt" ] || fenced "$OUT/failed.txt"
   printf '\n<sub>Commit %s · [run](%s)</sub>\n' "${GITHUB_SHA-}" "$RUN_URL"

@@ -90,12 +90,12 @@ class Repository:
         self.github.pulls[number] |= {"merged_at": "2026-01-01T00:00:00Z", "merge_commit_sha": sha}
         return sha
 
-    def applied(self, sha: str | None = None) -> Job:
-        """The workflow of a push to main."""
+    def applied(self, sha: str | None = None, event: str = "push") -> Job:
+        """The workflow of a push to main, or (`workflow_dispatch`) started by hand."""
         payload = {"repository": {"default_branch": self.default}}
         commit = sha or git(self.origin, "rev-parse", "HEAD")
         workflow = ".github/workflows/reconciler-apply.yml"
-        return Job(self.machine, workflow, "push", payload, commit, self.default).played("apply")
+        return Job(self.machine, workflow, event, payload, commit, self.default).played("apply")
 
     def watched(self) -> Job:
         """The scheduled workflow that looks for drift."""
