@@ -5,7 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reconciler.core.kinds import KINDS, Resource
+from reconciler.core.literal_secrets import concealed
 from reconciler.core.refs import Ref
+
+MASK = "**********"
+# The fields whose content is open, where a secret may be.
+FREE = frozenset({"metadata", "litellm_params", "deployments"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +25,9 @@ Inventory = Mapping[Ref, Record]
 
 
 def record_of(resource: Resource) -> dict[str, Any]:
-    """A resource as the inventory keeps it. No secret is in it: resources hold references to secrets only."""
-    return resource.model_dump(mode="json", exclude_unset=True)
+    """A resource as the inventory keeps it. What looks like a secret (left on the gateway by others) is masked."""
+    found = resource.model_dump(mode="json", exclude_unset=True)
+    return {**found, **{name: concealed(found[name], lambda _text: MASK) for name in FREE & found.keys()}}
 
 
 def required_of(resource: Resource) -> dict[str, Any]:

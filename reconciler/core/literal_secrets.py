@@ -1,7 +1,10 @@
-"""Literal secrets in free JSON: what looks like one, never its value."""
+"""Literal secrets in free JSON: what looks like one, and how its value is kept out of sight."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from pydantic import SecretStr
 
 Path = tuple[str | int, ...]
 
@@ -28,8 +31,26 @@ def literal_secrets(value: object, path: Path = (), *, secret: bool = False) -> 
     elif isinstance(value, (list, tuple)):
         for index, item in enumerate(value):
             yield from literal_secrets(item, (*path, index), secret=secret)
-    elif isinstance(value, str) and _looks_secret(value, secret=secret):
+    elif isinstance(value, SecretStr) or (isinstance(value, str) and _looks_secret(value, secret=secret)):
         yield path
+
+
+def concealed(value: Any, cover: Callable[[str], Any] = SecretStr, *, secret: bool = False) -> Any:
+    """The value with a cover over each of those texts; under a SecretStr equal ones stay equal, and none is shown."""
+    if isinstance(value, Mapping):
+        return {key: concealed(item, cover, secret=bool(_SECRET_KEY.search(str(key)))) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(concealed(item, cover, secret=secret) for item in value)
+    return cover(value) if isinstance(value, str) and _looks_secret(value, secret=secret) else value
+
+
+def revealed(value: Any) -> Any:
+    """The value with its secrets as plain text: only for the request that carries it."""
+    if isinstance(value, Mapping):
+        return {key: revealed(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [revealed(item) for item in value]
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
 def _looks_secret(text: str, *, secret: bool) -> bool:

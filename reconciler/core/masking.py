@@ -5,15 +5,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from reconciler.core.inventory import Record
+from reconciler.core.inventory import FREE, Record
 from reconciler.core.kinds import KINDS, IfDeclared, marked
 from reconciler.core.literal_secrets import Path, literal_secrets
 from reconciler.core.refs import Ref
 
 # LiteLLM shows the ends of a secret around asterisks, or asterisks and bullets alone.
 _MASK = re.compile(r"\*{3,}|•{3,}|\bREDACTED\b")
-# The fields whose content is open, where a secret may be.
-FREE = frozenset({"metadata", "litellm_params", "deployments"})
 _REFERENCE = re.compile(r"os\.environ/[A-Za-z_][A-Za-z0-9_]*\Z")
 
 

@@ -15,9 +15,10 @@ from reconciler.core.credits import ALLOCATION
 from reconciler.core.diff import Diff, diff
 from reconciler.core.export import Export, Source, everything, export, plain
 from reconciler.core.findings import Finding, info, warning
+from reconciler.core.inventory import FREE
 from reconciler.core.kinds import AccessGroup, CreditsMode, IfDeclared, PricingPlan, Resource, Team, marked
 from reconciler.core.live_fields import ABSENT, Fields, sound, with_fields
-from reconciler.core.masking import FREE, secret_paths
+from reconciler.core.masking import secret_paths
 from reconciler.core.prices import PriceMap
 from reconciler.core.refs import Ref
 from reconciler.core.resolve import Resolved, resolve

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from reconciler.core.kinds import KINDS, Resource
+from reconciler.core.literal_secrets import concealed
 from reconciler.core.refs import Ref
 from reconciler.core.support import KindSupport
 from reconciler.gateways.base import GatewayError
@@ -90,7 +91,7 @@ class Endpoint:
 
     def decoded(self, body: Body) -> Resource:
         """The resource in a list entry; values of hands other than ours are kept even where we would refuse them."""
-        values = {wire.field: wire.decode(body) for wire in self.wires if wire.decode}
+        values = {wire.field: _open(wire.decode(body)) for wire in self.wires if wire.decode}
         return KINDS[self.kind].model_construct(**values)
 
     def creation(self, name: str, after: Resource) -> Iterator[Request]:
@@ -171,6 +172,11 @@ def names(name: str, key: str | None = None, **more: Any) -> Wire:
     return Wire(name, lambda _, value: {name: sorted(value)}, decode, **more)
 
 
+def _open(value: Any) -> Any:
+    """Free JSON, in which hands other than ours may have left secrets, with these concealed."""
+    return concealed(value) if isinstance(value, Mapping) else value
+
+
 def echoed(endpoints: Mapping[str, Endpoint]) -> Callable[[Ref, Resource], Resource]:
     """normalise: what the gateway would answer after it was sent the resource, field by field through its own row.
 
@@ -184,7 +190,7 @@ def echoed(endpoints: Mapping[str, Endpoint]) -> Callable[[Ref, Resource], Resou
         values = {name: getattr(resource, name) for name in type(resource).model_fields}
         for wire in endpoint.wires:
             if wire.decode:
-                values[wire.field] = wire.decode(wire.encode(ref.name, values[wire.field]))
+                values[wire.field] = _open(wire.decode(wire.encode(ref.name, values[wire.field])))
         return type(resource).model_construct(_fields_set=set(resource.model_fields_set), **values)
 
     return normalise

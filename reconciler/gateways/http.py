@@ -22,6 +22,7 @@ from httpx_aiohttp import HttpxAiohttpClient
 from pydantic import SecretStr
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
 
+from reconciler.core.literal_secrets import revealed
 from reconciler.gateways.answers import detail, retry_after
 from reconciler.gateways.base import GatewayError
 
@@ -73,7 +74,7 @@ class Http:
 
         Raises GatewayError; its `unknown` is set where a write may have happened.
         """
-        request = self.client.build_request(method, path, json=body, params=params, headers=_bearer(bearer))
+        request = self.client.build_request(method, path, json=revealed(body), params=params, headers=_bearer(bearer))
         safe = repeatable or method in SAFE
         async for attempt in self._attempts(safe):
             with attempt:
