@@ -108,6 +108,12 @@ class Proxy:
                 self.call("POST", "/model/delete", {"id": row["model_info"]["id"]})
 
 
+async def _serve(server: uvicorn.Server, listener: socket.socket, forwarding: Forwarding) -> None:
+    await server.serve(sockets=[listener])
+    if forwarding.client is not None:
+        await forwarding.client.aclose()
+
+
 @contextmanager
 def litellm_proxy(prefix: str) -> Iterator[Proxy]:
     url, key = os.environ.get(URL), os.environ.get(KEY)
@@ -122,7 +128,7 @@ def litellm_proxy(prefix: str) -> Iterator[Proxy]:
         socket.create_server(("127.0.0.1", 0)) as listener,
         httpx.Client(base_url=url, headers=headers, timeout=90) as c,
     ):
-        thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)
+        thread = threading.Thread(target=lambda: asyncio.run(_serve(server, listener, forwarding)), daemon=True)
         thread.start()
         proxy = Proxy(f"http://127.0.0.1:{listener.getsockname()[1]}", front, forwarding, c, key)
         yield proxy

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from gateway_company import change, creation, deletion, granting
 
+from reconciler.core.access import access
 from reconciler.core.aim import differences
 from reconciler.core.changes import Action, Change, FieldChange, Step
 from reconciler.core.diff import Known, diff
@@ -336,7 +337,11 @@ def test_ids_of_groups_that_do_not_exist_are_left_where_they_are(litellm_world, 
 
 def plan_of(gateway, live, desired, inventory):
     given = Inputs(
-        Target("t", gateway.identity, "litellm"), State(desired), live.state, Known(inventory), gateway.support
+        Target("t", gateway.identity, "litellm"),
+        State(desired),
+        live.state,
+        Known(inventory, fixed=live.fixed),
+        gateway.support,
     )
     return make_plan(Inputs(**{f: getattr(given, f) for f in given.__dataclass_fields__} | {"runtime": live.runtime}))
 
@@ -596,3 +601,61 @@ def test_the_wrong_key_and_the_wrong_server_are_one_clear_line(litellm_world):
     litellm_world.settings = GatewaySettings(**{**litellm_world.settings.model_dump(), "url": url})
     with pytest.raises(GatewayError, match=r"GET /openapi\.json answered|lacks|not JSON"):
         run(litellm_world, lambda gateway: gateway.read())
+
+
+# ---- what a proxy's config.yaml does; these need one with a model, a router alias, and default_team_params
+
+
+@pytest.fixture
+def in_config(litellm_world):
+    """A model of config.yaml."""
+    rows = litellm_world.server.call("GET", "/v2/model/info", size="1000")["data"]
+    found = sorted(row["model_name"] for row in rows if not row["model_info"]["db_model"])
+    if not found:
+        pytest.skip("needs a proxy with a model in its config.yaml")
+    return found[0]
+
+
+def test_what_config_yaml_defines_can_be_used_and_not_changed(litellm_world, names, in_config):
+    ref = Ref("model_alias", in_config)
+
+    async def work(gateway: Gateway) -> None:
+        live = await gateway.read()
+        assert ref in live.fixed
+        desired = {ref: ModelAlias(litellm_model="openai/other"), names["g"]: AccessGroup(model_aliases={in_config})}
+        plan = plan_of(gateway, live, desired, {})
+        assert [(f.code, f.ref) for f in plan.findings if f.level == "error"] == [("read-only", ref)]
+        assert [change.ref for change in plan.changes] == [names["g"]]
+        with pytest.raises(GatewayError, match=r"already exists in the proxy's config\.yaml"):
+            await gateway.perform(creation(gateway, ref, ModelAlias(litellm_model="openai/other")))
+        await gateway.perform(creation(gateway, names["g"], desired[names["g"]]))
+        await gateway.perform(creation(gateway, names["t"], Team(access_groups={names["g"].name})))
+        live = await gateway.read()
+        granted = access(live.state, gateway.support.rules).of(names["t"].name)
+        key = litellm_world.server.team_key(names["t"].name)
+        routed = {name for name, target in gateway.support.rules.router_aliases.items() if target == in_config}
+        assert granted == {in_config, *routed}
+        assert {litellm_world.server.chat(key, name).status_code for name in granted} == {200}
+
+    run(litellm_world, work)
+
+
+def test_limits_that_the_proxy_fills_in_are_taken_away(litellm_world, names, in_config):
+    """`default_team_params` give a new team what its creator left out."""
+    proxy, ref = litellm_world.server, names["t"]
+    plain = Ref("team", f"{ref.name}-by-hand")
+    proxy.call("POST", "/team/new", {"team_id": plain.name, "models": ["no-default-models"]})
+    if proxy.team(plain.name)["max_budget"] is None:
+        pytest.skip("needs a proxy with default_team_params")
+
+    async def work(gateway: Gateway) -> None:
+        await gateway.perform(creation(gateway, ref, Team(rpm_limit=5)))
+        team = proxy.team(ref.name)
+        assert [team[each] for each in ("max_budget", "budget_duration", "tpm_limit", "rpm_limit")] == [
+            None,
+            None,
+            None,
+            5,
+        ]
+
+    run(litellm_world, work)
