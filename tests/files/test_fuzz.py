@@ -50,13 +50,13 @@ def load(data: bytes) -> Manifests:
     return manifests
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=80))
 def test_bytes_never_raise(data):
     load(data)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.text(max_size=60))
 def test_text_never_raises(text):
     load(("teams:\n  a: " + text).encode("utf-8", "surrogatepass"))
@@ -73,7 +73,7 @@ def mutations(draw) -> str:
     return text
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(mutations())
 def test_mutated_manifests_never_raise(text):
     load(text.encode())

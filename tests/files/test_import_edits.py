@@ -109,7 +109,7 @@ def edit(rng: random.Random, document: dict) -> tuple[dict, set[tuple[str, str]]
     return document, touched
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.sampled_from(TEXTS), st.integers(0, 2**64))
 def test_the_values_come_out_as_wanted(text, seed):
     wanted, _ = edit(random.Random(seed), values(text)[0])
@@ -120,7 +120,7 @@ def test_the_values_come_out_as_wanted(text, seed):
     assert done.text.replace("\r\n", "").count("\r") == 0
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.integers(0, 2**64))
 def test_lines_of_other_objects_stay_byte_for_byte(seed):
     """Each object of this text is one line, so that only the lines of the changed ones may differ."""

@@ -20,7 +20,7 @@ from reconciler.files.manifests import load_manifests
 from reconciler.files.updating import Updating
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(dialects, st.integers(0, 2**64), st.booleans())
 def test_after_an_update_a_plan_holds_nothing_that_was_not_told(dialect, seed, owned):
     support, rng = SUPPORTS[dialect], random.Random(seed)

@@ -62,7 +62,7 @@ def read_again(found, directory: Path) -> State:
     return again.state
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(dialects, live_states(), st.booleans())
 def test_a_plan_after_an_import_only_adopts(dialect, state, suggest):
     support = SUPPORTS[dialect]
@@ -82,7 +82,7 @@ def test_a_plan_after_an_import_only_adopts(dialect, state, suggest):
     assert "sk-****" not in everything
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(dialects, live_states(), st.booleans())
 def test_what_is_written_is_formatted(dialect, state, suggest):
     support = SUPPORTS[dialect]
@@ -91,7 +91,7 @@ def test_what_is_written_is_formatted(dialect, state, suggest):
         assert formatted(text, name).text == text
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(dialects, live_states(tidy=True), st.integers(0, 2**32))
 def test_with_a_ledger_nothing_is_pending_and_what_git_alone_knows_comes_back(dialect, state, seed):
     support, rng = SUPPORTS[dialect], random.Random(seed)

@@ -95,7 +95,7 @@ def mutated_specs(draw) -> tuple[type[Resource], object]:
     return cls, spec | draw(st.dictionaries(st.sampled_from(fields), VALUES, max_size=3))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(mutated_specs())
 def test_law_both_validators_agree_and_a_refusal_always_says_why(mutated):
     cls, spec = mutated

@@ -80,7 +80,7 @@ class Proxy:
         return shown
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(aliases, min_size=1, max_size=4))
 def test_an_alias_becomes_whatever_is_wished_next_and_its_name_stays_backed(wishes):
     proxy = Proxy()
@@ -91,7 +91,7 @@ def test_an_alias_becomes_whatever_is_wished_next_and_its_name_stays_backed(wish
         assert todo == type(todo)(), "nothing is left to do"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(aliases)
 def test_the_canonical_form_is_stable_and_can_be_written_down(alias):
     once = canonical(alias)
@@ -142,7 +142,7 @@ def merged(target, patch):
     return out
 
 
-@settings(max_examples=300)
+@settings(max_examples=80)
 @given(metadata, metadata, json_values)
 def test_a_metadata_patch_makes_new_of_old_and_leaves_others_alone(old, new, theirs):
     assert merged({**old, "theirs": theirs}, merge_patch(old, new)) == {**new, "theirs": theirs}

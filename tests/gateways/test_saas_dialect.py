@@ -308,7 +308,7 @@ teams = st.builds(
 
 
 @pytest.mark.parametrize("dialect", [saas.DIALECT, documented.DIALECT], ids=["real", "documented"])
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(resource=aliases | teams)
 def test_normalise_is_the_fixed_point_of_an_echo(dialect, resource):
     ref = Ref(resource.kind, "name")

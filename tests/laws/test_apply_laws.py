@@ -15,7 +15,7 @@ from reconciler.core.refs import Ref
 from reconciler.core.schedule import Order, expanded_state, schedule
 from reconciler.core.state import State
 
-LAW = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+LAW = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 seeds = st.integers(0, 2**32)
 
 
