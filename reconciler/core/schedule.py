@@ -2,6 +2,7 @@
 
     1. An update is at most an expand (scalars, old and new references together) and a contract (the rest goes).
     2. A step needs the creation of what it starts to refer to; a delete needs every step that lets go of it.
+       A rename comes before everything that says the new name.
     3. A contract that cuts a path which a team keeps only by a new path needs the steps that build that path.
 
 Everything else runs in any order: a failing create never holds up an offboarding. Order follows from references
@@ -18,7 +19,7 @@ from reconciler.core.changes import Action, Change, Step
 from reconciler.core.credits import ALLOCATION
 from reconciler.core.diff import without_credits
 from reconciler.core.kinds import AccessGroup, Resource, Status, Team, gateway_fields, links
-from reconciler.core.refs import Ref
+from reconciler.core.refs import Ref, names_in
 from reconciler.core.replacements import Cut, replacements, spills
 from reconciler.core.state import State, references
 from reconciler.core.support import Support
@@ -70,6 +71,7 @@ def schedule(
     _need_own(steps, by_ref, needs)
     _need_allocations(steps, needs)
     _need_references(steps, by_ref, needs)
+    _need_renames(steps, by_ref, needs)
     world = transition(changes, live, support)
     if order is Order.GRANT_FIRST:
         _need_replacements(world, by_ref, needs)
@@ -218,9 +220,6 @@ def _need_allocations(steps: Iterable[Step], needs: Needs) -> None:
 def _need_references(steps: Iterable[Step], by_ref: ByRef, needs: Needs) -> None:
     for step in steps:
         old, new = _targets(step.before), _targets(step.after)
-        if step.action not in (Action.RENAME, Action.DELETE):
-            for target in old | new:
-                needs[step].update(_of(by_ref, target, Action.RENAME))
         if step.action in (Action.GRANT, Action.TOUCH):
             continue
         for target in new - old:
@@ -228,6 +227,22 @@ def _need_references(steps: Iterable[Step], by_ref: ByRef, needs: Needs) -> None
         for target in old - new:
             for delete in _of(by_ref, target, Action.DELETE):
                 needs[delete].add(step)
+
+
+def _need_renames(steps: Iterable[Step], by_ref: ByRef, needs: Needs) -> None:
+    """What is sent says new names, so it waits for the renames; a rename says only its own, a deletion none."""
+    if not any(Action.RENAME in found for found in by_ref.values()):
+        return
+    for step in steps:
+        if step.action not in (Action.RENAME, Action.DELETE):
+            for target in _named(step.before) | _named(step.after):
+                needs[step].update(_of(by_ref, target, Action.RENAME))
+
+
+def _named(resource: Resource | None) -> frozenset[Ref]:
+    """Everything that a resource names, also where it need not exist."""
+    found = links(type(resource)).items() if resource else ()
+    return frozenset(Ref(to.kind, each) for name, to in found for each in names_in(getattr(resource, name)))
 
 
 def _targets(resource: Resource | None) -> frozenset[Ref]:

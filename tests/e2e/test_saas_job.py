@@ -148,3 +148,22 @@ def test_a_wrong_key_is_said(customer):
     customer.place.applied()
     customer.place.settled()
     assert customer.team("P-lab")["credits"]["credits_remaining"] == 255
+
+
+def test_a_group_under_another_name_is_replaced_and_nobody_loses_anything(customer):
+    customer.edit("P-pro: {description: Balanced", "P-premium: {renamed_from: P-pro, description: Balanced")
+    customer.edit("access_groups: [P-pro], credits", "access_groups: [P-premium], credits")
+    said = customer.place.pending()
+    assert customer._named("P-premium (renamed from P-pro)") in said
+    assert "loses" not in said
+    customer.place.applied()
+    customer.place.settled()
+    assert customer.groups("P-prod") == ["basic", "premium"]
+
+
+def test_a_team_under_another_name_is_refused_because_its_key_would_be_lost(customer):
+    before = customer.team("P-dev")
+    customer.edit("P-dev: {", "P-devel: {renamed_from: P-dev, ")
+    done = customer.place.reconciler("apply", "--yes", code=1)
+    assert "cannot-rename" in done.text
+    assert customer.team("P-dev") == before

@@ -17,7 +17,7 @@ from reconciler.core.renames import moves_of, renamed_inventory, renamed_state
 from reconciler.core.schedule import schedule
 from reconciler.core.state import State
 
-LAW = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+LAW = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 seeds = st.integers(0, 2**64)
 
 
@@ -125,10 +125,7 @@ def test_a_team_that_cannot_be_renamed_is_neither_created_nor_deleted(seed):
 
 def test_without_its_order_a_rename_breaks_the_law(monkeypatch):
     """The law has teeth: whoever refers to a new name must wait for the rename."""
-    real = scheduling._of
-    monkeypatch.setattr(
-        scheduling, "_of", lambda by_ref, ref, *actions: real(by_ref, ref, *set(actions) - {Action.RENAME})
-    )
+    monkeypatch.setattr(scheduling, "_need_renames", lambda steps, by_ref, needs: None)
     broken = 0
     for seed in range(60):
         try:
