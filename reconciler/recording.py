@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from pydantic import ValidationError
+
 from reconciler.core.changes import Action, CreditGrant, Outcome, Result, Step
 from reconciler.core.credits import ALLOCATION, operations_of
 from reconciler.core.inventory import Inventory, Record, record_of
@@ -179,7 +181,16 @@ def step_of(entry: JournalEntry) -> Step:
 
 
 def _resource(ref: Ref, raw: Json | None) -> Resource | None:
-    return KINDS[ref.kind].model_validate(raw) if raw is not None else None
+    """The resource as it was written down; a live one may hold values that no manifest could, kept as they are."""
+    if raw is None:
+        return None
+    cls = KINDS[ref.kind]
+    try:
+        return cls.model_validate(raw)
+    except ValidationError as problem:
+        odd = {str(each["loc"][0]) for each in problem.errors() if each["loc"]}
+    sound = cls.model_validate({name: value for name, value in raw.items() if name not in odd})
+    return sound.model_copy(update={name: raw[name] for name in odd if name in raw})
 
 
 @dataclass(frozen=True, slots=True)
