@@ -190,7 +190,7 @@ async def attempt(step: Step, gateway: Gateway, deliver: Deliver, pace: Pace) ->
         except GatewayError as problem:
             doubt = doubt or problem.unknown
             verdict = await _look(step, gateway, pace) if doubt else Landed.ABSENT
-            decided = _decide(step, problem, verdict, gateway, last=number == pace.attempts - 1)
+            decided = _decide(step, problem, verdict, gateway, doubt=doubt, last=number == pace.attempts - 1)
             if decided is not None:
                 return decided if decided.result is not Result.APPLIED else await reissued(step, gateway, deliver)
             await asyncio.sleep(problem.after or pace.pause(number))
@@ -223,8 +223,10 @@ def _undelivered(problem: ReconcilerError, *, recovered: bool) -> Tried:
     return Tried(Result.APPLIED, message, "give it a new virtual key on the gateway", recovered=recovered)
 
 
-def _decide(step: Step, problem: GatewayError, verdict: Landed, gateway: Gateway, *, last: bool) -> Tried | None:
-    """None: try again."""
+def _decide(
+    step: Step, problem: GatewayError, verdict: Landed, gateway: Gateway, *, doubt: bool, last: bool
+) -> Tried | None:
+    """None: try again. `doubt`: this or an earlier try may still take effect, though nothing is seen of it yet."""
     text, hint = str(problem), problem.hint
     if verdict is Landed.APPLIED:
         return Tried(Result.APPLIED, recovered=True)
@@ -234,7 +236,8 @@ def _decide(step: Step, problem: GatewayError, verdict: Landed, gateway: Gateway
         message = f"{text}; not seen on the gateway so far, and not sent again because it could count twice"
         return Tried(Result.FAILED, message, "run apply again: it looks first", unknown=True)
     if last or not (problem.retry or problem.unknown):
-        return Tried(Result.FAILED, text, hint)
+        late = doubt and step.action is Action.GRANT
+        return Tried(Result.FAILED, text, "run apply again: it looks first" if late else hint, unknown=late)
     return None
 
 

@@ -103,7 +103,7 @@ async def apply(session: Session, options: Options, stop: asyncio.Event | None =
         undecided = frozenset(entry.name for entry in found.undecided)
         plan, live = await make(session, order=options.order, scope=options.scope, undecided=undecided)
         if options.saved is not None:
-            plan = _approved_only(session, options, plan, live)
+            plan = _approved_only(session, options, plan, live, undecided)
         plan = replace(plan, findings=(*plan.findings, *_undecided(undecided)))
         options.shown(plan)
         require_applicable(plan, options.allowed)
@@ -114,7 +114,10 @@ async def apply(session: Session, options: Options, stop: asyncio.Event | None =
 
 async def _recovered(session: Session, options: Options, lease: "Lease") -> Recovered:
     async def happened(step: Step) -> None:
-        await reissued(step, session.gateway, options.deliver)
+        tried = await reissued(step, session.gateway, options.deliver)
+        if tried.error:
+            hint = "remove the cause and apply again, or settle the step by `reconciler history decide`"
+            raise ReconcilerError(error("keys", f"{step.ref}: {tried.error}", hint=hint, ref=step.ref))
 
     return await recover(session.ledger, lease, session.gateway, options.now, happened, grace=_grace(session))
 
@@ -127,13 +130,14 @@ def _grace(session: Session) -> timedelta:
     return timedelta(seconds=min(settings.timeout_seconds or MOST_GRACE_SECONDS, MOST_GRACE_SECONDS))
 
 
-def _approved_only(session: Session, options: Options, plan: Plan, live: Live) -> Plan:
+def _approved_only(session: Session, options: Options, plan: Plan, live: Live, undecided: frozenset[str]) -> Plan:
     """The fresh plan cut to what the saved one holds. Raises ReconcilerError where the saved one does not hold."""
     saved = options.saved
     stands = against(saved, plan, fingerprints(live.state, live.state), rebase=options.rebase) if saved else ()
     if stands:
         raise ReconcilerError(*stands)
-    return plan_against(session, live, known_of(session, live), order=options.order, approved=_approved(options))
+    known = known_of(session, live, undecided)
+    return plan_against(session, live, known, order=options.order, approved=_approved(options))
 
 
 def _approved(options: Options) -> frozenset[Ref] | None:

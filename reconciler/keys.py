@@ -35,7 +35,7 @@ class Delivery:
         fields = {"gateway": self.gateway, "kind": step.ref.kind, "name": step.ref.name}
         line = json.dumps({**fields, "key": receipt.secret.get_secret_value()})
         if self.file is not None:
-            _append(self.file, line)
+            _kept(self.file, line)
         if self.command:
             await _run(self.command, line)
         self.delivered += 1
@@ -48,6 +48,14 @@ def delivery(name: str, settings: GatewaySettings, directory: Path) -> Iterator[
     wanted = settings.keys_out or (None if command else DEFAULT.format(name=name))
     file = directory / wanted if wanted else None
     yield Delivery(name, str(file) if file else command[0], file, command)
+
+
+def _kept(file: Path, line: str) -> None:
+    try:
+        _append(file, line)
+    except OSError as problem:
+        hint = "keys_out in the settings names another file"
+        raise ReconcilerError(error("keys", f"cannot write to {file}: {problem.strerror}", hint=hint)) from None
 
 
 def _append(file: Path, line: str) -> None:

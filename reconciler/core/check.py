@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time
 from functools import cache
 from typing import get_args, get_origin
 
+from reconciler.core.credits import ALLOCATION
 from reconciler.core.findings import Finding, did_you_mean, error, ordered, warning
 from reconciler.core.kinds import (
     KINDS,
@@ -218,6 +219,12 @@ def _top_ups(state: State) -> Iterator[Finding]:
                 says = f"the top-up {top_up_id} stands twice; each id is granted once ever"
                 path = ("top_ups", index, "id")
                 yield error("duplicate-top-up", says, hint="give it another id", ref=ref, path=path)
+        if ALLOCATION in ids:
+            says, path = (
+                f"the id {ALLOCATION} stands for credits_allocated itself",
+                ("top_ups", ids.index(ALLOCATION), "id"),
+            )
+            yield error("reserved-top-up", says, hint="give it another id", ref=ref, path=path)
         if _credits_mode(team, state) is CreditsMode.EXACT:
             says = "top_ups do nothing with credits_mode: exact, which sets the remaining credits itself"
             hint = "drop one of the two"

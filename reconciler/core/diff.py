@@ -56,10 +56,17 @@ def diff(desired: State, live: State, known: Known, support: Support, prune: str
         findings=(*findings, *kept, *dropped.values(), *_unstored(wanted, support)),
         refused=tuple(refused),
         foreign=tuple(foreign),
-        gone=tuple(sorted(ref for ref in known.inventory if ref not in wanted and ref not in live)),
+        gone=tuple(sorted(_gone(wanted, live, known, support))),
         unchanged=len(wanted) - len(upserts),
         held=_held_fields(findings),
     )
+
+
+def _gone(wanted: Mapping[Ref, Resource], live: State, known: Known, support: Support) -> Iterator[Ref]:
+    """A kind that the gateway does not show (LiteLLM's organizations need a licence) says nothing of what is there."""
+    for ref in known.inventory:
+        if ref not in wanted and ref not in live and ref.kind in support.kinds:
+            yield ref
 
 
 def _held_fields(findings: list[Finding]) -> Mapping[Ref, frozenset[str]]:

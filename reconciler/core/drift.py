@@ -13,7 +13,7 @@ from typing import Any
 from reconciler.core.changes import Change
 from reconciler.core.diff import Known, diff
 from reconciler.core.inventory import Inventory, resource_of
-from reconciler.core.kinds import Resource, gateway_fields
+from reconciler.core.kinds import KINDS, Resource, gateway_fields
 from reconciler.core.refs import Ref
 from reconciler.core.state import State
 from reconciler.core.support import Support
@@ -67,7 +67,7 @@ def drift(
     desired: State, live: State, known: Known, support: Support, runtime: Mapping[Ref, Mapping[str, Any]]
 ) -> Drift:
     """How live differs from what was last applied. What is not ours is no drift."""
-    applied = State({ref: resource_of(ref, record) for ref, record in known.inventory.items()})
+    applied = State({ref: resource_of(ref, record) for ref, record in known.inventory.items() if ref.kind in KINDS})
     found = diff(applied, live, known, support, prune="never")
     heal = tuple(change for change in found.changes if change.fields or change.before is None)
     return Drift(

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import ValidationError
+
 from reconciler.core.kinds import KINDS, Resource
 from reconciler.core.literal_secrets import concealed
 from reconciler.core.refs import Ref
@@ -38,14 +40,26 @@ def required_of(resource: Resource) -> dict[str, Any]:
 
 def resource_of(ref: Ref, record: Record) -> Resource:
     """The resource that a record was made of."""
-    return KINDS[ref.kind].model_validate(record.applied)
+    return read_back(KINDS[ref.kind], record.applied)
+
+
+def read_back(cls: type[Resource], raw: Mapping[str, Any]) -> Resource:
+    """The resource of a record that another version of this program may have written: what is unknown now is left out.
+
+    Raises ValidationError where a field is unfit that no resource of the kind can be without.
+    """
+    try:
+        return cls.model_validate(raw)
+    except ValidationError as problem:
+        unfit = {each["loc"][0] for each in problem.errors(include_input=False) if each["loc"]}
+        return cls.model_validate({name: value for name, value in raw.items() if name not in unfit})
 
 
 def applied_value(ref: Ref, record: Record, name: str) -> Any:
     """One field as the resource holds it (a frozenset for names), or None where it was not set."""
     if name not in record.applied:
         return None
-    return getattr(KINDS[ref.kind].model_validate({name: record.applied[name]} | _needed(ref, record)), name)
+    return getattr(read_back(KINDS[ref.kind], {name: record.applied[name]} | _needed(ref, record)), name)
 
 
 def _needed(ref: Ref, record: Record) -> dict[str, Any]:

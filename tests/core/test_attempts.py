@@ -1,0 +1,62 @@
+"""A credit grant that may still be on its way is never called refused: the next apply looks first."""
+
+import asyncio
+
+import pytest
+from pydantic import SecretStr
+
+from reconciler.apply import Pace, attempt
+from reconciler.core.access import GroupRules
+from reconciler.core.changes import Action, CreditGrant, Result, Step
+from reconciler.core.findings import ReconcilerError
+from reconciler.core.kinds import Team
+from reconciler.core.refs import Ref
+from reconciler.core.settings import GatewaySettings
+from reconciler.core.support import Support
+from reconciler.gateways.base import GatewayError, Landed, Receipt
+from reconciler.keys import delivery
+
+STEP = Step(Ref("team", "t"), Action.GRANT, Team(), Team(), CreditGrant("allocation", 5, "credits", "op"))
+CUT = {"unknown": True}
+
+
+class Slow:
+    """A gateway that fails as it is told to, and on which nothing is seen yet."""
+
+    support = Support("slow", {}, GroupRules(), repeatable_grants=True)
+
+    def __init__(self, failures):
+        self.failures = list(failures)
+
+    async def perform(self, step):
+        raise GatewayError("no answer", **self.failures.pop(0))
+
+    async def landed(self, step):
+        return Landed.ABSENT
+
+
+async def nowhere(step, receipt):
+    return None
+
+
+def tried(*failures, step=STEP):
+    pace = Pace(attempts=3, first=0, longest=0)
+    return asyncio.run(attempt(step, Slow(failures), nowhere, pace))
+
+
+@pytest.mark.parametrize("failures", [(CUT, CUT, CUT), (CUT, {"status": 400}), (CUT, {"retry": True}, {"retry": True})])
+def test_after_one_cut_connection_the_end_is_unknown(failures):
+    found = tried(*failures)
+    assert (found.result, found.unknown) == (Result.FAILED, True)
+
+
+@pytest.mark.parametrize("failures", [({"status": 400},), ({"retry": True}, {"retry": True}, {"retry": True})])
+def test_a_plain_refusal_is_known(failures):
+    found = tried(*failures)
+    assert (found.result, found.unknown) == (Result.FAILED, False)
+
+
+def test_a_key_that_cannot_be_written_is_an_error_with_a_hint(tmp_path):
+    settings = GatewaySettings(backend="embedded", keys_out=".")
+    with delivery("g", settings, tmp_path) as keys, pytest.raises(ReconcilerError, match="cannot write to"):
+        asyncio.run(keys.deliver(STEP, Receipt(secret=SecretStr("sk-1"))))
