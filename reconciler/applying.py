@@ -108,7 +108,7 @@ async def apply(session: Session, options: Options, stop: asyncio.Event | None =
         options.shown(plan)
         require_applicable(plan, options.allowed)
         if plan.pending and not await asyncio.to_thread(options.approve, plan):
-            return Report(plan, approved=False, recovered=found)
+            return Report(plan, approved=False, interrupted=stop.is_set(), recovered=found)
         return await _carry_out(_Work(session, options, lease, plan, live, found), stop)
 
 
@@ -170,7 +170,7 @@ def _undecided(teams: frozenset[str]) -> tuple[Finding, ...]:
 async def _locked(session: Session, options: Options, stop: asyncio.Event) -> AsyncIterator["Lease"]:
     """The gateway's lock, renewed until the context ends; `stop` is set when it is lost."""
     ttl = timedelta(seconds=session.loaded.settings.ledger.lock_seconds)
-    lease = await _acquire(session, options, ttl)
+    lease = await _acquire(session, options, ttl, stop)
     renewal = asyncio.create_task(_renewed(session, lease, options, ttl, stop))
     try:
         yield lease
@@ -183,13 +183,13 @@ async def _locked(session: Session, options: Options, stop: asyncio.Event) -> As
         session.ledger.release(lease)
 
 
-async def _acquire(session: Session, options: Options, ttl: timedelta) -> "Lease":
+async def _acquire(session: Session, options: Options, ttl: timedelta, stop: asyncio.Event) -> "Lease":
     deadline = time.monotonic() + options.lock_wait
     while True:
         try:
             return session.ledger.acquire(session.target.identity, options.actor, options.now(), ttl)
         except LockHeld as held:
-            if held.holder.stale or time.monotonic() >= deadline:
+            if held.holder.stale or stop.is_set() or time.monotonic() >= deadline:
                 raise ReconcilerError(error("locked", held.message, hint=held.hint)) from held
         await asyncio.sleep(POLL_SECONDS)
 

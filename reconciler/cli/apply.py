@@ -3,6 +3,7 @@
 import asyncio
 import getpass
 import os
+import select
 import signal
 import socket
 import sys
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from reconciler.render.progress import Progress
 
 MANY = 50
+ANSWER_SECONDS = 0.2
 ALLOWANCES = {
     "--allow-loss": ("loss", "Let teams lose access to models."),
     "--allow-updates": ("too-many-updates", "Let it update more of a kind than the safety limit."),
@@ -124,14 +126,14 @@ def command(
         command=" ".join(["reconciler", *sys.argv[1:]]),
         allowed=_allowed(allowances),
         order=Order(saved.order if saved else order),
-        scope=parse_scope(only),
+        scope=parse_scope(only or (saved.scope if saved else ())),
         saved=saved,
         rebase=rebase,
         lock_wait=lock_wait,
         shown=lambda plan: _show(plan, full=full, quiet=quiet),
-        approve=lambda _plan: _approved(yes=yes),
     )
-    report, probed = asyncio.run(_apply(found, gateway, options, quiet=quiet, probe=probe_seconds if probe else None))
+    patience = probe_seconds if probe else None
+    report, probed = asyncio.run(_apply(found, gateway, options, yes=yes, quiet=quiet, probe=patience))
     code = max(_closed(report, quiet=quiet), _told_probes(probed))
     _finished(report, code)
     return code
@@ -162,16 +164,21 @@ def _show(plan: "Plan", *, full: bool, quiet: bool) -> None:
     say(FORMATS["text"](view, color=color(), width=width()))
 
 
-def _approved(*, yes: bool) -> bool:
+def _approved(stop: asyncio.Event, *, yes: bool) -> bool:
+    """Asks, and waits for the answer only until a stop: the signals are the apply's, so a prompt hears none."""
     if yes:
         return True
     if not sys.stdin.isatty():
         raise click.UsageError("there is no terminal to ask on; --yes applies without asking")
-    return click.confirm("\nApply these changes?", default=False)
+    click.echo("\nApply these changes? [y/N]: ", nl=False)
+    while not select.select([sys.stdin], [], [], ANSWER_SECONDS)[0]:
+        if stop.is_set():
+            return False
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 async def _apply(
-    config: "Loaded", gateway: str | None, options: "Options", *, quiet: bool, probe: float | None
+    config: "Loaded", gateway: str | None, options: "Options", *, yes: bool, quiet: bool, probe: float | None
 ) -> tuple["Report", "tuple[Probed, ...]"]:
     from dataclasses import replace  # noqa: PLC0415  not needed for --help
 
@@ -189,7 +196,8 @@ async def _apply(
         with ExitStack() as stack:
             keys = stack.enter_context(delivery(name, settings, config.directory))
             watch = _Watch(stack, quiet=quiet)
-            watched = replace(options, started=watch.start, told=watch.tell, deliver=keys.deliver)
+            asked = replace(options, approve=lambda _plan: _approved(stop, yes=yes))
+            watched = replace(asked, started=watch.start, told=watch.tell, deliver=keys.deliver)
             report = await apply(session, watched, stop)
         probed = await _probed(session, settings, report, probe) if probe is not None else ()
     if keys.delivered and not quiet:
@@ -246,7 +254,7 @@ def _closed(report: "Report", *, quiet: bool) -> int:
 
     if not report.approved:
         say("Nothing was changed.")
-        return EXPECTED
+        return INTERRUPTED if report.interrupted else EXPECTED
     if not quiet or not report.complete:
         say(_closing(report, render_outcomes(report.outcomes, color=color(), width=width())))
     if report.interrupted:

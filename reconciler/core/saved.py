@@ -24,6 +24,7 @@ class SavedPlan:
     """What a plan file holds for apply. `digests`: ref -> digest of the approved change.
 
     `fingerprints`: ref -> digest of every live object that was read; `revision` and `created` are told, not checked.
+    `scope` are the patterns that the plan was cut to.
     """
 
     gateway: str
@@ -34,6 +35,7 @@ class SavedPlan:
     revision: str | None = None
     created: str | None = None
     tool_version: str | None = None
+    scope: tuple[str, ...] = ()
 
 
 def change_digest(change: Change) -> str:
@@ -81,6 +83,7 @@ def _parsed(content: Mapping[str, Any]) -> SavedPlan:
         revision=content.get("revision"),
         created=content.get("created"),
         tool_version=content.get("tool_version"),
+        scope=tuple(content.get("scope", ())),
     )
 
 
@@ -95,6 +98,7 @@ def content_of(
         "revision": plan.revision,
         "gateway": {"name": plan.target.name, "identity": plan.target.identity, "backend": plan.target.backend},
         "order": plan.order,
+        "scope": list(plan.scope),
         "digests": {str(change.ref): change_digest(change) for change in plan.changes},
         "fingerprints": {str(ref): value for ref, value in sorted(fingerprints.items())},
         "plan": report,
@@ -144,4 +148,6 @@ def _different(saved: SavedPlan, fresh: Plan, moved: set[Ref], *, rebase: bool) 
         if ref in moved or saved.digests.get(ref) == now.get(ref) or (rebase and ref not in saved.digests):
             continue
         message = f"the change of {ref} is not the one in the plan file: the config is another"
+        if ref not in now:
+            message = f"there is nothing to change of {ref}: the plan was applied already, or the config is another"
         yield error("plan-config", message, hint="check out the planned revision, or plan again", ref=ref)
