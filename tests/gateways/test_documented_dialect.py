@@ -1,8 +1,8 @@
 """The documented dialect on the embedded gateway: unions, credits, what it does not take."""
 
 import pytest
-from gateway_company import build, change, company, creation, granting
 from conftest import World
+from gateway_company import build, change, company, creation, granting
 
 from reconciler.core.kinds import ModelAlias, Organization, Team
 from reconciler.core.refs import Ref

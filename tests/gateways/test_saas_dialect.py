@@ -4,8 +4,8 @@ import asyncio
 
 import httpx
 import pytest
-from gateway_company import build, change, company, creation, deletion, granting
 from conftest import KEY, World, saas_world
+from gateway_company import build, change, company, creation, deletion, granting
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from saas_litellm import saas_double

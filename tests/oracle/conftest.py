@@ -5,7 +5,7 @@ from worlds import cases
 
 @pytest.fixture(scope="session")
 def decide():
-    from litellm_side import decide  # noqa: PLC0415  # imports LiteLLM: seconds, so only when a test asks for it
+    from litellm_side import decide  # imports LiteLLM: seconds, so only when a test asks for it
 
     return decide
 

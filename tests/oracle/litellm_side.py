@@ -104,7 +104,7 @@ def guessed_spelling(name: str) -> str | None:
 
 def blocked(team: LiteLLMTeam, world: LiteLLMWorld, model: str) -> bool:
     """Whether LiteLLM's whole check of a request refuses the team because it is blocked."""
-    from fastapi import Request  # noqa: PLC0415  # only for this check
+    from fastapi import Request  # only for this check
 
     table = LiteLLM_TeamTable(team_id="team-1", models=list(team.models), blocked=team.blocked)
     request = Request(

@@ -34,7 +34,7 @@ def test_corner(name, decide):
 @pytest.mark.timeout(300)
 @pytest.mark.filterwarnings("ignore")  # LiteLLM's whole proxy is imported here, with the warnings of its dependencies
 def test_a_blocked_team_calls_nothing():
-    from litellm_side import blocked  # noqa: PLC0415  # as in conftest
+    from litellm_side import blocked  # as in conftest
 
     world, team = LiteLLMWorld(GPT), LiteLLMTeam(("gpt-4o",), blocked=True)
     assert blocked(team, world, "gpt-4o")

@@ -27,7 +27,7 @@ def names():
 
 
 def test_what_a_wildcard_is_matched_against_agrees(decide, names):
-    from litellm_side import guessed_spelling  # noqa: PLC0415  # as in conftest
+    from litellm_side import guessed_spelling  # as in conftest
 
     theirs = {name: guessed_spelling(name) for name in names}
     assert len(names) > 15_000
