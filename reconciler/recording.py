@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from reconciler.core.changes import Action, CreditGrant, Outcome, Result, Step
 from reconciler.core.credits import ALLOCATION, operations_of
 from reconciler.core.inventory import Inventory, Record, record_of
-from reconciler.core.kinds import KINDS, Resource, Team
+from reconciler.core.kinds import KINDS, CreditsMode, Resource, Team
 from reconciler.core.refs import Ref
 from reconciler.core.renames import Moves, renamed_inventory
 from reconciler.gateways.base import Gateway, GatewayError, Landed
@@ -128,6 +128,8 @@ class Recorder:
             return None
         if step.action is not Action.CREATE and self.open_steps.get(step.ref, 1) > 1:
             return None
+        if step.action is Action.CREATE:
+            return wish
         return settled_record(wish, known, owed=step.ref in self.owed)
 
     def _record_after_grant(self, step: Step, wish: Json, known: Json | None) -> Json | None:
@@ -141,13 +143,17 @@ def _allocates(step: Step) -> bool:
 
 
 def settled_record(wish: Json, known: Mapping[str, Any] | None, *, owed: bool) -> Json:
-    """The wish as applied; while an allocation is owed, its credits are what was last recorded."""
-    if not owed:
-        return wish
+    """The wish as applied to an object that was there before; its credits are what we gave the team by then.
+
+    They stay as last recorded while an allocation is owed, where the wish says nothing of credits (what was given is
+    not taken back), and where `initial` says that they are not for this team any more.
+    """
+    contributes = wish.get(CREDITS) is not None and wish.get("credits_mode") != CreditsMode.INITIAL
     last = (known or {}).get(CREDITS)
-    return {name: value for name, value in wish.items() if name != CREDITS} | (
-        {CREDITS: last} if last is not None else {}
-    )
+    if (contributes and not owed) or (last is None and CREDITS not in wish):
+        return wish
+    rest = {name: value for name, value in wish.items() if name != CREDITS}
+    return rest if last is None else {**rest, CREDITS: last}
 
 
 def _grant_record(step: Step, apply_id: int) -> GrantRecord:

@@ -2,7 +2,7 @@
 
 Customers' own top-ups on the gateway survive that. Modes, per plan or team (`credits_mode`):
 
-    managed   live + (declared - last declared); at adoption, when nothing was declared before, raise to declared
+    managed   live + (declared - what we gave); at adoption, when we gave nothing before, raise to declared
     initial   only what a new team starts with
     minimum   raise to declared, never lower
     exact     set to declared, whatever else happened

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from reconciler.core.aim import CREDITS
 from reconciler.core.changes import Change
 from reconciler.core.diff import Known, diff
 from reconciler.core.inventory import Inventory, resource_of
-from reconciler.core.kinds import KINDS, Resource, gateway_fields
+from reconciler.core.kinds import KINDS, CreditsMode, Resource, Team, gateway_fields
 from reconciler.core.refs import Ref
 from reconciler.core.state import State
 from reconciler.core.support import Support
@@ -103,5 +104,11 @@ def _ahead(applied: State, desired: State, inventory: Inventory) -> Iterator[Ref
         if before is None or after is None:
             if ref in inventory or after is not None:
                 yield ref
-        elif any(getattr(before, name) != getattr(after, name) for name in gateway_fields(type(after))):
+        elif any(getattr(before, name) != getattr(after, name) for name in _said(after)):
             yield ref
+
+
+def _said(wish: Resource) -> Iterator[str]:
+    """The gateway's fields, without credits where the wish leaves them as they are."""
+    silent = isinstance(wish, Team) and (wish.credits_allocated is None or wish.credits_mode is CreditsMode.INITIAL)
+    return (name for name in gateway_fields(type(wish)) if not (silent and name == CREDITS))
