@@ -120,7 +120,16 @@ def _create(ref: Ref, wish: Resource, known: Known, support: Support) -> tuple[C
     grants = (
         credit_grants(ref.name, wish, None, None, known.granted.get(ref.name, ())) if isinstance(wish, Team) else ()
     )
-    return Change(ref, None, after, adopt=False, credits=grants), refusals
+    return Change(ref, None, after, adopt=False, credits=grants), [*refusals, *_granted_before(ref, wish, known)]
+
+
+def _granted_before(ref: Ref, wish: Resource, known: Known) -> list[Finding]:
+    """A team that comes back does not get a top-up a second time: each is granted once ever."""
+    ids = {top_up.id for top_up in wish.top_ups} if isinstance(wish, Team) else set()
+    again = sorted(ids & set(known.granted.get(ref.name, ())))
+    message = f"{ref} was granted {', '.join(again)} before it was deleted; that is not granted again"
+    hint = "give the top-up a new id if it is meant to be granted once more"
+    return [warning("top-up-granted", message, hint=hint, ref=ref, path=("top_ups",))] if again else []
 
 
 def _fixed(ref: Ref, wish: Resource, live: Resource, support: Support) -> tuple[None, list[Finding]]:

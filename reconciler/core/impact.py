@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from math import fsum
 
 from reconciler.core.access import Access, access
 from reconciler.core.changes import Change
@@ -45,7 +46,7 @@ def impact(context: Context) -> Impact:
         teams=teams,
         exposures=exposures,
         revenue_before=_revenue_before(context.inventory),
-        revenue_after=sum(team.price_usd_per_month or 0 for team in context.desired.of(Team).values()),
+        revenue_after=fsum(team.price_usd_per_month or 0 for team in context.desired.of(Team).values()),
         credits_granted=granted,
         credits_taken=taken,
         risk=risk,
@@ -158,7 +159,7 @@ def _credits(changes: tuple[Change, ...]) -> tuple[int, int]:
 
 def _revenue_before(inventory: Inventory) -> float:
     teams = (record for ref, record in inventory.items() if ref.kind == Team.kind)
-    return sum(record.applied.get("price_usd_per_month") or 0 for record in teams)
+    return fsum(record.applied.get("price_usd_per_month") or 0 for record in teams)
 
 
 def _risk(

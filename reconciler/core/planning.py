@@ -9,8 +9,8 @@ from reconciler.core.changes import Change
 from reconciler.core.diff import Diff, Known, diff
 from reconciler.core.findings import Finding, errors, ordered
 from reconciler.core.impact import Context, impact
-from reconciler.core.inventory import record_of
-from reconciler.core.kinds import Resource
+from reconciler.core.inventory import record_of, resource_of
+from reconciler.core.kinds import Resource, Team
 from reconciler.core.lookalikes import lookalikes
 from reconciler.core.plan import Plan, Target
 from reconciler.core.prices import NO_PRICES, PriceMap
@@ -56,7 +56,7 @@ def make_plan(given: Inputs) -> Plan:
         Context(
             changes=found.changes,
             live=given.live,
-            desired=given.desired,
+            desired=_declared(given, found),
             inventory=given.known.inventory,
             support=given.support,
             prices=given.prices,
@@ -119,8 +119,27 @@ def _scoped(found: Diff, given: Inputs) -> Diff:
     )
     refs = {change.ref for change in kept}
     refused = tuple(finding for finding in found.refused if finding.ref in refs)
-    findings = (*found.findings, *out_of_scope(kept, given.live, given.support.kinds))
+    about = tuple(finding for finding in found.findings if finding.ref is None or _concerns(finding.ref, given))
+    findings = (*about, *out_of_scope(kept, given.live, given.support.kinds))
     return replace(found, changes=kept, refused=refused, findings=findings, gone=())
+
+
+def _concerns(ref: Ref, given: Inputs) -> bool:
+    """Whether a finding about the ref belongs to the part that is planned."""
+    fits = given.scope.fits(Change(ref, given.live.get(ref), given.desired.get(ref)), given.known.inventory)
+    return fits and (given.approved is None or ref in given.approved)
+
+
+def _declared(given: Inputs, found: Diff) -> State:
+    """What is declared, for money: a team that the scope leaves out stays on the plan that it was applied with."""
+    if not given.scope.patterns:
+        return given.desired
+    within = {change.ref for change in found.changes}
+    outside = {ref for ref in given.desired if ref.kind == Team.kind and ref not in within}
+    inventory = given.known.inventory
+    return given.desired.updated(
+        {ref: resource_of(ref, inventory[ref]) if ref in inventory else None for ref in outside}
+    )
 
 
 def _fits(change: Change, given: Inputs) -> bool:

@@ -55,7 +55,9 @@ def identity(settings: GatewaySettings, directory: Path) -> str:
     if settings.url is None:
         return f"{settings.backend} {(directory / (settings.database or EMBEDDED_DATABASE)).resolve()}"
     parts = urlsplit(settings.url)
-    return f"{settings.backend} {urlunsplit(parts._replace(netloc=parts.netloc.rpartition('@')[2])).rstrip('/')}"
+    return (
+        f"{settings.backend} {urlunsplit(parts._replace(netloc=parts.netloc.rpartition('@')[2].lower())).rstrip('/')}"
+    )
 
 
 def _admin_key(name: str, settings: GatewaySettings, environ: Mapping[str, str]) -> SecretStr | None:

@@ -163,3 +163,10 @@ def test_an_undecided_team_gets_no_credits():
     assert [c.ref for c in diff(wish, live, remembered, SUPPORT).changes] == [TEAM]
     undecided = Known(remembered.inventory, undecided=frozenset({"t"}))
     assert diff(wish, live, undecided, SUPPORT).changes == ()
+
+
+def test_a_team_that_comes_back_is_told_that_its_top_ups_were_granted():
+    team = Team(organization_id="o", access_groups=["g"], top_ups=[{"id": "promo", "amount": 3}])
+    found = diff(state(team=team), state(team=None), Known(granted={"t": frozenset({"promo"})}), SUPPORT)
+    assert [(f.code, f.path) for f in found.findings] == [("top-up-granted", ("top_ups",))]
+    assert found.changes[-1].credits == ()

@@ -120,3 +120,13 @@ def test_what_the_scope_leaves_out_but_is_needed_is_an_error():
 def test_a_scope_that_can_fit_nothing_is_a_mistake():
     with pytest.raises(ReconcilerError):
         parse_scope(["tem/x"])
+
+
+def test_a_scope_counts_only_its_own_money():
+    priced = {
+        ref: res.model_copy(update={"price_usd_per_month": 5.0}) if ref.kind == "team" else res
+        for ref, res in WISH.resources.items()
+    }
+    found = plan(State(priced), only=["access_group/x"])
+    assert (found.impact.revenue_before, found.impact.revenue_after) == (0, 0)
+    assert [team.team for team in found.impact.teams] == ["t-x"]
