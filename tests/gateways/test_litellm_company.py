@@ -63,9 +63,6 @@ def planned(place, key):
     return asyncio.run(work())
 
 
-FOREIGN_VOLATILE = {"updated_at", "keys_count", "spend", "access_group_models", "last_active", "total_spend"}
-
-
 def foreign(proxy, prefix):
     """Everything on the proxy that is not the company's, as the proxy says it."""
     rows = proxy.call("GET", "/v2/model/info", size="5000", search="_")["data"]
@@ -74,7 +71,29 @@ def foreign(proxy, prefix):
         "groups": [g for g in proxy.call("GET", "/v1/access_group") if not g["access_group_name"].startswith(prefix)],
         "rows": [r for r in rows if not r["model_name"].startswith(prefix)],
     }
-    return json.dumps(found, sort_keys=True, default=str)
+    for row in found["rows"]:
+        row["model_info"].pop("supported_openai_params", None)  # made up anew for each answer, in any order
+    return json.dumps([found, stored(prefix)], sort_keys=True, default=str)
+
+
+STORED = {
+    "LiteLLM_ProxyModelTable": "model_name",
+    "LiteLLM_AccessGroupTable": "access_group_name",
+    "LiteLLM_TeamTable": "team_id",
+}
+
+
+def stored(prefix):
+    """The same, byte by byte as the database holds it."""
+    if DATABASE not in os.environ:
+        return None
+    with psycopg.connect(os.environ[DATABASE]) as connection:
+        return [
+            connection.execute(
+                f'select t::text from "{table}" t where not starts_with({name}, %s) order by 1', [prefix]
+            ).fetchall()
+            for table, name in STORED.items()
+        ]
 
 
 @contextmanager
