@@ -158,7 +158,7 @@ def _cycle(kind: str, field: str, members: list[str]) -> Finding:
 def _alias_targets(state: State) -> Iterator[Finding]:
     for name, alias in state.of(ModelAlias).items():
         ref = Ref(ModelAlias.kind, name)
-        if alias.litellm_model is None and not alias.deployments:
+        if not (alias.litellm_model or "").strip() and not alias.deployments:
             yield error("alias-target", "the alias names no model", hint="add litellm_model: provider/model", ref=ref)
         elif alias.litellm_model is not None and alias.deployments:
             says = "litellm_model and deployments exclude each other"
@@ -176,6 +176,14 @@ def _budgets(state: State) -> Iterator[Finding]:
 def _limits(state: State) -> Iterator[tuple[Ref, Limits]]:
     yield from ((Ref(PricingPlan.kind, name), plan) for name, plan in state.of(PricingPlan).items())
     yield from ((Ref(Team.kind, name), team) for name, team in state.of(Team).items())
+
+
+def _selections(state: State) -> Iterator[Finding]:
+    """No condition is a condition that all aliases meet, which is seldom what somebody who wrote nothing meant."""
+    for name, group in state.of(AccessGroup).items():
+        if group.select == Select():
+            says, hint = "an empty select chooses every model alias", "give it a condition, e.g. provider: openai"
+            yield warning("select-everything", says, hint=hint, ref=Ref(AccessGroup.kind, name), path=("select",))
 
 
 def _price_ranges(state: State) -> Iterator[Finding]:
@@ -220,10 +228,8 @@ def _top_ups(state: State) -> Iterator[Finding]:
                 path = ("top_ups", index, "id")
                 yield error("duplicate-top-up", says, hint="give it another id", ref=ref, path=path)
         if ALLOCATION in ids:
-            says, path = (
-                f"the id {ALLOCATION} stands for credits_allocated itself",
-                ("top_ups", ids.index(ALLOCATION), "id"),
-            )
+            says = f"the id {ALLOCATION} stands for credits_allocated itself"
+            path = ("top_ups", ids.index(ALLOCATION), "id")
             yield error("reserved-top-up", says, hint="give it another id", ref=ref, path=path)
         if _credits_mode(team, state) is CreditsMode.EXACT:
             says = "top_ups do nothing with credits_mode: exact, which sets the remaining credits itself"
@@ -285,6 +291,7 @@ RULES: tuple[Rule, ...] = (
     _cycles,
     _alias_targets,
     _budgets,
+    _selections,
     _price_ranges,
     _grants,
     _top_ups,

@@ -80,8 +80,9 @@ def _sort_key(finding: Finding) -> tuple[object, ...]:
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str | None:
     """The hint for a name that does not exist, or None where nothing is near."""
-    near = get_close_matches(wrong, sorted(known), n=1, cutoff=0.6)
-    return f"did you mean {near[0]}?" if near else None
+    lowered = {name.lower(): name for name in sorted(known, reverse=True)}
+    near = get_close_matches(wrong.lower(), sorted(lowered), n=1, cutoff=0.6)
+    return f"did you mean {lowered[near[0]]}?" if near else None
 
 
 class ReconcilerError(Exception):

@@ -1,14 +1,26 @@
 """Settings: `config/reconciler.yaml`. Which gateways there are, how to reach them, and what needs asking first."""
 
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from reconciler.core.findings import Level
 from reconciler.core.kinds import Count, Spec
 
 EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+")]
+
+
+def _reachable(url: str) -> str:
+    """Raises ValueError for what no client could connect to: a port that is none, half an IPv6 address."""
+    split = urlsplit(url)
+    if not split.hostname or split.port == 0:
+        raise ValueError("a url needs a host, and a port from 1 to 65535 if any")
+    return url
+
+
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/\S*)?$"), AfterValidator(_reachable)]
+LedgerUrl = Annotated[str, StringConstraints(pattern=r"^(sqlite(\+pysqlite)?|postgres(ql)?(\+psycopg)?)://")]
 Percent = Annotated[float, Field(ge=0, le=100)]
 
 
@@ -70,7 +82,7 @@ class LedgerSettings(Spec):
     """Where the reconciler remembers what it owns."""
 
     url: Annotated[
-        str | None,
+        LedgerUrl | None,
         Field(description="sqlite:///file (relative to the config directory) or postgresql://... without a password."),
     ] = None
     url_env: Annotated[EnvName | None, Field(description="Environment variable that holds the URL.")] = None

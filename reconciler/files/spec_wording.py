@@ -9,6 +9,7 @@ from typing import Any
 from reconciler.core.findings import did_you_mean
 
 _SECRET_KEY = re.compile(r"key|secret|token|password|credential|authorization", re.IGNORECASE)
+_USER_IN_URL = re.compile(r"://[^/\s]*@")
 _MAX_SHOWN = 60
 
 SchemaError = Any  # jsonschema.ValidationError: what its attributes hold depends on the keyword that failed
@@ -79,6 +80,8 @@ def shown(value: object, path: Sequence[str | int]) -> str:
     if isinstance(value, (dict, list)):
         return TYPE_NAMES[_type(value)]
     text = json.dumps(value, ensure_ascii=False, default=str)
+    if _USER_IN_URL.search(text):  # user:password@host
+        return "a value"
     text = text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
     return f"the text {text}" if isinstance(value, str) else text
 
@@ -167,7 +170,8 @@ def _duplicates(failure: SchemaError, path: tuple[str | int, ...]) -> Iterator[P
 
 
 def _bad_format(failure: SchemaError, path: tuple[str | int, ...]) -> Iterator[Problem]:
-    hint = _form_hint(str(path[-1]) if path else "", str(failure.schema.get("format", "")))
+    key = "ledger.url" if path == ("ledger", "url") else str(path[-1]) if path else ""
+    hint = _form_hint(key, str(failure.schema.get("format", "")))
     about = hint or failure.schema.get("description")
     yield Problem("bad-format", f"{named(path)} has the wrong form", about, path, shown(failure.instance, path))
 
@@ -182,6 +186,7 @@ _FORMS = {
     "date": "write a day, e.g. 2026-12-31",
     "date-time": "write a day, e.g. 2026-12-31, or an instant, e.g. 2026-12-31T18:00:00Z",
     "url": "write http://... or https://...",
+    "ledger.url": "write sqlite:///FILE or postgresql://HOST/DATABASE",
     "api_key": "write os.environ/NAME: a reference, never the secret itself",
     "budget_duration": "write 30s, 5m, 12h, 7d, 4w or 1mo",
     "id": "use lowercase letters, digits, dots, hyphens and underscores",

@@ -39,6 +39,14 @@ CASES = {
         {"teams": {"t": {"grants": [{"access_groups": ["g"], "until": date(2026, 1, 1)}]}}},
         [("team/t", ("grants", 0, "access_groups", "g"), "dangling-reference", "declare it under access_groups")],
     ),
+    "name that differs in case only": (
+        {"plans": {"starter": {}}, "teams": {"t": {"plan": "STARTER"}}},
+        [("team/t", ("plan",), "dangling-reference", "did you mean starter?")],
+    ),
+    "model of blanks": (
+        {"model_aliases": {"gpt": {"litellm_model": "  "}}},
+        [("model_alias/gpt", (), "alias-target", "add litellm_model: provider/model")],
+    ),
     "name of another kind": (
         {"model_aliases": {"gpt": ALIAS}, "teams": {"t": {"access_groups": ["gpt"]}}},
         [("team/t", ("access_groups", "gpt"), "dangling-reference", "there is a model alias of that name")],
@@ -179,6 +187,11 @@ def test_what_is_fine_is_not_found(name):
 def test_names_that_only_litellm_proxy_knows_are_warnings(name):
     (finding,) = check(state(model_aliases={name: ALIAS}))
     assert (finding.level, finding.code) == (Level.WARNING, "name-style")
+
+
+def test_a_select_without_a_condition_is_a_warning():
+    (finding,) = check(state(access_groups={"g": {"select": {}}}))
+    assert (finding.level, finding.code, finding.path) == (Level.WARNING, "select-everything", ("select",))
 
 
 def test_a_link_to_an_invalid_declaration_does_not_dangle():

@@ -132,6 +132,17 @@ SETTINGS: dict[str, tuple[str, dict[str, str]]] = {
     "unknown backend": ("gateways:\n  embedded: {backend: litelm}\n", {"2:23": "not-allowed"}),
     "gateway without a backend": ("gateways:\n  embedded: {}\n", {"2:3": "missing-key"}),
     "url without a scheme": ("gateways:\n  embedded: {backend: litellm, url: localhost}\n", {"2:37": "bad-format"}),
+    "url with a port that is none": (
+        "gateways:\n  embedded: {backend: embedded, url: 'http://h:99999'}\n",
+        {"2:38": "bad-value"},
+    ),
+    "url with a word for a port": (
+        "gateways:\n  embedded: {backend: embedded, url: 'http://h:80a/'}\n",
+        {"2:38": "bad-value"},
+    ),
+    "url with a blank": ("gateways:\n  embedded: {backend: embedded, url: 'http://h a'}\n", {"2:38": "bad-format"}),
+    "ledger in a database of another sort": ("ledger: {url: 'mysql://db/x'}\n", {"1:15": "bad-format"}),
+    "ledger's url without a scheme": ("ledger: {url: 'postgresql:db'}\n", {"1:15": "bad-format"}),
     "litellm without a url": ("gateways:\n  embedded:\n    backend: litellm\n", {"3:14": "bad-value"}),
     "default gateway unknown": (
         "default_gateway: prd\ngateways: {prod: {backend: embedded}}\n",
