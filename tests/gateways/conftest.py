@@ -31,7 +31,7 @@ SESSION = f"t{uuid.uuid4().hex[:4]}"
 
 def new_prefix() -> str:
     """Of this process: what it leaves on a gateway that others use too can be told from what is theirs."""
-    return f"{SESSION}{uuid.uuid4().hex[:4]}"
+    return f"{SESSION}{uuid.uuid4().hex[:10]}"
 
 
 @dataclass
