@@ -8,7 +8,7 @@ from reconciler.core.changes import Change, FieldChange
 from reconciler.core.credits import ALLOCATION, credit_grants
 from reconciler.core.findings import Finding, Level, error, warning
 from reconciler.core.inventory import Inventory, Record
-from reconciler.core.kinds import KINDS, Resource, Team
+from reconciler.core.kinds import KINDS, Resource, Status, Team
 from reconciler.core.refs import Ref
 from reconciler.core.state import State, referrers
 from reconciler.core.support import KindSupport, Support
@@ -43,6 +43,7 @@ class Diff:
 def diff(desired: State, live: State, known: Known, support: Support, prune: str = "owned") -> Diff:
     """Every change that takes live to desired. Deterministic: sorted by ref, whatever the order of the inputs."""
     wanted, findings = _supported(desired, support)
+    wanted, waiting = _top_ups_waiting(wanted, known, support) if support.top_ups_when_active else (wanted, [])
     upserts: list[Change] = []
     for ref in sorted(wanted):
         change, found = _upsert(ref, wanted[ref], live.get(ref), known, support)
@@ -53,7 +54,7 @@ def diff(desired: State, live: State, known: Known, support: Support, prune: str
     changes = upserts + [change for change in deletes if change.ref not in dropped]
     return Diff(
         changes=tuple(sorted(changes, key=lambda change: change.ref)),
-        findings=(*findings, *kept, *dropped.values(), *_unstored(wanted, support)),
+        findings=(*findings, *waiting, *kept, *dropped.values(), *_unstored(wanted, support)),
         refused=tuple(refused),
         foreign=tuple(foreign),
         gone=tuple(sorted(_gone(wanted, live, known, support))),
@@ -98,6 +99,21 @@ def _supported(desired: State, support: Support) -> tuple[dict[Ref, Resource], l
 def _examples(refs: Collection[Ref]) -> str:
     first = ", ".join(ref.name for ref in sorted(refs)[:3])
     return first if len(refs) <= 3 else f"{first} and {len(refs) - 3:,} more"  # noqa: PLR2004  three examples
+
+
+def _top_ups_waiting(
+    wanted: dict[Ref, Resource], known: Known, support: Support
+) -> tuple[dict[Ref, Resource], list[Finding]]:
+    """The wishes without new top-ups of suspended teams: nobody could see whether one was granted before."""
+    found, findings = dict(wanted), []
+    for ref, wish in wanted.items():
+        granted = known.granted.get(ref.name, ())
+        new = [each.id for each in wish.top_ups if each.id not in granted] if isinstance(wish, Team) else []
+        if isinstance(wish, Team) and wish.status is Status.SUSPENDED and new:
+            found[ref] = wish.model_copy(update={"top_ups": tuple(t for t in wish.top_ups if t.id not in new)})
+            says = f"{ref}: {', '.join(new)} waits until the team is active: {support.backend} shows no credits before"
+            findings.append(warning("top-up-waits", says, ref=ref, path=("top_ups",)))
+    return found, findings
 
 
 def _upsert(

@@ -53,6 +53,7 @@ class Support:
     `check(ref, before, after)` gives (code, message, hint) for what the gateway must not be sent.
     `credits`: "operations" where credits are added by an identified request, "set" where a number is written.
     `repeatable_grants`: the gateway itself refuses an operation id twice, so a grant may be sent again in doubt.
+    `top_ups_when_active`: only an active team shows what it was granted, so the top-ups of a suspended one wait.
     `renames`: kinds whose objects get another name in place; who refers to them follows, keys and credits stay.
     `touch_teams`: after a group or alias changed, teams that hold it are sent again.
     """
@@ -69,6 +70,7 @@ class Support:
     )
     credits: str = "operations"
     repeatable_grants: bool = False
+    top_ups_when_active: bool = False
     touch_teams: bool = False
     renames: frozenset[str] = frozenset()
 

@@ -126,6 +126,7 @@ DIALECT = Dialect(
         normalise=echoed(ENDPOINTS),
         check=check,
         touch_teams=True,
+        top_ups_when_active=True,
     ),
     grant=grant,
     granted=granted,

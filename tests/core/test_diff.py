@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import pytest
 
 from reconciler.core.access import GroupRules
 from reconciler.core.credits import allocation
 from reconciler.core.diff import Known, diff
 from reconciler.core.inventory import Record, record_of
-from reconciler.core.kinds import AccessGroup, ModelAlias, Organization, Team
+from reconciler.core.kinds import AccessGroup, ModelAlias, Organization, Status, Team
 from reconciler.core.refs import Ref
 from reconciler.core.state import State
 from reconciler.core.support import KindSupport, Support, everything
@@ -154,6 +156,23 @@ def test_top_ups_come_once_and_with_an_operation_id_of_their_own():
         diff(state(team=team), live, known(state(team=team), granted={"t": frozenset({"promo"})}), SUPPORT).changes
         == ()
     )
+
+
+def test_new_top_ups_of_a_suspended_team_wait_where_nobody_could_see_that_they_were_granted():
+    team = Team(
+        organization_id="o", status="suspended", top_ups=[{"id": "old", "amount": 1}, {"id": "new", "amount": 2}]
+    )
+    desired, quiet = state(team=team), replace(SUPPORT, top_ups_when_active=True)
+    live = state(team=Team(organization_id="o", status="suspended"))
+    for there, granted in ((live, {"t": frozenset({"old"})}), (state(team=None), {})):
+        found = diff(desired, there, known(there, granted=granted), quiet)
+        assert [change.credits for change in found.changes if change.credits] == []
+        assert [(f.code, f.path) for f in found.findings] == [("top-up-waits", ("top_ups",))]
+    (change,) = diff(desired, live, known(live, granted={"t": frozenset({"old"})}), SUPPORT).changes
+    assert [grant.grant_id for grant in change.credits] == ["new"]
+    awake = state(team=team.model_copy(update={"status": Status.ACTIVE}))
+    (change,) = diff(awake, live, known(live, granted={"t": frozenset({"old"})}), quiet).changes
+    assert [grant.grant_id for grant in change.credits] == ["new"]
 
 
 def test_an_undecided_team_gets_no_credits():
