@@ -19,6 +19,7 @@ from reconciler.core.check import check
 from reconciler.core.diff import Known
 from reconciler.core.drift import Drift
 from reconciler.core.drift import drift as find_drift
+from reconciler.core.elsewhere import decided, put_off
 from reconciler.core.findings import (
     Finding,
     ReconcilerError,
@@ -125,7 +126,8 @@ def _load(
     settings, settings_findings = load_settings(directory, variables=variables)
     manifests = load_manifests(source, environment=environment, variables=variables)
     checked = check(manifests.state, declared=tuple(manifests.files), complete=manifests.complete)
-    placed = (locate(manifests, finding) for finding in checked)
+    backends = {gateway.backend for gateway in settings.gateways.values()}
+    placed = (locate(manifests, finding) for finding in put_off(checked, backends))
     findings = ordered((*settings_findings, *manifests.findings, *leveled(placed, settings.lint)))
     prices = load_prices()
     desired = Resolved(State(), {}) if errors(findings) else resolve(manifests.state, moment, prices)
@@ -250,7 +252,7 @@ def plan_against(
             prices=loaded.prices,
             order=order,
             revision=loaded.revision,
-            findings=(*loaded.findings, *live.findings),
+            findings=(*decided(loaded.findings, live.fixed), *live.findings),
             runtime=live.runtime,
             scope=scope,
             approved=approved,

@@ -84,6 +84,9 @@ Exit codes: 0 everything is applied, 1 refused or not complete, 130 interrupted 
 @click.option(
     "--probe-seconds", type=click.FloatRange(min=0), default=10, show_default=True, help="How long a probe may take."
 )
+@click.option(
+    "--wait", is_flag=True, help="Return only when the changes hold everywhere, where the gateway has caches."
+)
 @click.option("--quiet", "-q", is_flag=True, help="Only the closing lines, and errors.")
 @log_format_option
 @click.option(
@@ -103,6 +106,7 @@ def command(
     full: bool,
     probe: bool,
     probe_seconds: float,
+    wait: bool,
     quiet: bool,
     lock_wait: float,
     **allowances: bool,
@@ -133,7 +137,8 @@ def command(
         shown=lambda plan: _show(plan, full=full, quiet=quiet),
     )
     patience = probe_seconds if probe else None
-    report, probed = asyncio.run(_apply(found, gateway, options, yes=yes, quiet=quiet, probe=patience))
+    doing = _apply(found, gateway, options, yes=yes, quiet=quiet, probe=patience, wait=wait)
+    report, probed = asyncio.run(doing)
     code = max(_closed(report, quiet=quiet), _told_probes(probed))
     _finished(report, code)
     return code
@@ -178,7 +183,14 @@ def _approved(stop: asyncio.Event, *, yes: bool) -> bool:
 
 
 async def _apply(
-    config: "Loaded", gateway: str | None, options: "Options", *, yes: bool, quiet: bool, probe: float | None
+    config: "Loaded",
+    gateway: str | None,
+    options: "Options",
+    *,
+    yes: bool,
+    quiet: bool,
+    probe: float | None,
+    wait: bool,
 ) -> tuple["Report", "tuple[Probed, ...]"]:
     from dataclasses import replace  # noqa: PLC0415  not needed for --help
 
@@ -199,10 +211,23 @@ async def _apply(
             asked = replace(options, approve=lambda _plan: _approved(stop, yes=yes))
             watched = replace(asked, started=watch.start, told=watch.tell, deliver=keys.deliver)
             report = await apply(session, watched, stop)
+        await _settled(session, report, wait=wait, quiet=quiet)
         probed = await _probed(session, settings, report, probe) if probe is not None else ()
     if keys.delivered and not quiet:
         note(f"{keys.delivered:,} new virtual {'key' if keys.delivered == 1 else 'keys'} in {keys.where}")
     return report, probed
+
+
+async def _settled(session: "Session", report: "Report", *, wait: bool, quiet: bool) -> None:
+    """Say when the changes hold everywhere, where the gateway has caches; with --wait not before."""
+    holds = getattr(session.gateway, "holds_everywhere", None)
+    if holds is None or not report.outcomes:
+        return
+    seconds, sentence = await holds(report.plan.changes)
+    if seconds and not quiet:
+        note(sentence)
+    if wait:
+        await asyncio.sleep(seconds)
 
 
 async def _probed(

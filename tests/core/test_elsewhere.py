@@ -1,0 +1,32 @@
+from reconciler.core.check import check
+from reconciler.core.elsewhere import decided, put_off
+from reconciler.core.findings import Level
+from reconciler.core.kinds import AccessGroup, Team
+from reconciler.core.refs import Ref
+from reconciler.core.state import State
+
+STATE = State(
+    {
+        Ref("access_group", "g"): AccessGroup(model_aliases=["far", "gone"]),
+        Ref("team", "t"): Team(access_groups=["nope"]),
+    }
+)
+
+
+def codes(findings):
+    return sorted((f.code, f.level.value, f.path[-1]) for f in findings if f.path)
+
+
+def test_without_a_litellm_proxy_every_dangling_link_is_an_error():
+    assert {f.level for f in put_off(check(STATE), {"embedded"})} == {Level.ERROR}
+
+
+def test_aliases_of_groups_wait_for_the_read_and_nothing_else_does():
+    waiting = put_off(check(STATE), {"embedded", "litellm"})
+    assert codes(waiting) == [
+        ("dangling-reference", "error", "nope"),
+        ("declared-elsewhere", "warning", "far"),
+        ("declared-elsewhere", "warning", "gone"),
+    ]
+    read = decided(waiting, {Ref("model_alias", "far")})
+    assert codes(read) == [("dangling-reference", "error", "gone"), ("dangling-reference", "error", "nope")]
