@@ -8,7 +8,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
 from time import monotonic
 from typing import Protocol
@@ -62,6 +62,7 @@ class Tried:
     hint: str | None = None
     recovered: bool = False
     unknown: bool = False
+    doubted: bool = False
 
 
 async def execute(
@@ -138,7 +139,7 @@ class _Run:
             tried, seconds = task.result()
             self.busy.discard(step.ref)
             self._count(step, tried)
-            outcomes.append(Outcome(as_sent, tried.result, tried.error, tried.hint, seconds, recovered=tried.recovered))
+            outcomes.append(_outcome(as_sent, tried, seconds))
             if tried.unknown:
                 unknown.add(as_sent)
         self.journal.settle(outcomes, unknown=frozenset(unknown))
@@ -170,6 +171,11 @@ class _Run:
                 yield Outcome(step, Result.BLOCKED, why, blocked_by=cause)
 
 
+def _outcome(step: Step, tried: Tried, seconds: float) -> Outcome:
+    recovered, doubted = tried.recovered, tried.doubted
+    return Outcome(step, tried.result, tried.error, tried.hint, seconds, recovered=recovered, doubted=doubted)
+
+
 def _causes(needs: Needs, failed: set[Step]) -> Mapping[Step, str]:
     """Step -> the id of the failed step that it needs, directly or through others."""
     causes: dict[Step, str] = {}
@@ -192,10 +198,11 @@ async def attempt(step: Step, gateway: Gateway, deliver: Deliver, pace: Pace) ->
             verdict = await _look(step, gateway, pace) if doubt else Landed.ABSENT
             decided = _decide(step, problem, verdict, gateway, doubt=doubt, last=number == pace.attempts - 1)
             if decided is not None:
-                return decided if decided.result is not Result.APPLIED else await reissued(step, gateway, deliver)
+                found = decided if decided.result is not Result.APPLIED else await reissued(step, gateway, deliver)
+                return replace(found, doubted=doubt)
             await asyncio.sleep(problem.after or pace.pause(number))
         else:
-            return await _delivered(step, receipt, deliver, recovered=number > 0)
+            return replace(await _delivered(step, receipt, deliver, recovered=doubt), doubted=doubt)
     raise AssertionError("the last attempt always decides")
 
 

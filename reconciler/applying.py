@@ -119,7 +119,20 @@ async def _recovered(session: Session, options: Options, lease: "Lease") -> Reco
             hint = "remove the cause and apply again, or settle the step by `reconciler history decide`"
             raise ReconcilerError(error("keys", f"{step.ref}: {tried.error}", hint=hint, ref=step.ref))
 
+    await _calm(session, options)
     return await recover(session.ledger, lease, session.gateway, options.now, happened, grace=_grace(session))
+
+
+async def _calm(session: Session, options: Options) -> None:
+    """Wait until nothing of an apply that was cut off can still be on its way: it could undo what is read now."""
+    latest = session.ledger.history(session.target.identity, limit=1)
+    if not latest or latest[0].status != "interrupted":
+        return
+    _, entries = session.ledger.apply_record(session.target.identity, latest[0].apply_id)
+    last = max((entry.settled or entry.intended for entry in entries), default=latest[0].started)
+    grace = _grace(session)
+    rest = min(grace, last + grace - options.now())
+    await asyncio.sleep(max(0.0, rest.total_seconds()))
 
 
 def _grace(session: Session) -> timedelta:
@@ -277,6 +290,11 @@ async def _executed(
     async for outcome in running:
         outcomes.append(outcome)
         options.told(outcome)
+    lost = getattr(session.gateway, "lost", False) or any(outcome.doubted for outcome in outcomes)
+    if lost and not stop.is_set():
+        # A request that was lost on the way may still arrive, and put an old set in the place of the new one:
+        # until then the apply is not finished, and what it left is not looked at.
+        await asyncio.sleep(_grace(session).total_seconds())
     counts = Counter(outcome.result.value for outcome in outcomes)
     ledger.finish(work.lease, apply_id, _status(counts, stop), counts, options.now())
     return tuple(outcomes), apply_id

@@ -224,14 +224,14 @@ async def recover(
 
     `found` hears each step that turns out to have happened, before that is written down.
     A credit grant that cannot be decided stays open (its team gets no further credits); everything else is decided
-    by the next plan, which reads the live state anyway. A grant may still be on its way though its sender is dead: its
-    absence counts only `grace` after it was sent.
+    by the next plan, which reads the live state anyway. A request may still be on its way though its sender is dead:
+    that it did not happen counts only `grace` after it was sent.
     """
     applied, absent, undecided = 0, 0, []
     for entry in ledger.unsettled(gateway.identity):
         step = step_of(entry)
         verdict = await _verdict(step, gateway)
-        if verdict is Landed.ABSENT and step.action is Action.GRANT:
+        if verdict is Landed.ABSENT and step.action is not Action.TOUCH:
             age = now() - (entry.settled or entry.intended)
             verdict = await _absent_for(step, gateway, min(grace, grace - age))
         if verdict is Landed.UNKNOWN and step.action is Action.GRANT:
@@ -246,7 +246,7 @@ async def recover(
 
 
 async def _absent_for(step: Step, gateway: Gateway, rest: timedelta) -> Landed:
-    """Looks again until the grant has been absent for the rest of its grace."""
+    """Looks again until the step has been absent for the rest of its grace."""
     clock = asyncio.get_running_loop().time
     until, verdict = clock() + rest.total_seconds(), Landed.ABSENT
     while verdict is Landed.ABSENT and clock() < until:

@@ -105,7 +105,11 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A step and its result; `seconds` is the time in flight, `blocked_by` the id of the failed step."""
+    """A step and its result; `seconds` is the time in flight, `blocked_by` the id of the failed step.
+
+    `recovered`: its answer was lost, it was found done or sent again. `doubted`: one of its requests was lost on the
+    way and may still arrive.
+    """
 
     step: Step
     result: Result
@@ -114,3 +118,4 @@ class Outcome:
     seconds: float = 0.0
     blocked_by: str | None = None
     recovered: bool = False
+    doubted: bool = False

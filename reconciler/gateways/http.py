@@ -48,13 +48,17 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Http:
-    """Requests to one gateway. `key_env` names the variable of the admin key, for the hint where it is refused."""
+    """Requests to one gateway. `key_env` names the variable of the admin key, for the hint where it is refused.
+
+    `lost` collects writes that got no answer: they may still be on their way, also when they were repeated since.
+    """
 
     client: httpx.AsyncClient
     slots: asyncio.Semaphore
     seconds: float
     key_env: str | None = None
     patience: Patience = field(default_factory=Patience)
+    lost: list[str] = field(default_factory=list)
 
     async def get(self, path: str, *, bearer: SecretStr | None = None, params: Mapping[str, str] | None = None) -> Any:
         """The JSON answer of a GET. Raises GatewayError after the last attempt."""
@@ -103,7 +107,10 @@ class Http:
             async with self.slots, asyncio.timeout(self.seconds):
                 response = await self.client.send(request)
         except (httpx.HTTPError, TimeoutError, OSError) as error:
-            raise _not_answered(what, request, error, self.seconds) from error
+            problem = _not_answered(what, request, error, self.seconds)
+            if problem.unknown:
+                self.lost.append(what)
+            raise problem from error
         if response.is_success:
             return _json(what, response)
         raise self._refused(what, request, response, as_admin=as_admin)

@@ -86,6 +86,11 @@ class LiteLLM:
     locks: dict[Ref, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
     @property
+    def lost(self) -> bool:
+        """Whether a write got no answer, and may still arrive."""
+        return bool(self.desk.http.lost)
+
+    @property
     def support(self) -> Support:
         return support(self.rules, self.facts, organizations=self.desk.organizations, rate=self.desk.usd_per_credit)
 

@@ -56,6 +56,11 @@ class RestGateway:
     def support(self) -> Support:
         return self.dialect.support
 
+    @property
+    def lost(self) -> bool:
+        """Whether a write got no answer, and may still arrive."""
+        return bool(self.http.lost)
+
     async def probe(self, team: str, model: str) -> bool:
         """Whether the gateway would let the team call the model now. Raises GatewayError where it has no such check."""
         if self.dialect.probe is None:
