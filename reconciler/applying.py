@@ -3,10 +3,8 @@
 import asyncio
 import hashlib
 import json
-import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -27,14 +25,14 @@ from reconciler.core.schedule import Order, schedule
 from reconciler.core.scope import EVERYTHING, Scope
 from reconciler.core.state import State
 from reconciler.gateways.base import Live, Receipt
-from reconciler.ledger import Claim, LeaseLost, LedgerError, LockHeld
+from reconciler.ledger import Claim
+from reconciler.locking import Holding, locked
 from reconciler.pipeline import Session, known_of, make, plan_against, require_valid, utc_now
 from reconciler.recording import Recorder, Recovered, recover, renamed, settled_record
 
 if TYPE_CHECKING:
     from reconciler.ledger import Lease
 
-POLL_SECONDS = 0.5
 MOST_GRACE_SECONDS = 10.0
 NOTHING_OPEN = Recovered()
 
@@ -98,7 +96,8 @@ async def apply(session: Session, options: Options, stop: asyncio.Event | None =
     """Take the gateway to the desired state. Raises ReconcilerError for what forbids it; then nothing was changed."""
     require_valid(session.loaded)
     stop = stop or asyncio.Event()
-    async with _locked(session, options, stop) as lease:
+    holding = Holding(options.actor, options.now, options.lock_wait)
+    async with locked(session, holding, stop) as lease:
         found = await _recovered(session, options, lease)
         undecided = frozenset(entry.name for entry in found.undecided)
         plan, live = await make(session, order=options.order, scope=options.scope, undecided=undecided)
@@ -174,47 +173,6 @@ def _undecided(teams: frozenset[str]) -> tuple[Finding, ...]:
         )
         for team in sorted(teams)
     )
-
-
-# ---- the lock
-
-
-@asynccontextmanager
-async def _locked(session: Session, options: Options, stop: asyncio.Event) -> AsyncIterator["Lease"]:
-    """The gateway's lock, renewed until the context ends; `stop` is set when it is lost."""
-    ttl = timedelta(seconds=session.loaded.settings.ledger.lock_seconds)
-    lease = await _acquire(session, options, ttl, stop)
-    renewal = asyncio.create_task(_renewed(session, lease, options, ttl, stop))
-    try:
-        yield lease
-    except LeaseLost as lost:
-        raise ReconcilerError(error("lock-lost", str(lost), hint=lost.hint)) from lost
-    finally:
-        renewal.cancel()
-        with suppress(asyncio.CancelledError):
-            await renewal
-        session.ledger.release(lease)
-
-
-async def _acquire(session: Session, options: Options, ttl: timedelta, stop: asyncio.Event) -> "Lease":
-    deadline = time.monotonic() + options.lock_wait
-    while True:
-        try:
-            return session.ledger.acquire(session.target.identity, options.actor, options.now(), ttl)
-        except LockHeld as held:
-            if held.holder.stale or stop.is_set() or time.monotonic() >= deadline:
-                raise ReconcilerError(error("locked", held.message, hint=held.hint)) from held
-        await asyncio.sleep(POLL_SECONDS)
-
-
-async def _renewed(session: Session, lease: "Lease", options: Options, ttl: timedelta, stop: asyncio.Event) -> None:
-    while True:
-        await asyncio.sleep(ttl.total_seconds() / 3)
-        try:
-            session.ledger.renew(lease, options.now(), ttl)
-        except LedgerError:
-            stop.set()
-            return
 
 
 # ---- the work

@@ -62,9 +62,16 @@ def errors(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(finding for finding in findings if finding.level is Level.ERROR)
 
 
+# Without these nothing can be planned: no setting lowers them.
+INTEGRITY = frozenset({"dangling-reference", "extends-cycle", "replacement-cycle", "alias-target", "name-invalid"})
+
+
 def leveled(findings: Iterable[Finding], levels: Mapping[str, Level]) -> tuple[Finding, ...]:
-    """The findings at the levels that settings give their codes; those set to `off` are gone."""
-    at_level = (replace(f, level=levels.get(f.code, f.level)) for f in findings)
+    """The findings at the levels that settings give their codes; those set to `off` are gone.
+
+    What `INTEGRITY` names stays what it is.
+    """
+    at_level = (f if f.code in INTEGRITY else replace(f, level=levels.get(f.code, f.level)) for f in findings)
     return tuple(finding for finding in at_level if finding.level is not Level.OFF)
 
 
