@@ -13,6 +13,7 @@ from reconciler.cli.output import color, note, say
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from reconciler.core.plan import Plan
     from reconciler.importing import Written
     from reconciler.pipeline import Loaded
 
@@ -33,6 +34,7 @@ Examples:
 @click.option("--admin-key-env", metavar="NAME", help="With --url: the environment variable with its admin key.")
 @click.option("--update", is_flag=True, help="Merge into the files that are there, keeping comments and order.")
 @click.option("--prune-files", is_flag=True, help="With --update: take out of the files what is gone on the gateway.")
+@click.option("--adopt", is_flag=True, help="Make the objects ours as well, so that the next plan is empty.")
 @click.option("--dry-run", is_flag=True, help="Write nothing; show what would be written.")
 @click.option("--suggest-plans/--no-suggest-plans", default=True, show_default=True, help="Group similar teams.")
 @click.option("--from-config-yaml", "config_yaml", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE")
@@ -48,6 +50,7 @@ def command(
     admin_key_env: str | None,
     update: bool,
     prune_files: bool,
+    adopt: bool,
     dry_run: bool,
     suggest_plans: bool,
     config_yaml: Path | None,
@@ -77,7 +80,30 @@ def command(
             else:
                 require_settings(found)
             written = asyncio.run(_fresh(found, None if url else gateway, target, scope, suggest=suggest_plans))
-    return finish(written, target, dry_run=dry_run, fresh=not update)
+    code = finish(written, target, dry_run=dry_run, fresh=not update)
+    if adopt and not dry_run:
+        asyncio.run(_adopted(loaded(target, environment), gateway))
+    return code
+
+
+async def _adopted(config: "Loaded", gateway: str | None) -> None:
+    """Take over what the files declare, where that changes nothing on the gateway; the connection refuses writes."""
+    from reconciler.applying import Options, apply  # noqa: PLC0415  not needed for --help
+    from reconciler.cli.apply import actor  # noqa: PLC0415  as above
+    from reconciler.pipeline import opened, require_valid  # noqa: PLC0415  as above
+
+    require_valid(config)
+    async with opened(config, gateway) as session:
+        options = Options(actor=actor(), command="reconciler import --adopt", approve=_changes_nothing)
+        report = await apply(session, options)
+    if report.approved:
+        say(f"Adopted {len(report.plan.changes):,}: the next plan is empty.")
+    else:
+        note("Nothing was adopted: the files say something else than the gateway; reconciler plan shows it")
+
+
+def _changes_nothing(plan: "Plan") -> bool:
+    return all(change.verb == "adopt" for change in plan.changes)
 
 
 def _consistent(*, update: bool, out: Path | None, prune: bool, source: Path | None, url: str | None) -> None:

@@ -117,6 +117,15 @@ def test_without_a_ledger_only_adoptions_are_left(place):
     assert {change["verb"] for change in plan["changes"]} == {"adopt"}
 
 
+def test_adopted_at_once_the_next_plan_is_empty(place):
+    shutil.copytree(place.config, place.directory / "mine")
+    (place.directory / "mine" / ".reconciler" / "ledger.db").unlink()
+    for file in ("teams.yaml", "models.yaml"):
+        (place.directory / "mine" / file).unlink()
+    assert "the next plan is empty" in place.reconciler("import", "--config", "mine", "--adopt").out
+    place.reconciler("plan", "--config", "mine", "--exit-code", code=0)
+
+
 def test_nothing_is_overwritten_unasked(place):
     before = files(place)
     assert "already holds manifests" in place.reconciler("import", code=1).err
