@@ -63,7 +63,7 @@ def errors(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 # Without these nothing can be planned: no setting lowers them.
-INTEGRITY = frozenset({"dangling-reference", "extends-cycle", "replacement-cycle", "alias-target", "name-invalid"})
+INTEGRITY = frozenset({"dangling-reference", "extends-cycle", "replacement-cycle", "alias-target"})
 
 
 def leveled(findings: Iterable[Finding], levels: Mapping[str, Level]) -> tuple[Finding, ...]:
