@@ -80,14 +80,18 @@ def no_recovery() -> None:
 
 
 def no_grace() -> None:
-    """The absence of a grant counts at once."""
-    from reconciler import recording
+    """The absence of a grant counts at once, and nobody waits for what a dead apply still has on its way."""
+    from reconciler import applying, recording
     from reconciler.gateways.base import Landed
 
     async def at_once(_step: Any, _gateway: Any, _rest: Any) -> Any:
         return Landed.ABSENT
 
+    async def no_calm(_session: Any, _options: Any) -> None:
+        return None
+
     recording._absent_for = at_once
+    applying._calm = no_calm
 
 
 def operation_id_forgotten() -> None:
