@@ -79,6 +79,10 @@ def no_recovery() -> None:
     recording._verdict = absent
 
 
+async def _no_calm(_session: Any, _options: Any) -> None:
+    return None
+
+
 def no_grace() -> None:
     """The absence of a grant counts at once, and nobody waits for what a dead apply still has on its way."""
     from reconciler import applying, recording
@@ -87,11 +91,8 @@ def no_grace() -> None:
     async def at_once(_step: Any, _gateway: Any, _rest: Any) -> Any:
         return Landed.ABSENT
 
-    async def no_calm(_session: Any, _options: Any) -> None:
-        return None
-
     recording._absent_for = at_once
-    applying._calm = no_calm
+    applying._calm = _no_calm
 
 
 def operation_id_forgotten() -> None:
@@ -112,8 +113,10 @@ def operation_id_forgotten() -> None:
 
 def no_lock() -> None:
     """Two applies at once."""
+    from reconciler import applying
     from reconciler.ledger import lock
 
+    applying._calm = _no_calm  # the second would wait for what looks like a dead first
     lock._holder = lambda *_args: None
     lock.check = lambda *_args: None
 
