@@ -13,7 +13,7 @@ from proxy import evenly
 
 QUICK = range(2)
 # Every seed runs on each gateway; more of them find more, at about ten seconds a run.
-MANY = range(100, 100 + int(os.environ.get("RECONCILER_TEST_FAULT_SEEDS", "50")))
+MANY = range(100, 100 + int(os.environ.get("RECONCILER_TEST_FAULT_SEEDS", "20")))
 
 
 def run(kind: str, seed: int, directory, ledger_url: str | None = None):
