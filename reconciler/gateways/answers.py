@@ -1,5 +1,6 @@
 """What a gateway says when it refuses, as one line: every known error envelope, never a key or a header."""
 
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -8,6 +9,8 @@ from typing import Any
 import httpx
 
 LONGEST = 400
+# Nobody holds a lock for a whole day because an answer asks for it.
+LONGEST_WAIT = 90.0
 
 
 def detail(response: httpx.Response) -> str:
@@ -35,19 +38,21 @@ def _reason(body: Any) -> str:
 
 
 def retry_after(response: httpx.Response) -> float | None:
-    """Seconds that the answer asks to wait: Retry-After as a number or as a date."""
+    """Seconds that the answer asks to wait, between 0 and 90: Retry-After as a number or as a date."""
     text = response.headers.get("retry-after", "").strip()
     if not text:
         return None
     try:
-        return max(0.0, float(text))
+        seconds = float(text)
     except ValueError:
-        return _until(text)
+        seconds = _until(text)
+    return None if math.isnan(seconds) else min(max(0.0, seconds), LONGEST_WAIT)
 
 
-def _until(text: str) -> float | None:
+def _until(text: str) -> float:
+    """Seconds until a date (RFC 9110, 10.2.3); not a number where it is none."""
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+        return (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+    except (ValueError, OverflowError, IndexError, TypeError):
+        return math.nan

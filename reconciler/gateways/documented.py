@@ -133,7 +133,7 @@ async def granted(http: Http, step: Step) -> bool | None:
 
 async def new_key(http: Http, team: str) -> Any:
     """A new virtual key: the one that the lost answer held cannot be shown again."""
-    return await http.send("POST", f"{TEAMS.item(team)}/rotate-key", {})
+    return await http.send("POST", f"{TEAMS.item(team)}/rotate-key", {}, follows=True)
 
 
 async def probe(http: Http, team: str, model: str) -> bool:

@@ -1,16 +1,16 @@
-"""One HTTP client for every gateway: bounded, patient where a repetition is safe, and with one clear line per failure.
+"""One HTTP client for every gateway: bounded, patient with reads, and with one clear line per failure.
 
-What a failure means for a write (`GatewayError`):
+What a failure means for a write (`GatewayError`), which is not sent again here but by whoever knows the whole step:
 
     connection refused, DNS, TLS     nothing was sent; safe to repeat
     timeout, cut connection, 5xx     unknown: the write may have happened all the same
-    429                              refused; repeated after Retry-After
+    429                              refused; safe to repeat after Retry-After
     other 4xx, 3xx                   refused for good
 """
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +20,7 @@ import aiohttp
 import httpx
 from httpx_aiohttp import HttpxAiohttpClient
 from pydantic import SecretStr
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
 from reconciler.core.literal_secrets import revealed
 from reconciler.gateways.answers import detail, retry_after
@@ -38,12 +38,31 @@ class WriteRefusedError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How often a safe request is repeated, and how long is waited in between (exponential, full jitter, seconds)."""
+    """How often a safe request is repeated, and how long is waited in between (exponential, full jitter, seconds).
+
+    `most_in_all` bounds the sum of the waits for one request, those that the gateway asks for included.
+    """
 
     attempts: int = 5
     first_seconds: float = 0.2
     most_seconds: float = 15.0
-    most_retry_after: float = 90.0
+    most_in_all: float = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a request was answered: the JSON value (None for an empty body) and the headers."""
+
+    body: Any
+    headers: Mapping[str, str]
+
+
+class _VetoedError(Exception):
+    """Carries what a `before_send` hook raised past everything that judges failures of the network."""
+
+    def __init__(self, reason: BaseException) -> None:
+        super().__init__()
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +70,8 @@ class Http:
     """Requests to one gateway. `key_env` names the variable of the admin key, for the hint where it is refused.
 
     `lost` collects writes that got no answer: they may still be on their way, also when they were repeated since.
+    `before_send` is called right before each write leaves, repetitions included, when it no longer waits for anything;
+    what it raises reaches the caller as it is, and the write is not sent.
     """
 
     client: httpx.AsyncClient
@@ -59,6 +80,7 @@ class Http:
     key_env: str | None = None
     patience: Patience = field(default_factory=Patience)
     lost: list[str] = field(default_factory=list)
+    before_send: list[Callable[[], None]] = field(default_factory=list)
 
     async def get(self, path: str, *, bearer: SecretStr | None = None, params: Mapping[str, str] | None = None) -> Any:
         """The JSON answer of a GET. Raises GatewayError after the last attempt."""
@@ -71,49 +93,99 @@ class Http:
         body: Any = None,
         *,
         repeatable: bool = False,
+        follows: bool = False,
         bearer: SecretStr | None = None,
         params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Any:
-        """The JSON answer of a request. `repeatable` says that sending it twice is the same as once.
+        """The JSON answer of a request; see `exchange`."""
+        answer = await self.exchange(
+            method,
+            path,
+            body,
+            repeatable=repeatable,
+            follows=follows,
+            bearer=bearer,
+            params=params,
+            headers=headers,
+        )
+        return answer.body
+
+    async def exchange(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        repeatable: bool = False,
+        follows: bool = False,
+        bearer: SecretStr | None = None,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """The answer of a request, with its headers. Reads are repeated, writes are not, unless the caller says so:
+
+        `repeatable`: sending it twice is the same as once, so it is repeated whatever went wrong.
+        `follows`: another request of the same step was sent before, so the step cannot be begun again: a refusal for
+        now (429, no connection) is waited out here.
 
         Raises GatewayError; its `unknown` is set where a write may have happened.
         """
-        request = self.client.build_request(method, path, json=revealed(body), params=params, headers=_bearer(bearer))
+        asked = {**(headers or {}), **_bearer(bearer)}
+        request = self.client.build_request(method, path, json=revealed(body), params=params, headers=asked)
         safe = repeatable or method in SAFE
-        async for attempt in self._attempts(safe):
-            with attempt:
-                return await self._once(request, path, as_admin=bearer is None)
+        try:
+            async for attempt in self._attempts(safe=safe, patient=safe or follows):
+                with attempt:
+                    return await self._once(request, path, as_admin=bearer is None)
+        except _VetoedError as veto:
+            raise veto.reason from None
         raise AssertionError("tenacity re-raises the last error")
 
-    def _attempts(self, safe: bool) -> AsyncRetrying:
+    def _attempts(self, *, safe: bool, patient: bool) -> AsyncRetrying:
         jitter = wait_random_exponential(multiplier=self.patience.first_seconds, max=self.patience.most_seconds)
 
         def again(error: BaseException) -> bool:
-            if not isinstance(error, GatewayError) or (error.after or 0) > self.patience.most_retry_after:
-                return False
-            return error.retry or (safe and error.unknown)
+            return isinstance(error, GatewayError) and ((patient and error.retry) or (safe and error.unknown))
 
         def wait(state: RetryCallState) -> float:
             error = state.outcome.exception() if state.outcome else None
             asked = error.after if isinstance(error, GatewayError) else None
             return jitter(state) + (asked or 0)
 
-        stop = stop_after_attempt(self.patience.attempts)
-        return AsyncRetrying(retry=retry_if_exception(again), wait=wait, stop=stop, reraise=True)
+        def enough(state: RetryCallState) -> bool:
+            waits = state.idle_for + state.upcoming_sleep
+            return state.attempt_number >= self.patience.attempts or waits > self.patience.most_in_all
 
-    async def _once(self, request: httpx.Request, path: str, *, as_admin: bool) -> Any:
+        return AsyncRetrying(retry=retry_if_exception(again), wait=wait, stop=enough, reraise=True)
+
+    async def _once(self, request: httpx.Request, path: str, *, as_admin: bool) -> Answer:
         what = f"{request.method} {path}"
+        async with self.slots:
+            self._permitted(request)
+            response = await self._answered(what, request)
+        if response.is_success:
+            return Answer(_json(what, response), response.headers)
+        raise self._refused(what, request, response, as_admin=as_admin)
+
+    def _permitted(self, request: httpx.Request) -> None:
+        if request.method in SAFE:
+            return
+        for permit in self.before_send:
+            try:
+                permit()
+            except BaseException as reason:
+                raise _VetoedError(reason) from reason
+
+    async def _answered(self, what: str, request: httpx.Request) -> httpx.Response:
         try:
-            async with self.slots, asyncio.timeout(self.seconds):
-                response = await self.client.send(request)
+            async with asyncio.timeout(self.seconds):
+                return await self.client.send(request)
         except (httpx.HTTPError, TimeoutError, OSError) as error:
             problem = _not_answered(what, request, error, self.seconds)
             if problem.unknown:
                 self.lost.append(what)
             raise problem from error
-        if response.is_success:
-            return _json(what, response)
-        raise self._refused(what, request, response, as_admin=as_admin)
 
     def _refused(self, what: str, request: httpx.Request, response: httpx.Response, *, as_admin: bool) -> GatewayError:
         status = response.status_code

@@ -46,7 +46,8 @@ async def update_alias(desk: Desk, ref: Ref, before: ModelAlias, after: ModelAli
 async def _create(desk: Desk, ref: Ref, after: ModelAlias, each: Create, used: set[str]) -> None:
     foreign = await _foreign(desk, ref, each.instead_of, each.content) if each.instead_of else {}
     new_id = await _free_id(desk, ref.name, used)
-    await desk.http.send("POST", "/model/new", creation(ref.name, new_id, each.content, words_of(after), foreign))
+    body = creation(ref.name, new_id, each.content, words_of(after), foreign)
+    await desk.http.send("POST", "/model/new", body, follows=len(used) > 1)
 
 
 async def _free_id(desk: Desk, name: str, used: set[str]) -> str:

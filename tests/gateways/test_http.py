@@ -16,7 +16,7 @@ from reconciler.gateways.answers import detail, retry_after
 from reconciler.gateways.base import GatewayError
 from reconciler.gateways.http import Patience, open_http
 
-HURRY = Patience(attempts=3, first_seconds=0.001, most_seconds=0.01, most_retry_after=5)
+HURRY = Patience(attempts=3, first_seconds=0.001, most_seconds=0.01, most_in_all=0.5)
 SECRET = "sk-admin-0123456789abcdef"
 HANG = b"hang"
 
@@ -73,23 +73,23 @@ async def scripted(*answers: bytes, seconds: float = 5, concurrency: int = 4, **
         server.close()
 
 
-def failing(*answers: bytes, method="POST", body=None, repeatable=False, **options) -> tuple[GatewayError, int]:
+def failing(*answers: bytes, method="POST", body=None, how=None, **options) -> tuple[GatewayError, int]:
     """The error that a request ends with, and how often it was sent."""
 
     async def work():
         async with scripted(*answers, **options) as (http, script):
             with pytest.raises(GatewayError) as caught:
-                await http.send(method, "/thing", body, repeatable=repeatable)
+                await http.send(method, "/thing", body, **(how or {}))
             assert SECRET not in str(caught.value) + repr(caught.value.findings)
             return caught.value, len(script.requests)
 
     return asyncio.run(work())
 
 
-def succeeding(*answers: bytes, method="POST", repeatable=False, **options):
+def succeeding(*answers: bytes, method="POST", how=None, **options):
     async def work():
         async with scripted(*answers, **options) as (http, script):
-            return await http.send(method, "/thing", {"a": 1}, repeatable=repeatable), len(script.requests)
+            return await http.send(method, "/thing", {"a": 1}, **(how or {})), len(script.requests)
 
     return asyncio.run(work())
 
@@ -99,20 +99,38 @@ BUSY = answer("429 Too Many Requests", "{}", "retry-after: 0")
 BROKEN = answer("500 Internal Server Error", "Internal Server Error", "connection: close", kind="text/plain")
 
 
-@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
-def test_too_many_requests_is_a_refusal_and_repeated(method):
-    assert succeeding(BUSY, BUSY, OK, method=method) == ({"fine": True}, 3)
+REPEATABLE, FOLLOWS = {"repeatable": True}, {"follows": True}
+READ = ("GET", None)
+PATIENT = [READ, ("PUT", REPEATABLE), ("POST", FOLLOWS)]
 
 
-def test_patience_ends():
+@pytest.mark.parametrize(("method", "how"), PATIENT)
+def test_too_many_requests_is_waited_out(method, how):
+    assert succeeding(BUSY, BUSY, OK, method=method, how=how) == ({"fine": True}, 3)
+
+
+def test_a_write_that_was_refused_for_now_is_for_the_caller_to_repeat():
     error, sent = failing(BUSY)
+    assert (error.status, error.retry, error.unknown, error.after, sent) == (429, True, False, 0.0, 1)
+
+
+@pytest.mark.parametrize(("method", "how"), PATIENT)
+def test_patience_ends(method, how):
+    error, sent = failing(BUSY, method=method, how=how)
     assert (error.status, error.retry, error.unknown, error.after, sent) == (429, True, False, 0.0, 3)
 
 
-def test_a_wait_that_is_too_long_is_left_to_the_caller():
-    error, sent = failing(answer("429 Too Many Requests", '{"detail": "slow down"}', "retry-after: 600"))
-    assert (error.after, sent) == (600.0, 1)
-    assert str(error) == "POST /thing answered 429: slow down"
+FAR = ["86400", "1e308", "inf", "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT"]
+
+
+@pytest.mark.parametrize("asked", FAR)
+@pytest.mark.parametrize(("method", "how"), [*PATIENT, ("POST", None)])
+def test_nobody_waits_as_long_as_an_answer_likes(method, how, asked):
+    error, sent = failing(
+        answer("429 Too Many Requests", '{"detail": "slow down"}', f"retry-after: {asked}"), method=method, how=how
+    )
+    assert (error.after, error.retry, sent) == (90.0, True, 1)
+    assert str(error) == f"{method} /thing answered 429: slow down"
 
 
 def test_a_broken_read_is_repeated_a_broken_write_is_not():
@@ -125,9 +143,61 @@ def test_a_broken_read_is_repeated_a_broken_write_is_not():
 
 
 def test_a_repeatable_write_is_repeated():
-    assert succeeding(BROKEN, b"", OK, method="PUT", repeatable=True)[0] == {"fine": True}
-    error, _ = failing(BROKEN, method="DELETE", repeatable=True)
+    assert succeeding(BROKEN, b"", OK, method="PUT", how=REPEATABLE)[0] == {"fine": True}
+    error, _ = failing(BROKEN, method="DELETE", how=REPEATABLE)
     assert error.unknown
+
+
+def test_what_follows_is_not_repeated_in_doubt():
+    error, sent = failing(BROKEN, OK, how=FOLLOWS)
+    assert (error.unknown, error.retry, sent) == (True, False, 1)
+
+
+def test_each_write_is_permitted_right_before_it_leaves():
+    async def work():
+        async with scripted(BROKEN, OK, concurrency=1) as (http, script):
+            seen: list[int] = []
+            http.before_send.append(lambda: seen.append(len(script.requests)))
+            await http.get("/thing")
+            await asyncio.gather(*(http.send("PUT", "/thing", {}, repeatable=True) for _ in range(3)))
+            return seen, len(script.requests)
+
+    seen, sent = asyncio.run(work())
+    # Each was asked when it was its turn; the read (sent twice) and nothing else went before.
+    assert (seen, sent) == ([2, 3, 4], 5)
+
+
+@pytest.mark.parametrize(
+    "reason", [GatewayError("not now", retry=True), TimeoutError(), OSError(), httpx.ReadError("")]
+)
+@pytest.mark.parametrize("how", [None, REPEATABLE, FOLLOWS])
+def test_a_veto_reaches_the_caller_as_it_is_and_nothing_is_sent(reason, how):
+    def veto():
+        raise reason
+
+    async def work():
+        async with scripted(OK) as (http, script):
+            http.before_send.append(veto)
+            with pytest.raises(type(reason)) as caught:
+                await http.send("POST", "/thing", {}, **(how or {}))
+            return caught.value, len(script.requests), http.lost
+
+    error, sent, lost = asyncio.run(work())
+    assert error is reason
+    assert (sent, lost) == (0, [])
+
+
+def test_headers_of_a_request_and_of_its_answer():
+    async def work():
+        async with scripted(answer("200 OK", "[1]", 'etag: "7"')) as (http, script):
+            found = await http.exchange("PUT", "/thing", {}, headers={"If-Match": '"6"'}, bearer=SecretStr("sk-team"))
+            return found, script.requests[0].decode().lower()
+
+    found, head = asyncio.run(work())
+    assert (found.body, found.headers["ETag"]) == ([1], '"7"')
+    assert 'if-match: "6"' in head
+    assert "authorization: bearer sk-team" in head
+    assert f"x-admin-key: {SECRET}" in head
 
 
 def test_half_an_answer_is_unknown_for_a_write():
@@ -246,14 +316,24 @@ def test_a_page_of_html_is_left_out():
 
 
 @pytest.mark.parametrize(
-    ("text", "low", "high"), [("2.5", 2.5, 2.5), ("-1", 0, 0), ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0)]
+    ("text", "low", "high"),
+    [
+        ("2.5", 2.5, 2.5),
+        ("-1", 0, 0),
+        ("-inf", 0, 0),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0),
+        *((far, 90, 90) for far in FAR),
+    ],
 )
 def test_retry_after(text, low, high):
     assert low <= retry_after(httpx.Response(429, headers={"retry-after": text})) <= high
 
 
-def test_retry_after_that_says_nothing():
-    assert retry_after(httpx.Response(429, headers={"retry-after": "soon"})) is None
+@pytest.mark.parametrize(
+    "text", ["soon", "nan", "", "1 2", "Wed, 99 Foo 2015 07:28:00 GMT", "Wed, 21 Oct 10000 07:28:00"]
+)
+def test_retry_after_that_says_nothing(text):
+    assert retry_after(httpx.Response(429, headers={"retry-after": text})) is None
     assert retry_after(httpx.Response(429)) is None
 
 
