@@ -65,7 +65,7 @@ def _load(directory: Path, found: Found, environment: str | None, variables: Map
     base, base_findings = declare(parsed, places)
     overlay, overlay_findings = declare(over, places)
     merged, merge_findings = merge(base, overlay, places)
-    selection = tuple(_selection(directory, found, environment))
+    selection = (*_selection(directory, found, environment), *_emptied((*parsed, *over)))
     resources, problems = _typed(merged, variables)
     manifests = Manifests(
         state=State(resources),
@@ -77,6 +77,14 @@ def _load(directory: Path, found: Found, environment: str | None, variables: Map
     located = _beyond((*base_findings, *overlay_findings), (locate(manifests, finding) for finding in problems))
     said = (*selection, *base_findings, *overlay_findings, *merge_findings, *located)
     return replace(manifests, findings=ordered(said))
+
+
+def _emptied(parsed: Iterable[Parsed]) -> Iterator[Finding]:
+    """Files without a byte to read: an editor or a merge that went wrong, and objects that are gone with it."""
+    hint = "delete the file, or bring back what stood in it"
+    for file in parsed:
+        if file.empty:
+            yield warning("empty-file", "the file is empty", hint=hint, origin=Origin(shown(file.path), 1, 1))
 
 
 def _complete(parsed: Iterable[Parsed]) -> bool:

@@ -20,13 +20,14 @@ _WORTH_A_POOL = 6_000_000  # bytes: starting processes and moving the values cos
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """One file's documents; `variables` says that `${` occurs in it."""
+    """One file's documents; `variables` says that `${` occurs in it, `empty` that nothing does."""
 
     path: Path
     documents: tuple[object, ...]
     findings: tuple[Finding, ...]
     complete: bool
     variables: bool
+    empty: bool = False
 
 
 def parse_files(paths: Sequence[Path]) -> tuple[Parsed, ...]:
@@ -48,7 +49,9 @@ def parse_file(path: Path) -> Parsed:
         unreadable = error("unreadable-file", f"the file cannot be read: {reason}", origin=Origin(name, 1, 1))
         return Parsed(path, (), (unreadable,), complete=False, variables=False)
     read = read_yaml(data, name)
-    return Parsed(path, read.documents, read.findings, read.complete, b"${" in data)
+    return Parsed(
+        path, read.documents, read.findings, read.complete, b"${" in data, not data.strip(b"\xef\xbb\xbf \r\n")
+    )
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from yaml.events import (
 )
 
 from reconciler.core.findings import Finding, Origin, ReconcilerError, error
-from reconciler.files.yaml_errors import encoding_finding, origin, syntax_finding
+from reconciler.files.yaml_errors import conflict_findings, encoding_finding, origin, syntax_finding
 from reconciler.files.yaml_places import Places, parser
 from reconciler.files.yaml_scalars import Trap, plain
 
@@ -58,6 +58,9 @@ def _read_text(text: str, file: str) -> Yaml:
     try:
         reader.read()
     except YAMLError as failure:
+        conflicts = conflict_findings(file, text)
+        if conflicts:  # what else is wrong, and what the values are, only the resolved file will tell
+            return Yaml(findings=conflicts, complete=False)
         reader.findings.append(syntax_finding(file, text, failure))
     except ReconcilerError as refusal:
         reader.findings.extend(refusal.findings)

@@ -19,8 +19,8 @@ teams: {a-prod: {organization_id: org_a, plan: pro}}
 MANIFESTS: dict[str, tuple[str, dict[str, str]]] = {
     # the YAML itself
     "tab": ("teams:\n\tb: {}\n", {"2:1": "yaml-tab"}),
-    "list not closed": ("teams:\n  b: {access_groups: [pro-models}\n", {"2:33": "yaml-syntax"}),
-    "quote not closed": ("teams:\n  b: {plan: 'pro}\n", {"3:1": "yaml-syntax"}),
+    "list not closed": ("teams:\n  b: {access_groups: [pro-models}\n", {"2:22": "yaml-syntax"}),
+    "quote not closed": ("teams:\n  b: {plan: 'pro}\n", {"2:13": "yaml-syntax"}),
     "duplicate key": ("teams:\n  b:\n    plan: pro\n    plan: pro\n", {"4:5": "yaml-duplicate-key"}),
     "no as a name": ("organizations:\n  org_b: {name: no}\n", {"2:17": "yaml-ambiguous"}),
     "on as a label": ("teams:\n  b: {labels: {beta: on}}\n", {"2:22": "yaml-ambiguous"}),
