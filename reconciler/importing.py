@@ -24,6 +24,7 @@ from reconciler.core.resolve import resolve
 from reconciler.core.scope import EVERYTHING, Scope
 from reconciler.core.settings import GatewaySettings, LedgerSettings, Settings
 from reconciler.core.suggest import with_plans
+from reconciler.disk import HOME
 from reconciler.files.discovery import SETTINGS_FILES, discover
 from reconciler.files.manifests import Manifests, locate
 from reconciler.files.updating import Updating
@@ -31,7 +32,7 @@ from reconciler.files.writing import Origins, manifests
 from reconciler.files.yaml_text import block
 from reconciler.gateways import EMBEDDED_DATABASE
 from reconciler.gateways.base import Live
-from reconciler.pipeline import HOME, Loaded, Session, known_of, require_valid
+from reconciler.pipeline import Loaded, Session, known_of, require_valid
 
 SETTINGS_FILE = SETTINGS_FILES[0]
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +11,10 @@ from pathlib import Path
 from reconciler.core.changes import Step
 from reconciler.core.findings import ReconcilerError, error
 from reconciler.core.settings import GatewaySettings
+from reconciler.disk import append, open_private
 from reconciler.gateways.base import Receipt
 
 DEFAULT = ".reconciler/keys-{name}.jsonl"
-PRIVATE = 0o600
 
 
 @dataclass
@@ -59,13 +58,8 @@ def _kept(file: Path, line: str) -> None:
 
 
 def _append(file: Path, line: str) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE)
-    with os.fdopen(handle, "w", encoding="utf-8") as out:
-        os.fchmod(out.fileno(), PRIVATE)
-        out.write(line + "\n")
-        out.flush()
-        os.fsync(out.fileno())
+    with open_private(file) as handle:
+        append(handle, line)
 
 
 async def _run(command: tuple[str, ...], line: str) -> None:

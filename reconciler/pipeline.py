@@ -42,6 +42,7 @@ from reconciler.core.scope import EVERYTHING, Scope
 from reconciler.core.settings import GatewaySettings, Settings
 from reconciler.core.shown import Shown
 from reconciler.core.state import State
+from reconciler.disk import HOME
 from reconciler.files.discovery import shown
 from reconciler.files.manifests import Manifests, load_manifests, locate
 from reconciler.files.prices import load_prices
@@ -55,8 +56,6 @@ from reconciler.recording import granted_of, inventory_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-HOME = ".reconciler"
 
 
 def utc_now() -> datetime:
@@ -204,7 +203,6 @@ def ledger_url(loaded: Loaded) -> str:
         return chosen.url
     file = chosen.url.removeprefix("sqlite:///") if chosen.url else f"{HOME}/ledger.db"
     path = (loaded.directory / file).resolve()
-    path.parent.mkdir(parents=True, exist_ok=True)
     return f"sqlite:///{path}"
 
 

@@ -30,6 +30,7 @@ LAYERS = (
     {"cli", "__main__"},
     {"pipeline", "applying"},
     {"files", "gateways", "ledger", "render", "apply", "recording", "keys", "embedded"},
+    {"disk"},
     {"core"},
 )
 LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}
@@ -170,6 +171,30 @@ def test_the_core_calls_nothing_that_depends_on_the_moment_or_the_world():
         or (isinstance(node, ast.Call) and ast.unparse(node.func) in {"open", "print", "input", "exec", "eval"})
     ]
     assert not wrong
+
+
+WRITING = {
+    "write_text",
+    "write_bytes",
+    "mkdir",
+    "makedirs",
+    "mkstemp",
+    "chmod",
+    "fchmod",
+    "symlink_to",
+    "touch",
+}
+
+
+def test_only_one_module_writes_files():
+    """So that modes, links, power cuts and full disks are thought of in one place."""
+    found = {
+        named(module)
+        for module in MODULES
+        for node in ast.walk(tree(module))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in WRITING
+    }
+    assert found == {"reconciler.disk"}
 
 
 def test_litellm_is_imported_only_by_the_embedded_gateways_call_path():

@@ -50,7 +50,6 @@ def serve(config: Path, host: str, port: int, database: Path | None, admin_key_e
     if admin_key_env and not key:
         raise click.UsageError(f"the environment variable {admin_key_env} is not set")
     file = database or config / ".reconciler" / "gateway.db"
-    file.parent.mkdir(parents=True, exist_ok=True)
     app = create_app(file, admin_key=SecretStr(key) if key else None)
     guard = "an admin key is asked for" if key else "no admin key is asked for"
     try:

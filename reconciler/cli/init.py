@@ -32,14 +32,14 @@ def command(config: Path) -> int:
 
     Nothing that exists is overwritten.
     """
-    from reconciler.files.schemas import write_schemas  # noqa: PLC0415  not needed for --help
+    from reconciler.disk import atomic_write  # noqa: PLC0415  not needed for --help
+    from reconciler.files.schemas import write_schemas  # noqa: PLC0415  as above
 
     if config.is_dir() and any(config.iterdir()):
         raise click.ClickException(f"{config} is not empty; init writes only into a new or empty directory")
-    config.mkdir(parents=True, exist_ok=True)
     source = files("reconciler.cli") / "starter"
     for name, target in STARTER.items():
-        (config / target).write_text((source / name).read_text(encoding="utf-8"), encoding="utf-8")
+        atomic_write(config / target, (source / name).read_text(encoding="utf-8"))
         say(f"wrote {config / target}")
     for schema in write_schemas(config / "schemas"):
         say(f"wrote {schema}")

@@ -83,11 +83,9 @@ def write_failure(reports: Iterable[Path], findings: "Iterable[Finding]", config
 
 def _write(file: Path, text: str) -> None:
     from reconciler.core.findings import ReconcilerError, error  # noqa: PLC0415  not needed for --help
+    from reconciler.disk import atomic_write  # noqa: PLC0415  as above
 
-    draft = file.with_name(f".{file.name}.draft")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(file)
+        atomic_write(file, text, private=True)
     except OSError as problem:
         raise ReconcilerError(error("report-file", f"cannot write {file}: {problem.strerror}")) from None

@@ -14,6 +14,7 @@ from time import monotonic, sleep
 from typing import TypeVar
 
 from reconciler.core.findings import ReconcilerError, error
+from reconciler.disk import private_database
 from reconciler.embedded.tables import FORMAT, TABLES
 
 PATIENCE = 10.0  # seconds to wait for another process's transaction
@@ -83,7 +84,7 @@ class Store:
 def _open(database: str) -> sqlite3.Connection:
     try:
         if database != MEMORY:
-            Path(database).expanduser().absolute().parent.mkdir(parents=True, exist_ok=True)
+            private_database(Path(database).expanduser().absolute())
         return _ready(_connect(database))
     except (OSError, sqlite3.Error) as failure:
         raise ReconcilerError(

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.core.findings import Finding, Origin, error, ordered
+from reconciler.disk import atomic_write
 from reconciler.files.discovery import SETTINGS_FILES, discover, shown
 from reconciler.files.formatting import Formatted, formatted
-from reconciler.files.saving import replace_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def format_files(paths: Iterable[Path], *, write: bool) -> Done:
             continue
         changed.append(shown(file))
         if write:
-            replace_file(file, result.text)
+            atomic_write(file, result.text)
     return Done(tuple(changed), unchanged, ordered(findings))
 
 

@@ -1,25 +1,25 @@
 """Plan files: JSON on disk."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from reconciler.core.findings import Finding, ReconcilerError, error
 from reconciler.core.saved import SavedPlan, sealed, unsealed
+from reconciler.disk import atomic_write
 
 MOST_BYTES = 512 * 1024 * 1024
 
 
 def write_plan_file(file: Path, content: Mapping[str, Any]) -> None:
-    """The file holds the content, sealed; it appears whole or not at all. Raises ReconcilerError where it cannot."""
+    """The file holds the content, sealed; it appears whole or not at all, for its owner alone.
+
+    Raises ReconcilerError where it cannot.
+    """
     text = json.dumps(sealed(content), indent=1, sort_keys=True) + "\n"
-    draft = file.with_name(f".{file.name}.draft")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(text, encoding="utf-8")
-        os.replace(draft, file)  # noqa: PTH105  the same as Path.replace, said with both names
+        atomic_write(file, text, private=True)
     except OSError as problem:
         raise ReconcilerError(error("plan-file", f"cannot write {file}: {problem.strerror}")) from None
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from reconciler.core.kinds import SECTIONS, Resource, Spec
 from reconciler.core.settings import Settings
+from reconciler.disk import atomic_write
 
 Schema = dict[str, Any]
 
@@ -54,9 +55,8 @@ SCHEMAS: Mapping[str, Any] = {
 
 def write_schemas(directory: Path) -> tuple[Path, ...]:
     """Writes every schema, deterministically; returns the files."""
-    directory.mkdir(parents=True, exist_ok=True)
     for name in SCHEMAS:
-        (directory / name).write_text(rendered(name), encoding="utf-8")
+        atomic_write(directory / name, rendered(name))
     return tuple(directory / name for name in SCHEMAS)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 
+from reconciler.disk import private_database
 from reconciler.ledger.errors import LedgerError
 from reconciler.ledger.tables import FORMATS, VERSION_TABLE
 
@@ -111,9 +112,9 @@ def _engine(url: URL) -> Engine:
 def _sqlite_engine(url: URL) -> Engine:
     path = Path(url.database or "")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_database(path)
     except OSError as error:
-        raise LedgerError(f"the ledger's directory {path.parent} cannot be made: {error.strerror}") from None
+        raise LedgerError(f"the ledger {path} cannot be made: {error.strerror}") from None
     engine = create_engine(url, hide_parameters=True, connect_args={"timeout": PATIENCE})
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
