@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
-from reconciler.ledger import grants, inventory
+from reconciler.ledger import grants, inventory, owed
 from reconciler.ledger.errors import LedgerError
 from reconciler.ledger.records import (
     Claim,
@@ -20,9 +20,10 @@ from reconciler.ledger.records import (
     Settlement,
 )
 from reconciler.ledger.statements import chunks
-from reconciler.ledger.tables import OPEN_STEPS, journal
+from reconciler.ledger.tables import OPEN_STEPS, applies, journal
 
 _COLUMNS = [column for column in journal.c if column.name != "gateway"]
+DOUBTED = "a request of it was lost on the way"
 _GRANT_ENDS: dict[str, GrantState] = {"applied": "granted", "failed": "refused"}
 
 
@@ -35,6 +36,7 @@ class Decision(NamedTuple):
     disown: bool
     grant: GrantRecord | None
     renamed: Renamed | None = None
+    key_settled: bool = False
 
 
 class _Effect(NamedTuple):
@@ -56,6 +58,7 @@ def intend(conn: Connection, lease: Lease, apply_id: int, entries: Sequence[Inte
     conn.execute(insert(journal), [_intended(lease.gateway, apply_id, entry, now) for entry in entries])
     asked = [entry.grant for entry in entries if entry.grant is not None]
     grants.write(conn, lease.gateway, apply_id, asked, now)
+    owed.owe(conn, lease.gateway, apply_id, [(e.kind, e.name) for e in entries if e.owes_key], now)
 
 
 def settle(conn: Connection, lease: Lease, apply_id: int, entries: Sequence[Settlement], now: datetime) -> None:
@@ -68,9 +71,11 @@ def settle(conn: Connection, lease: Lease, apply_id: int, entries: Sequence[Sett
         _refuse_other(states.get(entry.step_id), entry)
         states[entry.step_id] = entry.state
     rows = [_settled(known[entry.step_id].journal_id, entry, now) for entry in entries]
-    conn.execute(_SETTLE.values(error=bindparam("why"), seconds=bindparam("took")), rows)
+    columns: dict[str, Any] = {"error": bindparam("why"), "seconds": bindparam("took"), "note": bindparam("said")}
+    conn.execute(_SETTLE.values(columns), rows)
     effects = [_Effect(known[e.step_id], e.state, e.own, e.disown, e.grant, e.renamed) for e in entries]
     _spread(conn, lease.gateway, effects, now)
+    owed.clear(conn, lease.gateway, [_ref(known[e.step_id]) for e in entries if e.key_settled])
 
 
 def resolve(conn: Connection, lease: Lease, journal_id: int, decision: Decision, now: datetime) -> None:
@@ -83,12 +88,31 @@ def resolve(conn: Connection, lease: Lease, journal_id: int, decision: Decision,
     conn.execute(_SETTLE.values(note=bindparam("said")), row)
     effect = _Effect(_entry(found), decision.state, decision.own, decision.disown, decision.grant, decision.renamed)
     _spread(conn, lease.gateway, [effect], now)
+    if decision.key_settled:
+        owed.clear(conn, lease.gateway, [_ref(effect.entry)])
 
 
 def unsettled(conn: Connection, gateway: str) -> tuple[JournalEntry, ...]:
     """Oldest first: intents without outcome, and unknown ones."""
     still_open = select(*_COLUMNS).where(journal.c.gateway == gateway, OPEN_STEPS)
     return tuple(map(_entry, conn.execute(still_open.order_by(journal.c.id))))
+
+
+def late(conn: Connection, gateway: str) -> tuple[JournalEntry, ...]:
+    """What an apply that was cut off had sent, of which a request may still arrive though another one was answered."""
+    cut = select(applies.c.id).where(applies.c.gateway == gateway, applies.c.status == "interrupted")
+    newest = cut.order_by(applies.c.id.desc()).limit(1)
+    mine = (journal.c.gateway == gateway) & (journal.c.note == DOUBTED) & journal.c.apply_id.in_(newest)
+    return tuple(map(_entry, conn.execute(select(*_COLUMNS).where(mine).order_by(journal.c.id))))
+
+
+def unfinished_creations(conn: Connection, gateway: str) -> frozenset[tuple[str, str]]:
+    """What applies created since the last one that was done: a resumed apply goes on with these."""
+    done = select(func.max(applies.c.id)).where(applies.c.gateway == gateway, applies.c.status == "done")
+    since = func.coalesce(done.scalar_subquery(), 0)
+    made = (journal.c.gateway == gateway) & (journal.c.action == "create") & (journal.c.state == "applied")
+    rows = conn.execute(select(journal.c.kind, journal.c.name).where(made, journal.c.apply_id > since))
+    return frozenset((row[0], row[1]) for row in rows)
 
 
 def of_apply(conn: Connection, apply_id: int) -> tuple[JournalEntry, ...]:
@@ -111,12 +135,14 @@ def _spread(conn: Connection, gateway: str, effects: Sequence[_Effect], now: dat
         inventory.write(conn, gateway, _ends(mine), apply_id, now)
         grants.write(conn, gateway, apply_id, [effect.grant for effect in mine if effect.grant is not None], now)
     grants.settle(conn, gateway, _grant_ends(effects), now)
+    owed.clear(conn, gateway, [_ref(effect.entry) for effect in effects if effect.disown])
 
 
 def move(conn: Connection, gateway: str, renamed: Renamed, now: datetime) -> None:
     """Inventory and grants of an object under its new name."""
     inventory.move(conn, gateway, renamed, now)
     grants.move(conn, gateway, renamed)
+    owed.move(conn, gateway, renamed)
 
 
 def _ends(effects: Iterable[_Effect]) -> dict[inventory.Key, Claim | None]:
@@ -182,7 +208,12 @@ def _operation(entry: Intent) -> str | None:
 
 
 def _settled(journal_id: int, entry: Settlement, now: datetime) -> dict[str, Any]:
-    return {"of_id": journal_id, "end": entry.state, "at": now, "why": entry.error, "took": entry.seconds}
+    said = DOUBTED if entry.doubted else None
+    return {"of_id": journal_id, "end": entry.state, "at": now, "why": entry.error, "took": entry.seconds, "said": said}
+
+
+def _ref(entry: JournalEntry) -> tuple[str, str]:
+    return entry.kind, entry.name
 
 
 def _entry(row: Any) -> JournalEntry:

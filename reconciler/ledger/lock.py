@@ -32,15 +32,16 @@ def acquire(conn: Connection, gateway: str, holder: str, now: datetime, ttl: tim
     return Lease(gateway, token, holder, now, now + ttl)
 
 
-def check(conn: Connection, lease: Lease) -> None:
-    """Holds the lock's row for this transaction; raises LeaseLost unless the lease is still the current one."""
-    row = _locked_row(conn, lease.gateway)
+def check(conn: Connection, lease: Lease, *, hold: bool = True) -> None:
+    """Raises LeaseLost unless the lease is still the current one; `hold` keeps it so for this transaction."""
+    row = _locked_row(conn, lease.gateway) if hold else _row(conn, lease.gateway)
     if row is not None and row.holder is not None and row.token == lease.token:
         return
     taken = row is not None and row.holder is not None
     how = f"taken over by {row.holder}" if row is not None and taken else "broken"
-    message = f"the lock on {lease.gateway} was {how} while {lease.holder} worked under it; nothing more was written"
-    raise LeaseLost(message, "run `reconciler plan` to see what is left to do, then apply again")
+    message = f"the lock on {lease.gateway} was {how} while {lease.holder} worked under it; it stopped there"
+    hint = "a request that was on its way may still have taken effect; the next apply looks it up"
+    raise LeaseLost(message, hint)
 
 
 def renew(conn: Connection, lease: Lease, now: datetime, ttl: timedelta) -> Lease:
@@ -72,6 +73,10 @@ def break_lock(conn: Connection, gateway: str, now: datetime, token: int | None)
 
 
 _FREE = {"holder": None, "acquired": None, "expires": None}
+
+
+def _row(conn: Connection, gateway: str) -> "Row[tuple[object, ...]] | None":
+    return conn.execute(select(locks).where(locks.c.gateway == gateway)).one_or_none()
 
 
 def _locked_row(conn: Connection, gateway: str) -> "Row[tuple[object, ...]] | None":

@@ -88,8 +88,21 @@ class GrantRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class OwedKey:
+    """A virtual key that was or is being made, and that nobody has been given yet."""
+
+    kind: str
+    name: str
+    since: datetime
+    apply_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Intent:
-    """A request that is about to be sent. A `grant` must carry the same operation_id, or the intent none."""
+    """A request that is about to be sent. A `grant` must carry the same operation_id, or the intent none.
+
+    `owes_key`: the request makes a virtual key, which is owed from now on until its delivery is confirmed.
+    """
 
     step_id: str
     kind: str
@@ -98,6 +111,7 @@ class Intent:
     operation_id: str | None = None
     detail: Mapping[str, Any] | None = None
     grant: GrantRecord | None = None
+    owes_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +119,8 @@ class Settlement:
     """What became of an intent, and what that changes in the inventory.
 
     The grant of the intent follows `state` by itself (applied: granted, failed: refused, unknown: stays intended);
-    `grant` is only for saying something else about it.
+    `grant` is only for saying something else about it. `key_settled`: nothing is owed any more, because the key
+    was delivered or never made. `doubted`: one of the step's requests was lost on the way and may still arrive.
     """
 
     step_id: str
@@ -116,6 +131,8 @@ class Settlement:
     disown: bool = False
     grant: GrantRecord | None = None
     renamed: Renamed | None = None
+    key_settled: bool = False
+    doubted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

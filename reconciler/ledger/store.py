@@ -1,6 +1,6 @@
 """The ledger as its users see it: short synchronous calls, each one transaction."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -8,7 +8,7 @@ from typing import Self
 
 from sqlalchemy import Connection, Engine
 
-from reconciler.ledger import grants, history, inventory, journal, lock
+from reconciler.ledger import grants, history, inventory, journal, lock, names, owed
 from reconciler.ledger.opening import WRITES, label, open_engine, translated
 from reconciler.ledger.records import (
     ApplyRecord,
@@ -19,6 +19,7 @@ from reconciler.ledger.records import (
     Intent,
     JournalEntry,
     Lease,
+    OwedKey,
     Owned,
     Renamed,
     ResolvedState,
@@ -109,8 +110,10 @@ class Ledger:
 
     def disown(self, lease: Lease, refs: Iterable[tuple[str, str]]) -> None:
         """Forgets objects, by (kind, name); one that is not ours is no error."""
+        keys = tuple(refs)
         with self._fenced(lease) as conn:
-            inventory.disown(conn, lease.gateway, refs)
+            inventory.disown(conn, lease.gateway, keys)
+            owed.clear(conn, lease.gateway, keys)
 
     def rename(self, lease: Lease, entries: Iterable[Renamed], now: datetime) -> None:
         """Moves what is known of objects to their new names, where the gateway knows them by these already."""
@@ -203,11 +206,51 @@ class Ledger:
         disown: bool = False,
         grant: GrantRecord | None = None,
         renamed: Renamed | None = None,
+        key_settled: bool = False,
     ) -> None:
         """Decides one unsettled entry; `note` says by what evidence. Raises LedgerError when it is not open."""
         with self._fenced(lease) as conn:
-            decision = journal.Decision(state, note, own, disown, grant, renamed)
+            decision = journal.Decision(state, note, own, disown, grant, renamed, key_settled)
             journal.resolve(conn, lease, journal_id, decision, now)
+
+    def late(self, gateway: str) -> tuple[JournalEntry, ...]:
+        """Steps of the last apply, where it was cut off, of which a lost request may still arrive."""
+        with self._read() as conn:
+            return journal.late(conn, gateway)
+
+    def unfinished_creations(self, gateway: str) -> frozenset[tuple[str, str]]:
+        """(kind, name) of what was created since the last apply that was carried out to its end."""
+        with self._read() as conn:
+            return journal.unfinished_creations(conn, gateway)
+
+    def check(self, lease: Lease) -> None:
+        """Raises LeaseLost unless the lease is the current one."""
+        with self._read() as conn:
+            lock.check(conn, lease, hold=False)
+
+    # --- keys that are owed
+
+    def owed_keys(self, gateway: str) -> tuple[OwedKey, ...]:
+        """Virtual keys that were made, or may have been, and that nobody has been given."""
+        with self._read() as conn:
+            return owed.read(conn, gateway)
+
+    def key_delivered(self, lease: Lease, refs: Iterable[tuple[str, str]]) -> None:
+        """Nothing is owed for these, by (kind, name)."""
+        with self._fenced(lease) as conn:
+            owed.clear(conn, lease.gateway, refs)
+
+    # --- names of a gateway
+
+    def known_as(self, name: str) -> str:
+        """The identity of the gateway that is called this in the settings."""
+        with self._read() as conn:
+            return names.known_as(conn, name)
+
+    def unite(self, identity: str, others: Collection[str]) -> None:
+        """From now on these names are one gateway, and so is what is remembered of it."""
+        with self._write() as conn:
+            names.unite(conn, identity, others)
 
     # --- grants
 

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-FORMATS = ("0001",)  # every migration, oldest first: what tells a newer ledger from an older one
+FORMATS = ("0001", "0002")  # every migration, oldest first: what tells a newer ledger from an older one
 VERSION_TABLE = "ledger_version"
 
 
@@ -160,4 +160,21 @@ grants = Table(
     Column("intended", UtcTime, nullable=False),
     Column("settled", UtcTime),
     UniqueConstraint("gateway", "operation_id", name="ledger_grants_operation"),
+)
+
+owed_keys = Table(
+    "ledger_owed_keys",
+    metadata,
+    Column("gateway", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("apply_id", BigInteger),
+    Column("since", UtcTime, nullable=False),
+)
+
+names = Table(
+    "ledger_names",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("gateway", Text, nullable=False),
 )
