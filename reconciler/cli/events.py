@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 _AS_JSON: ContextVar[bool] = ContextVar("reconciler-log-as-json", default=False)
+_ANSWERED: ContextVar[bool] = ContextVar("reconciler-answered", default=False)
 
 
 def log_format_option(command: F) -> F:
@@ -50,6 +51,18 @@ def log_as(form: str) -> None:
 def as_json() -> bool:
     """Whether standard error is for programs."""
     return _AS_JSON.get()
+
+
+def answered(*, now: bool = False) -> bool:
+    """Whether something stands on standard output already; `now` says that it does."""
+    if now:
+        _ANSWERED.set(True)
+    return _ANSWERED.get()
+
+
+def not_answered() -> None:
+    """A command begins."""
+    _ANSWERED.set(False)
 
 
 def emit(event: str, level: str = "info", **facts: Any) -> None:

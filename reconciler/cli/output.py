@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from reconciler.cli.events import as_json, emit, finding_facts
+from reconciler.cli.events import answered, as_json, emit, finding_facts
 
 if TYPE_CHECKING:
     from reconciler.core.findings import Finding
@@ -30,6 +30,7 @@ def width() -> int | None:
 
 def say(text: str) -> None:
     """To standard output: what was asked for."""
+    answered(now=True)
     click.echo(text.rstrip("\n"), color=color())
 
 
