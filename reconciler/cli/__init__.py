@@ -80,7 +80,7 @@ SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 @click.group(cls=Commands, epilog=EPILOG, context_settings=SETTINGS)
-@click.version_option(__version__, prog_name="reconciler")
+@click.version_option(__version__, "-V", "--version", prog_name="reconciler")
 def group() -> None:
     """GitOps for LLM gateways: access groups, model aliases, organizations, teams and pricing plans as YAML."""
 

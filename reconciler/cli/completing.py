@@ -11,7 +11,10 @@ PATTERNS = ("organization=", "label:")
 
 
 def _directory(ctx: click.Context) -> Path:
-    return Path(ctx.params.get("config") or os.environ.get("RECONCILER_CONFIG") or "config")
+    from reconciler.files.discovery import find_config  # noqa: PLC0415  only for completions
+
+    given = ctx.params.get("config") or os.environ.get("RECONCILER_CONFIG")
+    return Path(given) if given else find_config(Path.cwd())
 
 
 def _fitting(names: Iterable[str], typed: str) -> list[str]:

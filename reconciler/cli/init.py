@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from reconciler.cli.failures import DONE
-from reconciler.cli.options import config_option
+from reconciler.cli.options import new_config_option
 from reconciler.cli.output import say
 
 STARTER = {
@@ -26,7 +26,7 @@ Examples:
 
 
 @click.command(epilog=EPILOG)
-@config_option
+@new_config_option
 def command(config: Path) -> int:
     """Write a small working config: two models, two plans, two teams, on the embedded gateway.
 

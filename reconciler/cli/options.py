@@ -32,16 +32,31 @@ class Moment(click.ParamType[datetime]):
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def _nearest_config() -> Path:
+    from reconciler.files.discovery import find_config  # noqa: PLC0415  not needed for --help
+
+    return find_config(Path.cwd())
+
+
 def config_option(command: F) -> F:
+    """--config of commands that work with a config that is there."""
+    return _config_option(_nearest_config, "config, here or above", command)
+
+
+def new_config_option(command: F) -> F:
+    """--config of a command that makes one."""
+    return _config_option(Path("config"), "config", command)
+
+
+def _config_option(default: Path | Callable[[], Path], shown: str, command: F) -> F:
     return click.option(
         "--config",
         "config",
         type=click.Path(path_type=Path, file_okay=False),
-        default=Path("config"),
-        show_default=True,
+        default=default,
         envvar="RECONCILER_CONFIG",
         metavar="DIR",
-        help="Directory of settings and manifests.",
+        help=f"Directory of settings and manifests  [default: $RECONCILER_CONFIG, or {shown}]",
     )(command)
 
 

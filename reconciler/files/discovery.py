@@ -7,6 +7,7 @@ from pathlib import Path
 
 SETTINGS_FILES = ("reconciler.yaml", "reconciler.yml")
 ENVIRONMENTS = "environments"
+CONFIG = "config"
 _SUFFIXES = (".yaml", ".yml")
 
 
@@ -25,6 +26,27 @@ def discover(directory: Path) -> Found:
     skipped = {overlays, *(directory / name for name in SETTINGS_FILES)}
     base = tuple(file for file in _manifests(directory, skipped) if file not in skipped)
     return Found(base, {name: tuple(_manifests(overlays / name, set())) for name in names})
+
+
+def find_config(start: Path) -> Path:
+    """The config directory that a command run in `start` means: `config` there, or else the nearest one upwards.
+
+    Upwards counts only what holds settings: a directory that has them, or whose `config` does. The search ends at the
+    top of a git work tree, so that no config of another project is ever meant. Relative to `start`; `config` where
+    there is none.
+    """
+    usual = Path(CONFIG)
+    if (start / usual).is_dir():
+        return usual
+    for up, directory in enumerate((start, *start.parents)):
+        way = Path(*[".."] * up)
+        if (directory / CONFIG / SETTINGS_FILES[0]).is_file():
+            return way / CONFIG
+        if (directory / SETTINGS_FILES[0]).is_file():
+            return way
+        if (directory / ".git").exists():
+            break
+    return usual
 
 
 def shown(file: Path) -> str:
