@@ -7,19 +7,28 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
+from pydantic_core import from_json
 
 LONGEST = 400
+MOST_BYTES = 64 << 10
 # Nobody holds a lock for a whole day because an answer asks for it.
 LONGEST_WAIT = 90.0
 
 
 def detail(response: httpx.Response) -> str:
     """The reason in an error answer, as one line of at most 400 characters."""
+    beginning = response.content[:MOST_BYTES]
     try:
-        reason = _reason(response.json())
+        reason = _reason(from_json(beginning))
     except ValueError:
-        reason = response.text if "html" not in response.headers.get("content-type", "") else ""
-    line = " ".join((reason or response.reason_phrase or "no reason given").split())
+        html = "html" in response.headers.get("content-type", "")
+        reason = "" if html else beginning.decode("utf-8", "replace")
+    return one_line(reason or response.reason_phrase or "no reason given")
+
+
+def one_line(text: str) -> str:
+    """The words of a text, at most 400 characters of it."""
+    line = " ".join(text.split())
     return line if len(line) <= LONGEST else line[: LONGEST - 3] + "..."
 
 
@@ -31,7 +40,7 @@ def _reason(body: Any) -> str:
         return "; ".join(_reason(each) for each in body)
     if not isinstance(body, Mapping):
         return ""
-    if "loc" in body and "msg" in body:
+    if isinstance(body.get("loc"), list) and "msg" in body:
         # The rejected input stays out: it may be a secret.
         return f"{'.'.join(map(str, body['loc']))}: {body['msg']}"
     return next((_reason(body[key]) for key in ("detail", "message", "error") if body.get(key)), "")

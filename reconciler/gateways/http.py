@@ -6,6 +6,7 @@ What a failure means for a write (`GatewayError`), which is not sent again here 
     timeout, cut connection, 5xx     unknown: the write may have happened all the same
     429                              refused; safe to repeat after Retry-After
     other 4xx, 3xx                   refused for good
+    2xx that cannot be read          unknown: what it says may be anything
 """
 
 import asyncio
@@ -18,18 +19,27 @@ from urllib.request import getproxies
 
 import aiohttp
 import httpx
+from aiohttp.http_exceptions import HttpProcessingError
 from httpx_aiohttp import HttpxAiohttpClient
 from pydantic import SecretStr
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
 from reconciler.core.literal_secrets import revealed
-from reconciler.gateways.answers import detail, retry_after
+from reconciler.gateways.answers import detail, one_line, retry_after
 from reconciler.gateways.base import GatewayError
+from reconciler.gateways.bodies import ENCODINGS, Bounds, UnreadableError, body_of, parsed
 
 SAFE = frozenset({"GET", "HEAD"})
 # Shorter than the whole request may take, so that it is known that nothing was sent.
 CONNECT_SECONDS = 10.0
-TOO_MANY_REQUESTS, SERVER_ERROR = 429, 500
+LOWEST_FINAL, TOO_MANY_REQUESTS, SERVER_ERROR = 200, 429, 500
+# What httpx and aiohttp raise for a connection or an answer, translated or not: among them a status line that is none,
+# headers that are too large (HttpProcessingError) and reasons that are no text (ValueError).
+NETWORK = (httpx.HTTPError, httpx.StreamError, aiohttp.ClientError, HttpProcessingError, OSError, ValueError, EOFError)
+
+
+# They describe the body as it was sent, not as it was read.
+_OF_THE_BODY = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 
 
 class WriteRefusedError(RuntimeError):
@@ -81,6 +91,7 @@ class Http:
     patience: Patience = field(default_factory=Patience)
     lost: list[str] = field(default_factory=list)
     before_send: list[Callable[[], None]] = field(default_factory=list)
+    bounds: Bounds = field(default_factory=Bounds)
 
     async def get(self, path: str, *, bearer: SecretStr | None = None, params: Mapping[str, str] | None = None) -> Any:
         """The JSON answer of a GET. Raises GatewayError after the last attempt."""
@@ -164,9 +175,12 @@ class Http:
         async with self.slots:
             self._permitted(request)
             response = await self._answered(what, request)
-        if response.is_success:
-            return Answer(_json(what, response), response.headers)
-        raise self._refused(what, request, response, as_admin=as_admin)
+        if not response.is_success:
+            raise self._refused(what, request, response, as_admin=as_admin)
+        try:
+            return Answer(parsed(response.content, self.bounds), response.headers)
+        except UnreadableError as error:
+            raise _unreadable(what, request, f"{error}: {detail(response)}", response.status_code) from error
 
     def _permitted(self, request: httpx.Request) -> None:
         if request.method in SAFE:
@@ -178,18 +192,40 @@ class Http:
                 raise _VetoedError(reason) from reason
 
     async def _answered(self, what: str, request: httpx.Request) -> httpx.Response:
+        """The whole answer, its body decompressed and within bounds."""
         try:
             async with asyncio.timeout(self.seconds):
-                return await self.client.send(request)
-        except (httpx.HTTPError, TimeoutError, OSError) as error:
+                return await self._whole(request)
+        except UnreadableError as error:
+            raise _unreadable(what, request, str(error)) from error
+        except NETWORK as error:
             problem = _not_answered(what, request, error, self.seconds)
             if problem.unknown:
                 self.lost.append(what)
             raise problem from error
 
+    async def _whole(self, request: httpx.Request) -> httpx.Response:
+        streamed = await self.client.send(request, stream=True)
+        try:
+            body = await self._body(request, streamed)
+        finally:
+            await streamed.aclose()
+        headers = [(name, value) for name, value in streamed.headers.multi_items() if name not in _OF_THE_BODY]
+        return httpx.Response(streamed.status_code, headers=headers, content=body, request=request)
+
+    async def _body(self, request: httpx.Request, streamed: httpx.Response) -> bytes:
+        if streamed.is_success:
+            read = request.method in SAFE
+            return await body_of(streamed, self.bounds.read_bytes if read else self.bounds.write_bytes)
+        try:
+            return await body_of(streamed, self.bounds.error_bytes, cut=True)
+        except UnreadableError:
+            # The status says enough.
+            return b""
+
     def _refused(self, what: str, request: httpx.Request, response: httpx.Response, *, as_admin: bool) -> GatewayError:
         status = response.status_code
-        broken = status >= SERVER_ERROR
+        broken = status >= SERVER_ERROR or status < LOWEST_FINAL
         return GatewayError(
             f"{what} answered {status}: {detail(response)}",
             hint=self._hint(response, as_admin=as_admin),
@@ -205,7 +241,8 @@ class Http:
                 return "name the environment variable that holds the admin key in the settings: admin_key_env"
             return f"the admin key in ${self.key_env} is missing or wrong"
         if response.is_redirect:
-            return f"the gateway redirects to {response.headers.get('location', '?')}: correct the url in the settings"
+            where = one_line(response.headers.get("location", "?"))
+            return f"the gateway redirects to {where}: correct the url in the settings"
         return None
 
 
@@ -213,12 +250,9 @@ def _bearer(token: SecretStr | None) -> dict[str, str]:
     return {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
 
 
-def _json(what: str, response: httpx.Response) -> Any:
-    try:
-        return response.json() if response.content else None
-    except ValueError as error:
-        message = f"{what} answered {response.status_code} with something that is not JSON: {detail(response)}"
-        raise GatewayError(message, unknown=response.request.method not in SAFE) from error
+def _unreadable(what: str, request: httpx.Request, how: str, status: int | None = None) -> GatewayError:
+    said = f"{what} answered {status or ''}".rstrip()
+    return GatewayError(f"{said} {how}", unknown=request.method not in SAFE)
 
 
 def _not_answered(what: str, request: httpx.Request, error: Exception, seconds: float) -> GatewayError:
@@ -238,6 +272,8 @@ def _reason(error: Exception, seconds: float) -> str:
         return "no connection: " + (" ".join(str(cause).split()) or type(cause).__name__)
     if isinstance(cause, TimeoutError):
         return f"no answer within {seconds:g} s"
+    if isinstance(cause, (aiohttp.ClientResponseError, HttpProcessingError, ValueError)):
+        return "what it answered is not HTTP"
     return "the connection was cut before the answer was complete"
 
 
@@ -271,6 +307,7 @@ async def open_http(
     key_env: str | None = None,
     read_only: bool = False,
     patience: Patience | None = None,
+    bounds: Bounds | None = None,
     app: Any = None,
 ) -> AsyncIterator[Http]:
     """A client for one base URL, closed on exit; proxies and SSL_CERT_FILE come from the environment, as in httpx.
@@ -280,14 +317,18 @@ async def open_http(
     """
     options: dict[str, Any] = {
         "base_url": url,
-        "headers": {name: value.get_secret_value() for name, value in headers.items()},
+        "headers": {
+            "Accept-Encoding": ENCODINGS,
+            **{name: value.get_secret_value() for name, value in headers.items()},
+        },
         "timeout": httpx.Timeout(seconds, connect=min(seconds / 2, CONNECT_SECONDS), pool=None),
         "limits": httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
         "event_hooks": {"request": [_refuse_writes] if read_only else []},
     }
     client = httpx.AsyncClient(transport=_in_process(app), **options) if app else _over_network(url, options)
     async with client:
-        yield Http(client, asyncio.Semaphore(concurrency), seconds, key_env, patience or Patience())
+        slots = asyncio.Semaphore(concurrency)
+        yield Http(client, slots, seconds, key_env, patience or Patience(), bounds=bounds or Bounds())
 
 
 def _over_network(url: str, options: dict[str, Any]) -> httpx.AsyncClient:
