@@ -3,12 +3,16 @@
 All functions raise OSError, whose `strerror` is fit for people. Nothing here follows a link to a private file.
 """
 
+import atexit
 import errno
 import os
 import secrets
+import shutil
 import stat
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import BinaryIO
 
 HOME = ".reconciler"
@@ -99,6 +103,23 @@ def private_database(file: Path) -> None:
         os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE))
     for name in ("", *_BESIDE_A_DATABASE):
         _tightened(file.with_name(file.name + name))
+
+
+def temporary_copy(files: Mapping[str, bytes], links: Mapping[str, str]) -> Path:
+    """A directory with those files and links, by names with slashes; it is private, and gone when the process ends.
+
+    Files are new ones, and links come last: nothing is written through a link. The names must lead nowhere else.
+    """
+    place = Path(mkdtemp(prefix="reconciler-"))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    for name, content in files.items():
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        with (place / name).open("xb") as new:
+            new.write(content)
+    for name, target in links.items():
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).symlink_to(target)
+    return place
 
 
 def _tightened(file: Path) -> None:

@@ -197,6 +197,33 @@ def test_only_one_module_writes_files():
     assert found == {"reconciler.disk"}
 
 
+# Who may start programs: git on what a stranger may have prepared, and the command that the settings give for new keys.
+STARTERS = {"reconciler.files.git": 1, "reconciler.keys": 1}
+STARTS = re.compile(
+    r"(subprocess\.(run|call|check_call|check_output|Popen|getoutput|getstatusoutput)|create_subprocess_\w+"
+    r"|os\.(system|popen|startfile|exec\w+|spawn\w+|posix_spawn\w*)|pty\.spawn)$"
+)
+
+
+def test_programs_are_started_in_two_places_and_git_in_one():
+    """A second call of git would lack what keeps the first from running a repository's own programs."""
+    found: dict[str, int] = {}
+    for module in MODULES:
+        for node in ast.walk(tree(module)):
+            if isinstance(node, ast.Call) and STARTS.search(ast.unparse(node.func)):
+                found[named(module)] = found.get(named(module), 0) + 1
+    assert found == STARTERS
+    knowing = {named(m) for m in MODULES for name in imports(m) if name.split(".")[0] in {"subprocess", "pty", "git"}}
+    assert knowing == {"reconciler.files.git"}
+    words = {
+        named(module)
+        for module in MODULES
+        for node in ast.walk(tree(module))
+        if isinstance(node, ast.Constant) and node.value == "git"
+    }
+    assert words == {"reconciler.files.git"}
+
+
 def test_litellm_is_imported_only_by_the_embedded_gateways_call_path():
     found = {named(module) for module in MODULES for target in imports(module) if target.split(".")[0] == "litellm"}
     assert all(name.startswith("reconciler.embedded.") for name in found), found
