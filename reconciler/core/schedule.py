@@ -66,7 +66,7 @@ def schedule(
     changes = sorted(changes, key=lambda change: change.ref)
     steps = [step for change in changes for step in steps_of(change, support, order)]
     steps += touches(changes, live, ours) if support.touch_teams else []
-    by_ref = _index(steps)
+    by_ref = by_ref_of(steps)
     needs: Needs = {step: set() for step in steps}
     _need_own(steps, by_ref, needs)
     _need_allocations(steps, needs)
@@ -185,7 +185,7 @@ def _regrouped(change: Change) -> bool:
     return any(field.name == "model_aliases" for field in change.fields)
 
 
-def _index(steps: Iterable[Step]) -> ByRef:
+def by_ref_of(steps: Iterable[Step]) -> ByRef:
     """Ref -> action -> step; grants are looked up nowhere and left out."""
     found: dict[Ref, dict[Action, Step]] = {}
     for step in steps:

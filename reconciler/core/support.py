@@ -56,6 +56,8 @@ class Support:
     `top_ups_when_active`: only an active team shows what it was granted, so the top-ups of a suspended one wait.
     `renames`: kinds whose objects get another name in place; who refers to them follows, keys and credits stay.
     `touch_teams`: after a group or alias changed, teams that hold it are sent again.
+    `lifetimes`: kind -> for how many seconds a process of the gateway may go on with an object as it knew it
+    (`core.holding`); nothing where every change holds at once. `processes` is what they are called in sentences.
     """
 
     backend: str
@@ -73,6 +75,8 @@ class Support:
     top_ups_when_active: bool = False
     touch_teams: bool = False
     renames: frozenset[str] = frozenset()
+    lifetimes: Mapping[str, float] = field(default_factory=dict)
+    processes: str = "the gateway's processes"
 
 
 def everything(kind: str, **changes: object) -> KindSupport:
