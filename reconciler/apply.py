@@ -17,6 +17,7 @@ from reconciler.core.changes import Action, Outcome, Result, Step
 from reconciler.core.findings import ReconcilerError
 from reconciler.core.refs import Ref
 from reconciler.gateways.base import Gateway, GatewayError, Landed, Receipt
+from reconciler.waiting import Waits, pause
 
 ATTEMPTS = 5
 FIRST_PAUSE = 0.2
@@ -73,15 +74,25 @@ async def execute(
     deliver: Deliver,
     stop: asyncio.Event,
     pace: Pace | None = None,
+    waits: Waits | None = None,
+    waiting: Callable[[float], None] = lambda _seconds: None,
 ) -> AsyncIterator[Outcome]:
-    """Outcomes as they come. After `stop` is set no step is started; what is in flight is finished and told."""
-    run = _Run(needs, gateway, journal, deliver, pace or Pace())
+    """Outcomes as they come. After `stop` is set no step is started; what is in flight is finished and told.
+
+    Steps that `waits` holds back start when they are due; `waiting` is told the seconds when nothing else is left.
+    """
+    run = _Run(needs, gateway, journal, deliver, pace or Pace(), waits or Waits({}))
     try:
         while True:
             if not stop.is_set():
                 run.start()
             if not run.flying:
-                break
+                left = run.waits.soonest(run.ready)
+                if left is None or stop.is_set():
+                    break
+                waiting(left)
+                await pause(left, stop)
+                continue
             for outcome in await run.landed():
                 yield outcome
     finally:
@@ -93,8 +104,11 @@ async def execute(
 class _Run:
     """The state of one execution: what may start, what is in flight, which objects are busy, what failed."""
 
-    def __init__(self, needs: Needs, gateway: Gateway, journal: Journal, deliver: Deliver, pace: Pace) -> None:
+    def __init__(
+        self, needs: Needs, gateway: Gateway, journal: Journal, deliver: Deliver, pace: Pace, waits: Waits
+    ) -> None:
         self.needs, self.gateway, self.journal, self.deliver, self.pace = needs, gateway, journal, deliver, pace
+        self.waits = waits
         self.sorter = TopologicalSorter(needs)
         self.sorter.prepare()
         self.ready: deque[Step] = deque()
@@ -117,7 +131,7 @@ class _Run:
         skipped: list[Step] = []
         while self.ready and len(chosen) < places:
             step = self.ready.popleft()
-            if step.ref in self.busy:
+            if step.ref in self.busy or self.waits.left(step):
                 skipped.append(step)
                 continue
             self.busy.add(step.ref)
@@ -148,6 +162,7 @@ class _Run:
     def _count(self, step: Step, tried: Tried) -> None:
         if tried.result is Result.APPLIED:
             self.applied.add(step)
+            self.waits.applied(step)
             self.sorter.done(step)
         else:
             self.failed.add(step)

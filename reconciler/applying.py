@@ -14,6 +14,7 @@ from reconciler.core.changes import Action, Outcome, Result, Step
 from reconciler.core.credits import ALLOCATION
 from reconciler.core.diff import Known
 from reconciler.core.findings import Finding, ReconcilerError, error, errors, warning
+from reconciler.core.holding import Holds, holds
 from reconciler.core.inventory import Inventory, Record, record_of, required_of
 from reconciler.core.plan import Plan
 from reconciler.core.planning import fingerprints
@@ -27,8 +28,9 @@ from reconciler.core.state import State
 from reconciler.gateways.base import Live, Receipt
 from reconciler.ledger import Claim
 from reconciler.locking import Holding, locked
-from reconciler.pipeline import Session, known_of, make, plan_against, require_valid, utc_now
+from reconciler.pipeline import Session, fresh_of, known_of, make, plan_against, require_valid, utc_now
 from reconciler.recording import Recorder, Recovered, recover, renamed, settled_record
+from reconciler.waiting import Waits
 
 if TYPE_CHECKING:
     from reconciler.ledger import Lease
@@ -48,6 +50,7 @@ class Options:
     `shown(plan)` hears the plan before anything is refused, `approve(plan)` is asked once; `told` hears each outcome;
     `deliver` gets new virtual keys. `lock_wait` is how many seconds to wait for another apply to finish.
     `saved` is a plan that was approved before: nothing else is carried out (`core.saved`).
+    `fast` does not wait for processes that keep what they read (`core.holding`); `waiting` hears the seconds of a wait.
     """
 
     actor: str
@@ -59,12 +62,14 @@ class Options:
     approve: Callable[[Plan], bool] = lambda _plan: True
     started: Callable[[int], None] = lambda _total: None
     told: Callable[[Outcome], None] = lambda _outcome: None
+    waiting: Callable[[float], None] = lambda _seconds: None
     deliver: Callable[[Step, Receipt], Awaitable[None]] = _drop
     now: Callable[[], datetime] = utc_now
     pace: Pace | None = None
     scope: Scope = EVERYTHING
     saved: SavedPlan | None = None
     rebase: bool = False
+    fast: bool = False
 
 
 @dataclass(frozen=True)
@@ -200,7 +205,8 @@ async def _carry_out(work: _Work, stop: asyncio.Event) -> Report:
     needs = schedule(plan.changes, seen, session.gateway.support, ours, work.options.order)
     if not needs:
         return Report(plan, recovered=work.found)
-    outcomes, apply_id = await _executed(work, needs, wishes, known.inventory, stop)
+    held = {} if work.options.fast else holds_of(session, plan, seen, needs, work.options.now())
+    outcomes, apply_id = await _executed(work, needs, held, wishes, known.inventory, stop)
     interrupted = stop.is_set() and any(outcome.result is Result.BLOCKED for outcome in outcomes)
     left = None if interrupted else await _left(work, known)
     return Report(
@@ -217,6 +223,7 @@ async def _carry_out(work: _Work, stop: asyncio.Event) -> Report:
 async def _executed(
     work: _Work,
     needs: Mapping[Step, frozenset[Step]],
+    held: Holds,
     wishes: Mapping[Ref, Any],
     inventory: Inventory,
     stop: asyncio.Event,
@@ -244,7 +251,16 @@ async def _executed(
     )
     options.started(len(needs))
     outcomes: list[Outcome] = []
-    running = execute(needs, session.gateway, journal, deliver=options.deliver, stop=stop, pace=options.pace)
+    running = execute(
+        needs,
+        session.gateway,
+        journal,
+        deliver=options.deliver,
+        stop=stop,
+        pace=options.pace,
+        waits=Waits(held),
+        waiting=options.waiting,
+    )
     async for outcome in running:
         outcomes.append(outcome)
         options.told(outcome)
@@ -256,6 +272,13 @@ async def _executed(
     counts = Counter(outcome.result.value for outcome in outcomes)
     ledger.finish(work.lease, apply_id, _status(counts, stop), counts, options.now())
     return tuple(outcomes), apply_id
+
+
+def holds_of(session: Session, plan: Plan, live: State, needs: Mapping[Step, frozenset[Step]], now: datetime) -> Holds:
+    """What the steps wait for beside their needs; nothing where revokes come first, which promises no such thing."""
+    if plan.order == Order.REVOKE_FIRST:
+        return {}
+    return holds(needs, plan.changes, live, session.gateway.support, fresh_of(session, now))
 
 
 def _status(counts: Mapping[str, int], stop: asyncio.Event) -> Any:

@@ -11,7 +11,7 @@ Everything that depends on the world is a parameter: `now`, the environment, who
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,7 @@ from reconciler.core.findings import (
     leveled,
     ordered,
 )
+from reconciler.core.holding import Fresh
 from reconciler.core.kinds import PricingPlan
 from reconciler.core.plan import Plan, Target
 from reconciler.core.planning import Inputs, make_plan
@@ -212,6 +213,17 @@ def known_of(session: Session, live: Live, undecided: frozenset[str] = frozenset
     return Known(inventory_of(session.ledger, identity), granted_of(session.ledger, identity), live.fixed, undecided)
 
 
+def fresh_of(session: Session, now: datetime) -> Fresh:
+    """What applies expanded so recently that not every process of the gateway knows of it, with the seconds left."""
+    lifetimes = session.gateway.support.lifetimes
+    if not lifetimes:
+        return {}
+    since = now - timedelta(seconds=max(lifetimes.values()))
+    expanded = session.ledger.expanded_since(session.target.identity, since).items()
+    left = {Ref(*key): lifetimes.get(key[0], 0) - (now - moment).total_seconds() for key, moment in expanded}
+    return {ref: seconds for ref, seconds in left.items() if seconds > 0}
+
+
 async def make(
     session: Session,
     *,
@@ -254,6 +266,7 @@ def plan_against(
             runtime=live.runtime,
             scope=scope,
             approved=approved,
+            fresh=fresh_of(session, utc_now()),
         )
     )
     placed = tuple(located(loaded, finding) for finding in plan.findings)

@@ -30,7 +30,7 @@ LAYERS = (
     {"cli", "__main__"},
     {"pipeline", "applying"},
     {"files", "gateways", "ledger", "render", "apply", "recording", "keys", "embedded"},
-    {"disk"},
+    {"disk", "waiting"},
     {"core"},
 )
 LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -87,6 +87,9 @@ Exit codes: 0 everything is applied, 1 refused or not complete, 130 interrupted 
 @click.option(
     "--wait", is_flag=True, help="Return only when the changes hold everywhere, where the gateway has caches."
 )
+@click.option(
+    "--fast", is_flag=True, help="Wait for no caches of the gateway: kept models may be denied for up to minutes."
+)
 @click.option("--quiet", "-q", is_flag=True, help="Only the closing lines, and errors.")
 @log_format_option
 @click.option(
@@ -107,6 +110,7 @@ def command(
     probe: bool,
     probe_seconds: float,
     wait: bool,
+    fast: bool,
     quiet: bool,
     lock_wait: float,
     **allowances: bool,
@@ -115,7 +119,8 @@ def command(
 
     Shows the plan and asks. With PLAN (from `plan --out`) just what that plan holds is carried out, or nothing.
 
-    No team loses, at any instant, a model that it keeps. A crash at any point is safe: run it again. Ctrl-C finishes
+    No team loses, at any instant, a model that it keeps: where the gateway's processes keep what they read, revokes
+    that depend on it wait, and the plan says how long. A crash at any point is safe: run it again. Ctrl-C finishes
     what is in flight and stops.
     """
     from reconciler.applying import Options  # noqa: PLC0415  not needed for --help
@@ -133,6 +138,7 @@ def command(
         scope=parse_scope(only or (saved.scope if saved else ())),
         saved=saved,
         rebase=rebase,
+        fast=fast,
         lock_wait=lock_wait,
         shown=lambda plan: _show(plan, full=full, quiet=quiet),
     )
@@ -209,7 +215,8 @@ async def _apply(
             keys = stack.enter_context(delivery(name, settings, config.directory))
             watch = _Watch(stack, quiet=quiet)
             asked = replace(options, approve=lambda _plan: _approved(stop, yes=yes))
-            watched = replace(asked, started=watch.start, told=watch.tell, deliver=keys.deliver)
+            waiting = _Waiting(quiet=quiet)
+            watched = replace(asked, started=watch.start, told=watch.tell, waiting=waiting.tell, deliver=keys.deliver)
             report = await apply(session, watched, stop)
         await _settled(session, report, wait=wait, quiet=quiet)
         probed = await _probed(session, settings, report, probe) if probe is not None else ()
@@ -246,6 +253,20 @@ def _told_probes(probed: "tuple[Probed, ...]") -> int:
         said = f"after {each.seconds:.1f} s" if each.holds else f"NOT within {each.seconds:.1f} s"
         say(f"probe  {each.probe.team}  {each.probe.model} {wish}  {said}")
     return DONE if all(each.holds for each in probed) else EXPECTED
+
+
+class _Waiting:
+    """Says once that the steps wait, and for how long."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.quiet = quiet
+
+    def tell(self, seconds: float) -> None:
+        from reconciler.core.holding import duration  # noqa: PLC0415  not needed for --help
+
+        emit("waiting", seconds=round(seconds, 1))
+        if not self.quiet:
+            note(f"waiting {duration(seconds)} until every process of the gateway knows of what was granted")
 
 
 class _Watch:

@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 
 from reconciler.core.changes import Action, Change, Step
-from reconciler.core.kinds import AccessGroup, Team
+from reconciler.core.findings import Finding, warning
+from reconciler.core.kinds import KINDS, AccessGroup, Team
 from reconciler.core.refs import Ref
+from reconciler.core.renames import moves_of, renamed_state
 from reconciler.core.replacements import Cut, replacements
-from reconciler.core.schedule import ByRef, by_ref_of, transition
+from reconciler.core.schedule import ByRef, by_ref_of, schedule, transition
 from reconciler.core.state import State
 from reconciler.core.support import Support
 
@@ -98,8 +100,32 @@ def longest(needs: Mapping[Step, Collection[Step]], held: Holds) -> float:
         return 0.0
     starts: dict[Step, float] = {}
     for step in TopologicalSorter(needs).static_order():
-        earliest = [starts[need] for need in needs[step]]
-        for hold in held.get(step, ()):
-            earliest.append(hold.seconds + (starts[hold.after] if hold.after else 0.0))
-        starts[step] = max(earliest, default=0.0)
+        ready = max((starts[need] for need in needs[step]), default=0.0)
+        due = [hold.seconds + (starts[hold.after] if hold.after else 0.0) for hold in held.get(step, ())]
+        starts[step] = max([ready, *due])
     return max(starts.values(), default=0.0)
+
+
+def waits_finding(changes: Collection[Change], live: State, support: Support, fresh: Fresh) -> Finding | None:
+    """What a plan says of the time that its apply waits; None where it waits for nothing."""
+    if not support.lifetimes or not changes:
+        return None
+    needs = schedule(changes, renamed_state(live, moves_of(changes)), support)
+    held = holds(needs, changes, live, support, fresh)
+    seconds = longest(needs, held)
+    if not seconds:
+        return None
+    kept = {step.ref.kind for waits in held.values() for hold in waits for step in [hold.after] if step}
+    words = [f"{KINDS[kind].section.replace('_', ' ')} for {support.lifetimes[kind]:g} s" for kind in sorted(kept)]
+    why = f"keep {' and '.join(words)}" if words else "may not know yet what an earlier apply granted"
+    return warning(
+        "waits",
+        f"the apply takes at least {duration(seconds)}: {support.processes} {why}, and {len(held):,} "
+        f"{'revoke waits' if len(held) == 1 else 'revokes wait'} for what replaces them to hold in every process",
+        hint="set `processes: 1` on a gateway that has only one; --fast waits for nothing and may deny kept models",
+    )
+
+
+def duration(seconds: float) -> str:
+    """As people say it: 45 s, 10 min."""
+    return f"{seconds:.0f} s" if seconds < 120 else f"{-(-seconds // 60):.0f} min"  # noqa: PLR2004  two minutes

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from reconciler.core.changes import Change
 from reconciler.core.diff import Diff, Known, diff
 from reconciler.core.findings import Finding, errors, ordered
+from reconciler.core.holding import Fresh, waits_finding
 from reconciler.core.impact import Context, impact
 from reconciler.core.inventory import record_of, resource_of
 from reconciler.core.kinds import Resource, Team
@@ -28,7 +29,7 @@ from reconciler.core.support import Support
 class Inputs:
     """All that a plan depends on. `desired` is effective (`resolve`), `live` as read.
 
-    `scope` and `approved` (the refs of a saved plan) cut it to a part of the changes.
+    `scope` and `approved` (the refs of a saved plan) cut it to a part of the changes. `fresh` as in `core.holding`.
     """
 
     target: Target
@@ -44,6 +45,7 @@ class Inputs:
     runtime: Runtime = field(default_factory=dict)
     scope: Scope = EVERYTHING
     approved: frozenset[Ref] | None = None
+    fresh: Fresh = field(default_factory=dict)
 
 
 def make_plan(given: Inputs) -> Plan:
@@ -72,7 +74,9 @@ def make_plan(given: Inputs) -> Plan:
         target=given.target,
         changes=found.changes,
         impact=meaning,
-        findings=ordered((*given.findings, *found.findings, *lookalikes(found.changes, given.support))),
+        findings=ordered(
+            (*given.findings, *found.findings, *lookalikes(found.changes, given.support), *_waits(found, given))
+        ),
         refusals=ordered(refused),
         foreign=found.foreign,
         unchanged=found.unchanged,
@@ -84,6 +88,14 @@ def make_plan(given: Inputs) -> Plan:
         scope=given.scope.patterns,
         partial=_partial(given),
     )
+
+
+def _waits(found: Diff, given: Inputs) -> tuple[Finding, ...]:
+    """How long an apply takes at least, where revokes wait until every process of the gateway knows of the expands."""
+    if given.order is not Order.GRANT_FIRST:
+        return ()
+    finding = waits_finding(found.changes, given.live, given.support, given.fresh)
+    return (finding,) if finding else ()
 
 
 def _compared(given: Inputs, renamed: Renames, seen: View) -> Diff:

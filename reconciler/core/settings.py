@@ -46,6 +46,16 @@ class GatewaySettings(Spec):
     usd_per_credit: Annotated[
         float | None, Field(gt=0, description="LiteLLM Proxy: what a credit is worth, unless a plan says so.")
     ] = None
+    processes: Annotated[
+        int | None,
+        Field(
+            ge=1, description="LiteLLM Proxy: how many processes (workers, replicas) serve it; 1 has apply never wait."
+        ),
+    ] = None
+    cache_seconds: Annotated[
+        int | None,
+        Field(ge=1, description="LiteLLM Proxy: how long its processes keep teams and groups (defaults: 60 and 600)."),
+    ] = None
     keys_out: Annotated[
         str | None, Field(description="File (mode 0600) that receives the virtual keys of new teams and keys.")
     ] = None

@@ -23,7 +23,7 @@ from reconciler.gateways import Opening, identity
 from reconciler.gateways.base import Gateway, GatewayError, Landed, Live, Receipt
 from reconciler.gateways.http import open_http
 from reconciler.gateways.litellm_alias_writing import ALIASES
-from reconciler.gateways.litellm_cache import holds_everywhere, lifetimes
+from reconciler.gateways.litellm_cache import Lifetimes, holds_everywhere, lifetimes, lifetimes_of
 from reconciler.gateways.litellm_desk import Desk, Verbs
 from reconciler.gateways.litellm_group_writing import GROUPS
 from reconciler.gateways.litellm_key_writing import KEYS, reissue_key
@@ -56,7 +56,7 @@ async def opened(opening: Opening) -> AsyncIterator[Gateway]:
         version = await require_endpoints(http)
         organizations = settings.organizations != "never" and await licensed(http)
         desk = Desk(http, organizations, settings.usd_per_credit)
-        yield LiteLLM(identity(settings, opening.directory), concurrency, desk, version)
+        yield LiteLLM(identity(settings, opening.directory), concurrency, desk, version, lifetimes_of(settings))
 
 
 def _connection(opening: Opening, concurrency: int) -> Any:
@@ -81,6 +81,7 @@ class LiteLLM:
     concurrency: int
     desk: Desk
     version: str
+    lifetimes: Lifetimes = field(default_factory=Lifetimes)
     facts: Facts = field(default_factory=Facts)
     rules: LiteLLMRules = field(default_factory=LiteLLMRules)
     locks: dict[Ref, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
@@ -92,7 +93,13 @@ class LiteLLM:
 
     @property
     def support(self) -> Support:
-        return support(self.rules, self.facts, organizations=self.desk.organizations, rate=self.desk.usd_per_credit)
+        return support(
+            self.rules,
+            self.facts,
+            organizations=self.desk.organizations,
+            rate=self.desk.usd_per_credit,
+            lifetimes=self.lifetimes.holding(),
+        )
 
     async def read(self) -> Live:
         found = await snapshot(self.desk.http, organizations=self.desk.organizations)
@@ -135,7 +142,7 @@ class LiteLLM:
 
     async def holds_everywhere(self, changes: Iterable[Change]) -> tuple[int, str]:
         """(seconds, sentence): when the last process of the proxy decides by the changes."""
-        return holds_everywhere(changes, await lifetimes(self.desk.http))
+        return holds_everywhere(changes, await lifetimes(self.desk.http, self.lifetimes))
 
     async def landed(self, step: Step) -> Landed:
         if step.action is Action.GRANT:

@@ -68,7 +68,14 @@ class Facts:
     in_config: frozenset[str] = frozenset()
 
 
-def support(rules: LiteLLMRules, facts: Facts, *, organizations: bool, rate: float | None) -> Support:
+def support(
+    rules: LiteLLMRules,
+    facts: Facts,
+    *,
+    organizations: bool,
+    rate: float | None,
+    lifetimes: Mapping[str, float] | None = None,
+) -> Support:
     """The abilities, with what the last read found; `rate` is the settings' usd_per_credit."""
     terms = Terms(facts, rate)
     return Support(
@@ -83,6 +90,8 @@ def support(rules: LiteLLMRules, facts: Facts, *, organizations: bool, rate: flo
         credits="operations",
         repeatable_grants=True,
         renames=RENAMES,
+        lifetimes={kind: seconds for kind, seconds in (lifetimes or {}).items() if seconds},
+        processes="LiteLLM's processes",
     )
 
 

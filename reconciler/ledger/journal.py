@@ -1,6 +1,6 @@
 """The journal: every request's intent before it is sent, its outcome after; inventory and grants follow with it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -113,6 +113,14 @@ def unfinished_creations(conn: Connection, gateway: str) -> frozenset[tuple[str,
     made = (journal.c.gateway == gateway) & (journal.c.action == "create") & (journal.c.state == "applied")
     rows = conn.execute(select(journal.c.kind, journal.c.name).where(made, journal.c.apply_id > since))
     return frozenset((row[0], row[1]) for row in rows)
+
+
+def expanded_since(conn: Connection, gateway: str, moment: datetime) -> Mapping[tuple[str, str], datetime]:
+    """(kind, name) -> when it was last expanded, or may have been."""
+    done = (journal.c.action == "expand") & journal.c.state.in_(("applied", "unknown")) & (journal.c.settled >= moment)
+    last = select(journal.c.kind, journal.c.name, func.max(journal.c.settled))
+    rows = conn.execute(last.where(journal.c.gateway == gateway, done).group_by(journal.c.kind, journal.c.name))
+    return {(kind, name): settled for kind, name, settled in rows}
 
 
 def of_apply(conn: Connection, apply_id: int) -> tuple[JournalEntry, ...]:

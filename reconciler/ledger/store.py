@@ -164,6 +164,11 @@ class Ledger:
         with self._read() as conn:
             return history.find(conn, gateway, apply_id), journal.of_apply(conn, apply_id)
 
+    def expanded_since(self, gateway: str, moment: datetime) -> Mapping[tuple[str, str], datetime]:
+        """(kind, name) of what applies expanded since then (or may have), with the time of the last."""
+        with self._read() as conn:
+            return journal.expanded_since(conn, gateway, moment)
+
     def prune_history(self, lease: Lease, keep: int) -> int:
         """Forgets all but the newest `keep` applies and those with open steps; says how many. Grants stay for ever."""
         with self._fenced(lease) as conn:

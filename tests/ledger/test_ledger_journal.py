@@ -192,3 +192,15 @@ def test_after_kill_9_the_open_steps_are_found_and_decided(ledger, url, process)
     assert [entry.note for entry in ledger.apply_record("gw", paid.apply_id)[1]] == [None, "team reads back", "404"]
     with pytest.raises(LedgerError, match="settled already"):
         ledger.resolve(lease, paid.journal_id, "failed", "", later)
+
+
+def test_what_was_expanded_lately_is_told_with_the_last_time(ledger, lease, apply_id, now):
+    states = {"a": "applied", "b": "unknown", "c": "failed"}
+    steps = [Intent(f"expand team/{name}", "team", name, "expand") for name in states]
+    cut = Intent("contract team/d", "team", "d", "contract")
+    ledger.intend(lease, apply_id, [*steps, cut], now)
+    ends = [Settlement(step.step_id, states[step.name]) for step in steps]
+    ledger.settle(lease, apply_id, [*ends, Settlement(cut.step_id, "applied")], now)
+    assert ledger.expanded_since(GATEWAY, now) == {("team", "a"): now, ("team", "b"): now}
+    assert ledger.expanded_since(GATEWAY, now + timedelta(seconds=1)) == {}
+    assert ledger.expanded_since("another gateway", now) == {}
