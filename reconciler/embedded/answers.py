@@ -1,6 +1,6 @@
 """The answers of the management API, for its OpenAPI description; times are UTC, like 2024-10-14T12:00:00Z."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 class Stamped(BaseModel):
     created_at: str = Field(examples=["2024-10-14T12:00:00Z"])
     updated_at: str
+    generation: int = Field(description="How often a management write has changed it, from 1; the ETag as well.")
 
 
 class OrganizationAnswer(Stamped):
@@ -54,6 +55,7 @@ class AccessGroupRow(BaseModel):
     display_name: str | None
     model_count: int
     team_count: int
+    generation: int
     model_aliases: list[str] | None = Field(None, description="Only with include=model_aliases.")
 
 
@@ -92,7 +94,7 @@ class TeamDetail(TeamAnswer):
 
 
 class TeamWithKey(TeamDetail):
-    virtual_key: str = Field(description="Shown only this once: the gateway keeps a hash.")
+    virtual_key: str = Field(description="Shown only this once: the gateway keeps a hash. Not in a replayed answer.")
 
 
 class TeamRow(TeamAnswer):
@@ -144,7 +146,16 @@ class Transaction(BaseModel):
 
 class Transactions(BaseModel):
     team_id: str | None
-    transactions: list[Transaction] = Field(description="Newest first.")
+    transactions: list[Transaction]
+    next: str | None = Field(description="The cursor of the page after; null where there is none.")
+
+
+class GatewayAnswer(BaseModel):
+    gateway_id: str = Field(description="Made with the database, and the same wherever it is served.")
+
+
+class Operations(BaseModel):
+    operations: dict[str, Literal["done", "void"]]
 
 
 class Deleted(BaseModel):

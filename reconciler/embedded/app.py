@@ -6,12 +6,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fastapi import FastAPI
-from fastapi.responses import JSONResponse
 from pydantic import SecretStr
 
-from reconciler.embedded import access_groups, calls, model_aliases, organizations, probes, refusals, teams
+from reconciler.embedded import (
+    about,
+    access_groups,
+    calls,
+    model_aliases,
+    organizations,
+    probes,
+    refusals,
+    teams,
+    voiding,
+)
 from reconciler.embedded import credits as team_credits
-from reconciler.embedded.context import Context, Here
+from reconciler.embedded.context import Context
 from reconciler.embedded.store import Store
 
 TITLE = "Reconciler embedded gateway"
@@ -21,6 +30,7 @@ An LLM gateway: **teams** call **model aliases** that their **access groups** ho
 * Management under `/api`: where the gateway was started with an admin key, send it as `X-Admin-Key`.
 * Calls under `/v1`, compatible with OpenAI: send the team's virtual key as `Authorization: Bearer sk-...`.
 * Bodies are JSON whatever their Content-Type says. Every request is one transaction: a refused one changed nothing.
+* A write with an `Idempotency-Key` takes effect once ever; one with `If-Match` only on that generation of its object.
 * Lists come by id; `limit` and `after` (the last id of the page before) page through them.
 """
 TAGS = (
@@ -32,6 +42,7 @@ TAGS = (
         "name": "credits",
         "description": "Granting credits, exactly once where the operation has an id, and their trace.",
     },
+    {"name": "operations", "description": "Writes by the caller's own ids: each takes effect once, or never."},
     {"name": "calls", "description": "The team's side: checked by group, status, credits and alias, in this order."},
 )
 
@@ -59,9 +70,9 @@ def create_app(
     """
     app = FastAPI(title=TITLE, version="1", description=DESCRIPTION, openapi_tags=list(TAGS))
     app.state.context = Context(Store(database), now, tokens, admin_key)
-    for part in (organizations, model_aliases, access_groups, teams, probes, team_credits, calls):
+    for part in (organizations, model_aliases, access_groups, teams, probes, team_credits, voiding, about, calls):
         app.include_router(part.router)
-    app.add_api_route("/health", _health, tags=["health"])
+    app.include_router(about.health)
     refusals.install(app)
     return app
 
@@ -70,10 +81,3 @@ def close(app: FastAPI) -> None:
     """Closes the app's database; a request after that opens it again."""
     context: Context = app.state.context
     context.store.close()
-
-
-async def _health(here: Here) -> JSONResponse:
-    """Is the gateway up, and its database?"""
-    with here.store.read() as db:
-        db.execute("SELECT 1 FROM teams LIMIT 1").fetchall()
-    return JSONResponse({"status": "healthy"})

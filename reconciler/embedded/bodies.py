@@ -1,13 +1,15 @@
 """The bodies that the management API takes: closed to unknown fields, strict about types."""
 
+import re
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 
 from reconciler.embedded.parameters import check_parameters
 
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]*$"
+_VIRTUAL_KEY = re.compile(r"sk-[A-Za-z0-9_-]{21,197}")
 MAX_CREDITS = 2**53  # what every JSON reader holds exactly
 
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN, max_length=200)]
@@ -35,6 +37,18 @@ def _distinct(names: list[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def _usable_key(key: SecretStr) -> SecretStr:
+    if not _VIRTUAL_KEY.fullmatch(key.get_secret_value()):
+        raise ValueError("must start with sk- and be 24 to 200 letters, digits, _ and - in all")
+    return key
+
+
+VirtualKey = Annotated[
+    SecretStr,
+    AfterValidator(_usable_key),
+    Field(description="A key of the caller's choice: long and random, sk-... By default the gateway makes one."),
+]
+OperationId = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 Ids = Annotated[list[Id], AfterValidator(_distinct)]
 Tags = Annotated[list[Annotated[str, StringConstraints(min_length=1, max_length=200)]], AfterValidator(_distinct)]
 
@@ -142,6 +156,11 @@ class TeamCreate(Body):
     credits_allocated: Credits = 0
     status: Status = "active"
     metadata: Metadata | None = None
+    virtual_key: VirtualKey | None = None
+
+
+class KeyRotation(Body):
+    virtual_key: VirtualKey | None = None
 
 
 class TeamUpdate(Body):
@@ -176,8 +195,11 @@ class CreditsAdd(Body):
     description: Text | None = None
     reason: Annotated[Text | None, Field(description="The same as description.")] = None
     operation_id: Annotated[
-        Annotated[str, StringConstraints(min_length=1, max_length=500)] | None,
-        Field(description="Makes the grant safe to repeat: it takes effect once ever."),
+        OperationId | None, Field(description="Makes the grant safe to repeat: it takes effect once ever.")
+    ] = None
+    previous_operation_id: Annotated[
+        OperationId | None,
+        Field(description="Refused unless the team's newest operation is this one; null where it must have none."),
     ] = None
 
     @model_validator(mode="after")
@@ -185,3 +207,7 @@ class CreditsAdd(Body):
         if self.amount == 0 or (self.amount < 0 and self.operation_id is None):
             raise ValueError("amount: must be at least 1 (an operation_id allows a negative one)")
         return self
+
+
+class OperationsVoid(Body):
+    operation_ids: Annotated[list[OperationId], Field(max_length=1000)]

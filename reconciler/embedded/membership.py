@@ -34,26 +34,28 @@ def gathered(db: sqlite3.Connection, query: str, names: Sequence[str]) -> dict[s
     return found
 
 
-def add_models(db: sqlite3.Connection, group: str, aliases: Sequence[str], now: str) -> None:
-    """Adds aliases that exist to a group that exists; those already in it stay where they are."""
-    db.executemany(
+def add_models(db: sqlite3.Connection, group: str, aliases: Sequence[str]) -> bool:
+    """Adds aliases that exist to a group that exists; whether any was not in it, those that were stay in place."""
+    added = db.executemany(
         "INSERT INTO group_aliases (group_name, alias) VALUES (?, ?) ON CONFLICT DO NOTHING",
         [(group, alias) for alias in aliases],
     )
-    _touch(db, group, now)
+    return added.rowcount > 0
 
 
-def remove_models(db: sqlite3.Connection, group: str, aliases: Sequence[str], now: str) -> None:
-    db.executemany(
+def remove_models(db: sqlite3.Connection, group: str, aliases: Sequence[str]) -> bool:
+    """Takes aliases out of a group; whether any was in it."""
+    removed = db.executemany(
         "DELETE FROM group_aliases WHERE group_name = ? AND alias = ?", [(group, alias) for alias in aliases]
     )
-    _touch(db, group, now)
+    return removed.rowcount > 0
 
 
-def set_models(db: sqlite3.Connection, group: str, aliases: Sequence[str], now: str) -> None:
-    """Makes the aliases the whole set, in this order."""
+def set_models(db: sqlite3.Connection, group: str, aliases: Sequence[str]) -> None:
+    """Makes the aliases the whole set, in this order; 404 for one that does not exist."""
+    require_aliases(db, aliases)
     db.execute("DELETE FROM group_aliases WHERE group_name = ?", (group,))
-    add_models(db, group, aliases, now)
+    add_models(db, group, aliases)
 
 
 def set_groups(db: sqlite3.Connection, team: str, groups: Sequence[str]) -> None:
@@ -61,7 +63,3 @@ def set_groups(db: sqlite3.Connection, team: str, groups: Sequence[str]) -> None
     require_groups(db, groups)
     db.execute("DELETE FROM team_groups WHERE team_id = ?", (team,))
     db.executemany("INSERT INTO team_groups (team_id, group_name) VALUES (?, ?)", [(team, group) for group in groups])
-
-
-def _touch(db: sqlite3.Connection, group: str, now: str) -> None:
-    db.execute("UPDATE access_groups SET updated_at = ? WHERE group_name = ?", (now, group))

@@ -9,20 +9,23 @@ from fastapi.responses import JSONResponse
 from reconciler.embedded.answers import AliasDeleted, ModelAliasAnswer, ModelAliasList
 from reconciler.embedded.bodies import After, Limit, ModelAliasCreate, ModelAliasRename, ModelAliasUpdate, PathId
 from reconciler.embedded.context import Here, exists, missing
+from reconciler.embedded.generations import ALIAS, GROUP, changed, holders_changed, same
 from reconciler.embedded.membership import add_models, gathered, require_groups
-from reconciler.embedded.renaming import ALIAS, rename
+from reconciler.embedded.renaming import rename
 from reconciler.embedded.routing import admin_router, answers, page
+from reconciler.embedded.writes import Answer, Writing, shown
 
 router = admin_router("model-aliases", "model aliases")
 
 _INSERT = """
     INSERT INTO model_aliases VALUES (:alias, :litellm_model, :description, :display_name, :status, :tags,
-    :pricing_input, :pricing_output, :litellm_params, :now, :now)
+    :pricing_input, :pricing_output, :litellm_params, :now, :now, 1)
 """
 _UPDATE = """
     UPDATE model_aliases SET litellm_model = :litellm_model, description = :description,
     display_name = :display_name, status = :status, tags = :tags, pricing_input = :pricing_input,
-    pricing_output = :pricing_output, litellm_params = :litellm_params, updated_at = :now WHERE alias = :alias
+    pricing_output = :pricing_output, litellm_params = :litellm_params, updated_at = :now,
+    generation = generation + 1 WHERE alias = :alias
 """
 _LIST = "SELECT * FROM model_aliases WHERE alias > :after ORDER BY alias LIMIT :limit"
 _GROUPS = """
@@ -32,16 +35,20 @@ _GROUPS = """
 
 
 @router.post("/create", **answers(ModelAliasAnswer))
-async def create_model_alias(body: ModelAliasCreate, here: Here) -> JSONResponse:
+async def create_model_alias(body: ModelAliasCreate, here: Here, write: Writing) -> JSONResponse:
     """Creates an alias; `access_groups` are existing groups that it joins."""
-    with here.store.write() as db:
+
+    def work(db: sqlite3.Connection) -> Answer:
         if _find(db, body.alias):
-            raise exists("Model alias", body.alias)
+            raise exists(ALIAS.said, body.alias)
         require_groups(db, body.access_groups)
         db.execute(_INSERT, _row(body.model_dump(), here.stamp()))
         for group in body.access_groups:
-            add_models(db, group, [body.alias], here.stamp())
-        return JSONResponse(model_alias(db, body.alias))
+            add_models(db, group, [body.alias])
+            changed(db, GROUP, group, here.stamp())
+        return model_alias(db, body.alias)
+
+    return await write.new(work)
 
 
 @router.get("", **answers(ModelAliasList))
@@ -56,41 +63,53 @@ async def list_model_aliases(here: Here, limit: Limit = None, after: After = Non
 async def get_model_alias(alias: PathId, here: Here) -> JSONResponse:
     """An alias with the groups that hold it."""
     with here.store.read() as db:
-        return JSONResponse(model_alias(db, alias))
+        return shown(model_alias(db, alias))
 
 
 @router.put("/{alias}", **answers(ModelAliasAnswer))
-async def update_model_alias(alias: PathId, body: ModelAliasUpdate, here: Here) -> JSONResponse:
+async def update_model_alias(alias: PathId, body: ModelAliasUpdate, here: Here, write: Writing) -> JSONResponse:
     """Changes the given fields. Only active aliases answer calls, from the next request on."""
-    with here.store.write() as db:
-        changed = {**model_alias(db, alias), **body.given()}
-        db.execute(_UPDATE, _row(changed, here.stamp()))
-        return JSONResponse(model_alias(db, alias))
+
+    def work(db: sqlite3.Connection) -> Answer:
+        before = model_alias(db, alias)
+        after = {**before, **body.given()}
+        after.update(tags=after["tags"] or [], litellm_params=after["litellm_params"] or {})
+        if not same(before, after):
+            db.execute(_UPDATE, _row(after, here.stamp()))
+        return model_alias(db, alias)
+
+    return await write.to(ALIAS, alias, work)
 
 
 @router.post("/{alias}/rename", **answers(ModelAliasAnswer))
-async def rename_model_alias(alias: PathId, body: ModelAliasRename, here: Here) -> JSONResponse:
+async def rename_model_alias(alias: PathId, body: ModelAliasRename, here: Here, write: Writing) -> JSONResponse:
     """Gives the alias another name, in every group that holds it. Calls to the old name are refused from then on."""
-    with here.store.write() as db:
+
+    def work(db: sqlite3.Connection) -> Answer:
         rename(db, ALIAS, alias, body.alias, here.stamp())
-        return JSONResponse(model_alias(db, body.alias))
+        return model_alias(db, body.alias)
+
+    return await write.to(ALIAS, alias, work)
 
 
 @router.delete("/{alias}", **answers(AliasDeleted))
-async def delete_model_alias(alias: PathId, here: Here) -> JSONResponse:
+async def delete_model_alias(alias: PathId, here: Here, write: Writing) -> JSONResponse:
     """Deletes an alias; it leaves every group, and the teams lose it."""
-    with here.store.write() as db:
+
+    def work(db: sqlite3.Connection) -> Answer:
         groups = model_alias(db, alias)["access_groups"]
+        holders_changed(db, ALIAS, alias, here.stamp())
         db.execute("DELETE FROM model_aliases WHERE alias = ?", (alias,))
-    message = f"Model alias '{alias}' deleted"
-    return JSONResponse({"alias": alias, "removed_from_groups": groups, "message": message})
+        return {"alias": alias, "removed_from_groups": groups, "message": f"Model alias '{alias}' deleted"}
+
+    return await write.to(ALIAS, alias, work)
 
 
 def model_alias(db: sqlite3.Connection, alias: str) -> dict[str, Any]:
     """The alias as the API shows it; 404 where it does not exist."""
     if row := _find(db, alias):
         return _answers(db, [row])[0]
-    raise missing("Model alias", alias)
+    raise missing(ALIAS.said, alias)
 
 
 def _find(db: sqlite3.Connection, alias: str) -> sqlite3.Row | None:

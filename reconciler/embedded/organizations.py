@@ -10,9 +10,11 @@ from fastapi.responses import JSONResponse
 from reconciler.embedded.answers import Deleted, OrganizationAnswer, OrganizationList, OrganizationTeams
 from reconciler.embedded.bodies import After, Limit, OrganizationCreate, OrganizationRename, OrganizationUpdate, PathId
 from reconciler.embedded.context import Here, exists, missing
-from reconciler.embedded.renaming import ORGANIZATION, rename
+from reconciler.embedded.generations import ORGANIZATION, same
+from reconciler.embedded.renaming import rename
 from reconciler.embedded.routing import admin_router, answers, page
 from reconciler.embedded.team_rows import teams_of
+from reconciler.embedded.writes import Answer, Writing, shown
 
 router = admin_router("organizations", "organizations")
 
@@ -26,22 +28,24 @@ _LIST = """
     FROM (SELECT * FROM organizations WHERE organization_id > :after ORDER BY organization_id LIMIT :limit) o
     LEFT JOIN teams t USING (organization_id) GROUP BY o.organization_id ORDER BY o.organization_id
 """
-_INSERT = "INSERT INTO organizations VALUES (:organization_id, :name, :metadata, 'active', :now, :now)"
+_INSERT = "INSERT INTO organizations VALUES (:organization_id, :name, :metadata, 'active', :now, :now, 1)"
 _UPDATE = """
-    UPDATE organizations SET name = :name, metadata = :metadata, status = :status, updated_at = :now
-    WHERE organization_id = :organization_id
+    UPDATE organizations SET name = :name, metadata = :metadata, status = :status, updated_at = :now,
+    generation = generation + 1 WHERE organization_id = :organization_id
 """
 
 
 @router.post("/create", **answers(OrganizationAnswer))
-async def create_organization(body: OrganizationCreate, here: Here) -> JSONResponse:
+async def create_organization(body: OrganizationCreate, here: Here, write: Writing) -> JSONResponse:
     """Creates an organization. No team comes with it."""
-    with here.store.write() as db:
+
+    def work(db: sqlite3.Connection) -> Answer:
         if _find(db, body.organization_id):
-            raise exists("Organization", body.organization_id)
-        row = {**body.model_dump(), "metadata": json.dumps(body.metadata or {}), "now": here.stamp()}
-        db.execute(_INSERT, row)
-        return JSONResponse(organization(db, body.organization_id))
+            raise exists(ORGANIZATION.said, body.organization_id)
+        db.execute(_INSERT, {**body.model_dump(), "metadata": json.dumps(body.metadata or {}), "now": here.stamp()})
+        return organization(db, body.organization_id)
+
+    return await write.new(work)
 
 
 @router.get("", **answers(OrganizationList))
@@ -59,37 +63,51 @@ async def list_organizations(here: Here, limit: Limit = None, after: After = Non
 async def get_organization(organization_id: PathId, here: Here) -> JSONResponse:
     """An organization with how many teams it has and the credits granted to them in all."""
     with here.store.read() as db:
-        return JSONResponse(organization(db, organization_id))
+        return shown(organization(db, organization_id))
 
 
 @router.put("/{organization_id}", **answers(OrganizationAnswer))
-async def update_organization(organization_id: PathId, body: OrganizationUpdate, here: Here) -> JSONResponse:
+async def update_organization(
+    organization_id: PathId, body: OrganizationUpdate, here: Here, write: Writing
+) -> JSONResponse:
     """Changes the given fields; `metadata` replaces what was there."""
-    with here.store.write() as db:
-        row = {**organization(db, organization_id), **body.given(), "now": here.stamp()}
-        db.execute(_UPDATE, {**row, "metadata": json.dumps(row["metadata"] or {})})
-        return JSONResponse(organization(db, organization_id))
+
+    def work(db: sqlite3.Connection) -> Answer:
+        before = organization(db, organization_id)
+        after = {**before, **body.given()}
+        after["metadata"] = after["metadata"] or {}
+        if not same(before, after):
+            db.execute(_UPDATE, {**after, "metadata": json.dumps(after["metadata"]), "now": here.stamp()})
+        return organization(db, organization_id)
+
+    return await write.to(ORGANIZATION, organization_id, work)
 
 
 @router.post("/{organization_id}/rename", **answers(OrganizationAnswer))
-async def rename_organization(organization_id: PathId, body: OrganizationRename, here: Here) -> JSONResponse:
+async def rename_organization(
+    organization_id: PathId, body: OrganizationRename, here: Here, write: Writing
+) -> JSONResponse:
     """Gives the organization another id; its teams stay with it."""
-    with here.store.write() as db:
+
+    def work(db: sqlite3.Connection) -> Answer:
         rename(db, ORGANIZATION, organization_id, body.organization_id, here.stamp())
-        return JSONResponse(organization(db, body.organization_id))
+        return organization(db, body.organization_id)
+
+    return await write.to(ORGANIZATION, organization_id, work)
 
 
 @router.delete("/{organization_id}", **answers(Deleted))
-async def delete_organization(organization_id: PathId, here: Here) -> JSONResponse:
+async def delete_organization(organization_id: PathId, write: Writing) -> JSONResponse:
     """Deletes an organization that has no teams."""
-    with here.store.write() as db:
+
+    def work(db: sqlite3.Connection) -> Answer:
         if teams := organization(db, organization_id)["team_count"]:
-            raise HTTPException(
-                409, f"Organization has active teams: '{organization_id}' has {teams}; delete them first"
-            )
+            reason = f"Organization has active teams: '{organization_id}' has {teams}; delete them first"
+            raise HTTPException(409, reason)
         db.execute("DELETE FROM organizations WHERE organization_id = ?", (organization_id,))
-    message = f"Organization '{organization_id}' deleted"
-    return JSONResponse({"organization_id": organization_id, "message": message})
+        return {"organization_id": organization_id, "message": f"Organization '{organization_id}' deleted"}
+
+    return await write.to(ORGANIZATION, organization_id, work)
 
 
 @router.get("/{organization_id}/teams", **answers(OrganizationTeams))
@@ -110,7 +128,13 @@ def organization(db: sqlite3.Connection, organization_id: str) -> dict[str, Any]
     """The organization as the API shows it; 404 where it does not exist."""
     if row := _find(db, organization_id):
         return _answer(row)
-    raise missing("Organization", organization_id)
+    raise missing(ORGANIZATION.said, organization_id)
+
+
+def require_organization(db: sqlite3.Connection, organization_id: str) -> None:
+    """404 where it does not exist."""
+    if not db.execute("SELECT 1 FROM organizations WHERE organization_id = ?", (organization_id,)).fetchone():
+        raise missing(ORGANIZATION.said, organization_id)
 
 
 def _find(db: sqlite3.Connection, organization_id: str) -> sqlite3.Row | None:

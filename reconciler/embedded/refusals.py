@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
@@ -20,10 +20,19 @@ class CallRefused(Exception):  # noqa: N818 - it is an answer, not a fault
         self.body = {"error": error, "message": message, **extra}
 
 
+class Refused(HTTPException):
+    """A management request that is refused for a reason that a program may want to tell: it has a code."""
+
+    def __init__(self, status: int, detail: str, *, code: str) -> None:
+        super().__init__(status, detail)
+        self.code = code
+
+
 def install(app: FastAPI) -> None:
     """Gives the app its error answers."""
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(CallRefused, _call_refused)
+    app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(sqlite3.IntegrityError, _conflict)
     app.add_exception_handler(sqlite3.Error, _database_failed)
 
@@ -37,6 +46,11 @@ async def _call_refused(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, CallRefused)  # noqa: S101 - what it is registered for
     headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None  # noqa: PLR2004
     return JSONResponse(error.body, error.status, headers)
+
+
+async def _refused(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, Refused)  # noqa: S101 - what it is registered for
+    return JSONResponse({"detail": error.detail, "code": error.code}, error.status_code)
 
 
 async def _conflict(_request: Request, error: Exception) -> JSONResponse:

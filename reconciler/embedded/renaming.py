@@ -2,31 +2,15 @@
 
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from reconciler.embedded.bodies import OperationNames
 from reconciler.embedded.context import exists, missing
+from reconciler.embedded.generations import Place, changed, holders_changed
 
 _OPERATIONS = """
     UPDATE OR IGNORE transactions SET operation_id = :new || substr(operation_id, length(:old) + 1)
     WHERE team_id = :team_id AND substr(operation_id, 1, length(:old)) = :old
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a kind's id is kept: its own table and column, and the tables that refer to it by the same column."""
-
-    said: str
-    table: str
-    id: str
-    referring: tuple[str, ...]
-
-
-ORGANIZATION = Place("Organization", "organizations", "organization_id", ("teams",))
-ALIAS = Place("Model alias", "model_aliases", "alias", ("group_aliases",))
-GROUP = Place("Model access group", "access_groups", "group_name", ("group_aliases", "team_groups"))
-TEAM = Place("Team", "teams", "team_id", ("team_groups", "transactions"))
 
 
 def rename(db: sqlite3.Connection, place: Place, old: str, new: str, now: str) -> None:
@@ -35,12 +19,13 @@ def rename(db: sqlite3.Connection, place: Place, old: str, new: str, now: str) -
         raise missing(place.said, old)
     if _there(db, place, new):
         raise exists(place.said, new)
+    holders_changed(db, place, old, now)
+    changed(db, place, old, now)
     # References are checked at the end of the transaction, when they have followed.
     db.execute("PRAGMA defer_foreign_keys = ON")
-    names = {"old": old, "new": new, "now": now}
-    db.execute(f"UPDATE {place.table} SET {place.id} = :new, updated_at = :now WHERE {place.id} = :old", names)  # noqa: S608  names of ours
-    for table in place.referring:
-        db.execute(f"UPDATE {table} SET {place.id} = :new WHERE {place.id} = :old", names)  # noqa: S608  as above
+    names = {"old": old, "new": new}
+    for table in (place.table, *place.referring):
+        db.execute(f"UPDATE {table} SET {place.id} = :new WHERE {place.id} = :old", names)  # noqa: S608  names of ours
 
 
 def rename_operations(db: sqlite3.Connection, team_id: str, names: OperationNames) -> None:

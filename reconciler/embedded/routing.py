@@ -5,7 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from reconciler.embedded.front import AdminRoute
 
@@ -21,12 +21,14 @@ class Refusal(BaseModel):
     """Why a request was refused; nothing has changed."""
 
     detail: str
+    code: str | None = Field(None, description="For programs, where a refusal has one: operation-voided and others.")
 
 
 _REASONS = {
     401: "The admin key is missing or wrong.",
     404: "Something that is named does not exist.",
     409: "It exists already, or something else stands in the way.",
+    412: "The object is of another generation than If-Match says.",
     422: "The body or a parameter is not valid; the reason names the field.",
 }
 REFUSALS: dict[int | str, dict[str, Any]] = {

@@ -12,10 +12,11 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 from typing import TypeVar
+from uuid import uuid4
 
 from reconciler.core.findings import ReconcilerError, error
 from reconciler.disk import private_database
-from reconciler.embedded.tables import FORMAT, TABLES
+from reconciler.embedded.tables import FORMAT, TABLES, UPGRADE
 
 PATIENCE = 10.0  # seconds to wait for another process's transaction
 MEMORY = ":memory:"
@@ -87,9 +88,11 @@ def _open(database: str) -> sqlite3.Connection:
             private_database(Path(database).expanduser().absolute())
         return _ready(_connect(database))
     except (OSError, sqlite3.Error) as failure:
-        raise ReconcilerError(
-            error("gateway", f"the embedded gateway cannot open its database {database}: {failure}")
-        ) from failure
+        raise _unusable(database, failure) from failure
+
+
+def _unusable(database: str, failure: Exception) -> ReconcilerError:
+    return ReconcilerError(error("gateway", f"the embedded gateway cannot open its database {database}: {failure}"))
 
 
 def _connect(database: str) -> sqlite3.Connection:
@@ -131,8 +134,7 @@ def _bring_up_to_date(db: sqlite3.Connection) -> None:
         return
     db.execute("BEGIN IMMEDIATE")
     try:
-        if _format(db) == 0:
-            _create(db)
+        _upgrade(db, _format(db))
         db.execute("COMMIT")
     except BaseException:
         db.execute("ROLLBACK")
@@ -141,12 +143,37 @@ def _bring_up_to_date(db: sqlite3.Connection) -> None:
         raise sqlite3.DatabaseError(f"its format is {found}, this version knows {FORMAT}: upgrade reconciler")
 
 
-def _create(db: sqlite3.Connection) -> None:
-    if db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+def _upgrade(db: sqlite3.Connection, found: int) -> None:
+    if found == 0 and db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
         raise sqlite3.DatabaseError("the file holds somebody else's tables")
-    for table in TABLES:
-        db.execute(table)
+    steps = {0: TABLES, 1: UPGRADE}.get(found)
+    if steps is None:
+        return
+    for step in steps:
+        db.execute(step)
+    db.execute("INSERT INTO gateway (gateway_id) VALUES (?)", (uuid4().hex,))
     db.execute(f"PRAGMA user_version = {FORMAT}")
+
+
+def gateway_id(database: str | Path) -> str | None:
+    """The id of the gateway whose file it is, without starting or changing it.
+
+    None where there is no file yet, or one of format 1: it gets its id when a gateway opens it. Raises ReconcilerError
+    where it cannot be read.
+    """
+    path = Path(database).expanduser().absolute()
+    if not path.exists():
+        return None
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=PATIENCE)) as db:
+            return stored_id(db) if _format(db) == FORMAT else None
+    except sqlite3.Error as failure:
+        raise _unusable(str(database), failure) from failure
+
+
+def stored_id(db: sqlite3.Connection) -> str:
+    """The gateway's id, in its open database."""
+    return str(db.execute("SELECT gateway_id FROM gateway").fetchone()[0])
 
 
 def _format(db: sqlite3.Connection) -> int:

@@ -4,7 +4,30 @@
 team: what was granted stays on record, and an operation id is used once ever.
 """
 
-FORMAT = 1
+FORMAT = 2
+
+# What one gateway is known by, wherever it is served and whatever its file is called.
+GATEWAY = "CREATE TABLE gateway (gateway_id TEXT NOT NULL) STRICT"
+
+# What was asked for under an id: done, with its answer (never a key), or void, which it stays for ever.
+OPERATIONS = """
+    CREATE TABLE operations (
+        operation_id TEXT PRIMARY KEY,
+        state TEXT NOT NULL CHECK (state IN ('done', 'void')),
+        digest TEXT,
+        status INTEGER,
+        answer TEXT,
+        created_at TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID
+"""
+
+# A team's calls are transactions, too, and many: those that carry an operation id are found without reading them.
+OPERATIONS_BY_TEAM = """
+    CREATE INDEX transactions_with_operation_by_team ON transactions (team_id, id) WHERE operation_id IS NOT NULL
+"""
+OPERATIONS_BY_AGE = """
+    CREATE INDEX transactions_with_operation ON transactions (id, operation_id) WHERE operation_id IS NOT NULL
+"""
 
 TABLES = (
     """
@@ -14,7 +37,8 @@ TABLES = (
         metadata TEXT NOT NULL,
         status TEXT NOT NULL,
         created_at TEXT NOT NULL,
-        updated_at TEXT NOT NULL
+        updated_at TEXT NOT NULL,
+        generation INTEGER NOT NULL DEFAULT 1
     ) STRICT
     """,
     """
@@ -29,7 +53,8 @@ TABLES = (
         pricing_output REAL,
         litellm_params TEXT NOT NULL,
         created_at TEXT NOT NULL,
-        updated_at TEXT NOT NULL
+        updated_at TEXT NOT NULL,
+        generation INTEGER NOT NULL DEFAULT 1
     ) STRICT
     """,
     """
@@ -38,7 +63,8 @@ TABLES = (
         description TEXT,
         display_name TEXT,
         created_at TEXT NOT NULL,
-        updated_at TEXT NOT NULL
+        updated_at TEXT NOT NULL,
+        generation INTEGER NOT NULL DEFAULT 1
     ) STRICT
     """,
     """
@@ -61,7 +87,8 @@ TABLES = (
         metadata TEXT NOT NULL,
         key_hash TEXT NOT NULL UNIQUE,
         created_at TEXT NOT NULL,
-        updated_at TEXT NOT NULL
+        updated_at TEXT NOT NULL,
+        generation INTEGER NOT NULL DEFAULT 1
     ) STRICT
     """,
     "CREATE INDEX teams_by_organization ON teams (organization_id, team_id)",
@@ -90,4 +117,20 @@ TABLES = (
     ) STRICT
     """,
     "CREATE INDEX transactions_by_team ON transactions (team_id, id)",
+    GATEWAY,
+    OPERATIONS,
+    OPERATIONS_BY_TEAM,
+    OPERATIONS_BY_AGE,
+)
+
+# From format 1, which release 0.1.0 wrote.
+UPGRADE = (
+    *(
+        f"ALTER TABLE {table} ADD COLUMN generation INTEGER NOT NULL DEFAULT 1"
+        for table in ("organizations", "model_aliases", "access_groups", "teams")
+    ),
+    GATEWAY,
+    OPERATIONS,
+    OPERATIONS_BY_TEAM,
+    OPERATIONS_BY_AGE,
 )

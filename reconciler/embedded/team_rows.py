@@ -82,4 +82,5 @@ def _answer(row: sqlite3.Row, groups: list[str]) -> dict[str, Any]:
         "metadata": json.loads(row["metadata"]),
         "created_at": row["created_at"],
         "updated_at": row["updated_at"],
+        "generation": row["generation"],
     }

@@ -5,31 +5,36 @@ import json
 import sqlite3
 from typing import Annotated, Any, Literal
 
-from fastapi import Query
+from fastapi import HTTPException, Query
 from fastapi.responses import JSONResponse
+from pydantic import SecretStr
 
 from reconciler.embedded.answers import Deleted, TeamDetail, TeamList, TeamWithKey
-from reconciler.embedded.bodies import After, Limit, PathId, Status, TeamCreate, TeamRename, TeamUpdate
+from reconciler.embedded.bodies import After, KeyRotation, Limit, PathId, Status, TeamCreate, TeamRename, TeamUpdate
 from reconciler.embedded.context import Context, Here, exists
 from reconciler.embedded.credit_rows import Credits, record
+from reconciler.embedded.generations import TEAM, changed, same
 from reconciler.embedded.membership import set_groups
-from reconciler.embedded.organizations import organization
-from reconciler.embedded.renaming import TEAM, rename, rename_operations
+from reconciler.embedded.organizations import require_organization
+from reconciler.embedded.renaming import rename, rename_operations
 from reconciler.embedded.routing import admin_router, answers, page
 from reconciler.embedded.team_rows import all_teams, team, team_row, with_allowed
+from reconciler.embedded.writes import REPLAYED, Answer, Write, Writing, shown
 
 router = admin_router("teams", "teams")
 
 _INSERT = """
     INSERT INTO teams VALUES (:team_id, :organization_id, :team_alias, :status, :credits_allocated, 0, :metadata,
-    :key_hash, :now, :now)
+    :key_hash, :now, :now, 1)
 """
 _UPDATE = """
     UPDATE teams SET organization_id = :organization_id, team_alias = :team_alias, status = :status,
-    credits_allocated = :credits_allocated, metadata = :metadata, updated_at = :now WHERE team_id = :team_id
+    credits_allocated = :credits_allocated, metadata = :metadata, updated_at = :now,
+    generation = generation + 1 WHERE team_id = :team_id
 """
-_SET_STATUS = "UPDATE teams SET status = ?, updated_at = ? WHERE team_id = ?"
-_SET_KEY = "UPDATE teams SET key_hash = ?, updated_at = ? WHERE team_id = ?"
+_SET_STATUS = "UPDATE teams SET status = ? WHERE team_id = ?"
+_SET_KEY = "UPDATE teams SET key_hash = ? WHERE team_id = ?"
+_USED = "SELECT 1 FROM teams WHERE key_hash = ? AND team_id != ?"
 Include = Annotated[
     Literal["allowed_model_aliases"] | None, Query(description="Adds what each team may call to its row.")
 ]
@@ -41,15 +46,19 @@ def key_hash(virtual_key: str) -> str:
 
 
 @router.post("/create", **answers(TeamWithKey))
-async def create_team(body: TeamCreate, here: Here) -> JSONResponse:
+async def create_team(body: TeamCreate, here: Here, write: Writing) -> JSONResponse:
     """Creates a team. The answer holds its `virtual_key`, which is never shown again."""
-    virtual_key = _new_key(here)
-    with here.store.write() as db:
+    virtual_key = _chosen_or_new(here, body.virtual_key)
+
+    def work(db: sqlite3.Connection) -> Answer:
         if db.execute("SELECT 1 FROM teams WHERE team_id = ?", (body.team_id,)).fetchone():
-            raise exists("Team", body.team_id)
-        organization(db, body.organization_id)
+            raise exists(TEAM.said, body.team_id)
+        require_organization(db, body.organization_id)
+        _require_free(db, virtual_key, body.team_id)
         _insert(db, body, virtual_key, here.stamp())
-        return JSONResponse({**team(db, body.team_id), "virtual_key": virtual_key})
+        return team(db, body.team_id)
+
+    return await write.new(work, once={"virtual_key": virtual_key})
 
 
 @router.get("", **answers(TeamList))
@@ -67,79 +76,100 @@ async def list_teams(here: Here, include: Include = None, limit: Limit = None, a
 async def get_team(team_id: PathId, here: Here) -> JSONResponse:
     """A team with its groups, credits and what it may call."""
     with here.store.read() as db:
-        return JSONResponse(team(db, team_id))
+        return shown(team(db, team_id))
 
 
 @router.put("/{team_id}", **answers(TeamDetail))
-async def update_team(team_id: PathId, body: TeamUpdate, here: Here) -> JSONResponse:
+async def update_team(team_id: PathId, body: TeamUpdate, here: Here, write: Writing) -> JSONResponse:
     """Changes the given fields, all or none; `access_groups` is the whole set, `credits_allocated` is absolute."""
-    with here.store.write() as db:
-        before, given = team_row(db, team_id), body.given()
-        if "organization_id" in given:
-            organization(db, body.organization_id)
-        if "metadata" in given:
-            given["metadata"] = json.dumps(body.metadata or {})
-        db.execute(_UPDATE, {**dict(before), **given, "now": here.stamp()})
-        if "access_groups" in given:
+
+    def work(db: sqlite3.Connection) -> Answer:
+        row, before = team_row(db, team_id), team(db, team_id)
+        after = {**before, **body.given()}
+        after["metadata"] = after["metadata"] or {}
+        if same(before, after):
+            return before
+        require_organization(db, after["organization_id"])
+        db.execute(_UPDATE, {**after, "metadata": json.dumps(after["metadata"]), "now": here.stamp()})
+        if before["access_groups"] != after["access_groups"]:
             set_groups(db, team_id, body.access_groups)
-        _record_allocation(db, Credits.of(before), given.get("credits_allocated"), here.stamp())
-        return JSONResponse(team(db, team_id))
+        _record_allocation(db, Credits.of(row), after["credits_allocated"], here.stamp())
+        return team(db, team_id)
+
+    return await write.to(TEAM, team_id, work)
 
 
 @router.post("/{team_id}/rename", **answers(TeamDetail))
-async def rename_team(team_id: PathId, body: TeamRename, here: Here) -> JSONResponse:
+async def rename_team(team_id: PathId, body: TeamRename, here: Here, write: Writing) -> JSONResponse:
     """Gives the team another id. Its virtual key, groups, credits and transactions stay, also for calls on their way.
 
     `operation_ids` renames the ids of its credit operations, so that the same operation is still known as done.
     """
-    with here.store.write() as db:
+
+    def work(db: sqlite3.Connection) -> Answer:
         rename(db, TEAM, team_id, body.team_id, here.stamp())
         if body.operation_ids:
             rename_operations(db, body.team_id, body.operation_ids)
-        answer = JSONResponse(team(db, body.team_id))
-    here.in_flight.rename(team_id, body.team_id)
+        return team(db, body.team_id)
+
+    answer = await write.to(TEAM, team_id, work)
+    if not REPLAYED.items() <= dict(answer.headers).items():
+        here.in_flight.rename(team_id, body.team_id)
     return answer
 
 
 @router.put("/{team_id}/suspend", **answers(TeamDetail), operation_id="put_suspend_team")
 @router.post("/{team_id}/suspend", **answers(TeamDetail), operation_id="post_suspend_team")
-async def suspend_team(team_id: PathId, here: Here) -> JSONResponse:
+async def suspend_team(team_id: PathId, here: Here, write: Writing) -> JSONResponse:
     """Refuses every call of the team until it is resumed. Again is no error."""
-    return _set_status(here, team_id, "suspended")
+    return await _set_status(here, write, team_id, "suspended")
 
 
 @router.put("/{team_id}/resume", **answers(TeamDetail), operation_id="put_resume_team")
 @router.post("/{team_id}/resume", **answers(TeamDetail), operation_id="post_resume_team")
-async def resume_team(team_id: PathId, here: Here) -> JSONResponse:
+async def resume_team(team_id: PathId, here: Here, write: Writing) -> JSONResponse:
     """Makes the team active. Again is no error."""
-    return _set_status(here, team_id, "active")
+    return await _set_status(here, write, team_id, "active")
 
 
 @router.post("/{team_id}/rotate-key", **answers(TeamWithKey))
-async def rotate_key(team_id: PathId, here: Here) -> JSONResponse:
+async def rotate_key(team_id: PathId, here: Here, write: Writing, body: KeyRotation | None = None) -> JSONResponse:
     """Gives the team a new virtual key, shown only in this answer; the old one is refused from now on."""
-    virtual_key = _new_key(here)
-    with here.store.write() as db:
+    virtual_key = _chosen_or_new(here, body.virtual_key if body else None)
+
+    def work(db: sqlite3.Connection) -> Answer:
         team_row(db, team_id)
-        db.execute(_SET_KEY, (key_hash(virtual_key), here.stamp(), team_id))
-        return JSONResponse({**team(db, team_id), "virtual_key": virtual_key})
+        _require_free(db, virtual_key, team_id)
+        db.execute(_SET_KEY, (key_hash(virtual_key), team_id))
+        changed(db, TEAM, team_id, here.stamp())
+        return team(db, team_id)
+
+    return await write.to(TEAM, team_id, work, once={"virtual_key": virtual_key})
 
 
 @router.delete("/{team_id}", **answers(Deleted))
-async def delete_team(team_id: PathId, here: Here) -> JSONResponse:
+async def delete_team(team_id: PathId, write: Writing) -> JSONResponse:
     """Deletes a team and its key. Its credit transactions stay on record."""
-    with here.store.write() as db:
+
+    def work(db: sqlite3.Connection) -> Answer:
         team_row(db, team_id)
         db.execute("DELETE FROM teams WHERE team_id = ?", (team_id,))
-    return JSONResponse({"team_id": team_id, "message": f"Team '{team_id}' deleted"})
+        return {"team_id": team_id, "message": f"Team '{team_id}' deleted"}
+
+    return await write.to(TEAM, team_id, work)
 
 
-def _new_key(here: Context) -> str:
-    return f"sk-{here.tokens()}"
+def _chosen_or_new(here: Context, chosen: SecretStr | None) -> str:
+    return chosen.get_secret_value() if chosen else f"sk-{here.tokens()}"
+
+
+def _require_free(db: sqlite3.Connection, virtual_key: str, team_id: str) -> None:
+    if db.execute(_USED, (key_hash(virtual_key), team_id)).fetchone():
+        raise HTTPException(409, "virtual_key: another team has this key")
 
 
 def _insert(db: sqlite3.Connection, body: TeamCreate, virtual_key: str, now: str) -> None:
-    row: dict[str, Any] = body.model_dump(exclude={"access_groups"})
+    row: dict[str, Any] = body.model_dump(exclude={"access_groups", "virtual_key"})
     row["metadata"] = json.dumps(body.metadata or {})
     db.execute(_INSERT, {**row, "key_hash": key_hash(virtual_key), "now": now})
     set_groups(db, body.team_id, body.access_groups)
@@ -151,8 +181,11 @@ def _record_allocation(db: sqlite3.Connection, before: Credits, allocated: int |
         record(db, "allocation", before, before.allocate(allocated), now, description=f"credits_allocated {allocated}")
 
 
-def _set_status(here: Context, team_id: str, status: Status) -> JSONResponse:
-    with here.store.write() as db:
+async def _set_status(here: Context, write: Write, team_id: str, status: Status) -> JSONResponse:
+    def work(db: sqlite3.Connection) -> Answer:
         if team_row(db, team_id)["status"] != status:
-            db.execute(_SET_STATUS, (status, here.stamp(), team_id))
-        return JSONResponse({**team(db, team_id), "message": f"Team '{team_id}' is {status}"})
+            db.execute(_SET_STATUS, (status, team_id))
+            changed(db, TEAM, team_id, here.stamp())
+        return {**team(db, team_id), "message": f"Team '{team_id}' is {status}"}
+
+    return await write.to(TEAM, team_id, work)

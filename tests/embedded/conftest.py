@@ -5,6 +5,7 @@ import pytest
 from embedded_world import served
 
 CHILDREN_FIRST = (
+    "operations",
     "transactions",
     "team_groups",
     "group_aliases",

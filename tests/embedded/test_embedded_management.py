@@ -51,7 +51,7 @@ def test_an_alias_from_create_to_delete(world):
     assert world.get("/api/model-aliases/d") == created
     assert world.get("/api/model-aliases")["model_aliases"][3] == created
     changed = world.put("/api/model-aliases/d", litellm_model="anthropic/x", pricing_input=None, active=True)
-    same = created.keys() - {"litellm_model", "pricing_input", "status", "active", "updated_at"}
+    same = created.keys() - {"litellm_model", "pricing_input", "status", "active", "updated_at", "generation"}
     assert {key: changed[key] for key in same} == {key: created[key] for key in same}
     assert (changed["litellm_model"], changed["pricing_input"], changed["status"]) == ("anthropic/x", None, "active")
     assert world.delete("/api/model-aliases/d")["removed_from_groups"] == ["g", "h"]
@@ -73,6 +73,7 @@ def test_a_group_s_set_is_added_to_taken_from_and_replaced(world):
             "display_name": "G",
             "model_count": 0,
             "team_count": 1,
+            "generation": 5,
             "model_aliases": [],
         },
         {
@@ -81,6 +82,7 @@ def test_a_group_s_set_is_added_to_taken_from_and_replaced(world):
             "display_name": None,
             "model_count": 1,
             "team_count": 0,
+            "generation": 1,
             "model_aliases": ["b"],
         },
     ]
@@ -217,7 +219,7 @@ def test_the_admin_key_guards_management_and_nothing_else(tmp_path):
             assert gateway.refused("GET", "/api/teams", 401, headers=headers) == "Invalid admin key"
         for headers in ({"X-Admin-Key": "master-key"}, {"Authorization": "bearer master-key"}):
             assert gateway.ok("GET", "/api/teams", headers=headers) == {"teams": []}
-        assert gateway.get("/health") == {"status": "healthy"}
+        assert gateway.get("/health")["status"] == "healthy"
         assert "/api/model-aliases" in gateway.get("/openapi.json")["paths"]
         assert gateway.http.get("/v1/models").json()["error"] == "Invalid API key"
 

@@ -22,7 +22,7 @@ def test_folders_are_made(tmp_path):
 @pytest.mark.parametrize(
     ("statement", "words"),
     [
-        ("PRAGMA user_version = 99", "its format is 99, this version knows 1: upgrade reconciler"),
+        ("PRAGMA user_version = 99", "its format is 99, this version knows 2: upgrade reconciler"),
         ("CREATE TABLE theirs (x)", "the file holds somebody else's tables"),
     ],
 )
