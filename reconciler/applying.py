@@ -16,12 +16,14 @@ from reconciler.core.diff import Known
 from reconciler.core.findings import Finding, ReconcilerError, error, errors, warning
 from reconciler.core.holding import Holds, holds
 from reconciler.core.inventory import Inventory, Record, record_of, required_of
+from reconciler.core.kinds import PricingPlan
+from reconciler.core.noting import recordable, settled_record
 from reconciler.core.plan import Plan
 from reconciler.core.planning import fingerprints
 from reconciler.core.refs import Ref
 from reconciler.core.renames import moves_of, renamed_known, renamed_state, renames
 from reconciler.core.safety import standing
-from reconciler.core.saved import SavedPlan, against
+from reconciler.core.saved import Approved, SavedPlan, against
 from reconciler.core.schedule import Order, schedule
 from reconciler.core.scope import EVERYTHING, Scope
 from reconciler.core.state import State
@@ -29,7 +31,7 @@ from reconciler.gateways.base import Live, Receipt
 from reconciler.ledger import Claim
 from reconciler.locking import Holding, locked
 from reconciler.pipeline import Session, fresh_of, known_of, make, plan_against, require_valid, utc_now
-from reconciler.recording import Recorder, Recovered, recover, renamed, settled_record
+from reconciler.recording import Recorder, Recovered, recover, renamed
 from reconciler.waiting import Waits
 
 if TYPE_CHECKING:
@@ -154,11 +156,11 @@ def _approved_only(session: Session, options: Options, plan: Plan, live: Live, u
     if stands:
         raise ReconcilerError(*stands)
     known = known_of(session, live, undecided)
-    return plan_against(session, live, known, order=options.order, approved=_approved(options))
+    return plan_against(session, live, known, order=options.order, scope=options.scope, approved=_approved(options))
 
 
-def _approved(options: Options) -> frozenset[Ref] | None:
-    return frozenset(options.saved.digests) if options.saved is not None else None
+def _approved(options: Options) -> Approved | None:
+    return options.saved.approved if options.saved is not None else None
 
 
 def require_applicable(plan: Plan, allowed: frozenset[str]) -> None:
@@ -204,9 +206,12 @@ async def _carry_out(work: _Work, stop: asyncio.Event) -> Report:
     seen = renamed_state(live.state, moves)
     needs = schedule(plan.changes, seen, session.gateway.support, ours, work.options.order)
     if not needs:
+        _record_pricing(work)
         return Report(plan, recovered=work.found)
     held = {} if work.options.fast else holds_of(session, plan, seen, needs, work.options.now())
     outcomes, apply_id = await _executed(work, needs, held, wishes, known.inventory, stop)
+    if all(outcome.result is Result.APPLIED for outcome in outcomes):
+        _record_pricing(work)
     interrupted = stop.is_set() and any(outcome.result is Result.BLOCKED for outcome in outcomes)
     left = None if interrupted else await _left(work, known)
     return Report(
@@ -299,34 +304,36 @@ def _owed(work: _Work) -> set[Ref]:
 
 def recorded_wishes(plan: Plan, desired: State, inventory: Inventory) -> Mapping[Ref, dict[str, Any]]:
     """What the inventory will say of each declared ref; fields that the gateway cannot change stay as they were."""
-    return {ref: _recordable(ref, record_of(wish), plan, inventory) for ref, wish in desired.resources.items()}
-
-
-def _recordable(ref: Ref, record: dict[str, Any], plan: Plan, inventory: Inventory) -> dict[str, Any]:
-    held = plan.held.get(ref)
-    if not held:
-        return record
-    before = inventory[ref].applied if ref in inventory else {}
-    kept = {name: before[name] for name in held if name in before}
-    return {name: value for name, value in record.items() if name not in held} | kept
+    found: dict[Ref, dict[str, Any]] = {}
+    for ref, wish in desired.resources.items():
+        found[ref] = recordable(record_of(wish), plan.held.get(ref, ()), _applied(inventory.get(ref)))
+    return found
 
 
 def _record_at_once(work: _Work, wishes: Mapping[Ref, dict[str, Any]], inventory: Inventory) -> None:
     """Write down what needs no request: adoptions, git-only fields that moved, and objects of ours that are gone."""
     plan, owed = work.plan, _owed(work)
-    moving = {change.ref for change in plan.changes if change.verb != "adopt"}
     adopted = {change.ref for change in plan.changes if change.verb == "adopt"}
-    ours = {ref: settled_record(wish, _applied(inventory.get(ref)), owed=ref in owed) for ref, wish in wishes.items()}
-    calm = (ref for ref in ours if ref not in moving and (ref in adopted or (ref in inventory and not plan.partial)))
-    claims = [
-        Claim(ref.kind, ref.name, ours[ref], adopted=ref in adopted)
-        for ref in calm
-        if ref in adopted or dict(inventory[ref].applied) != ours[ref]
-    ]
+    calm = adopted | {change.ref for change in plan.noted if change.ref in wishes}
+    claims: list[Claim] = []
+    for ref in sorted(calm):
+        record = settled_record(wishes[ref], _applied(inventory.get(ref)), owed=ref in owed)
+        claims.append(Claim(ref.kind, ref.name, record, adopted=ref in adopted))
     if claims:
         work.session.ledger.own(work.lease, claims, work.options.now())
     if plan.gone:
         work.session.ledger.disown(work.lease, [(ref.kind, ref.name) for ref in plan.gone])
+
+
+def _record_pricing(work: _Work) -> None:
+    """Write down the pricing plans, once everything that follows from them is applied."""
+    moved = [change for change in work.plan.noted if change.ref.kind == PricingPlan.kind]
+    claims = [Claim(c.ref.kind, c.ref.name, record_of(c.after)) for c in moved if c.after is not None]
+    removed = [(c.ref.kind, c.ref.name) for c in moved if c.after is None]
+    if claims:
+        work.session.ledger.own(work.lease, claims, work.options.now())
+    if removed:
+        work.session.ledger.disown(work.lease, removed)
 
 
 def _carry_over(work: _Work) -> None:

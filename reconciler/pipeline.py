@@ -38,6 +38,7 @@ from reconciler.core.policies import VIOLATION
 from reconciler.core.prices import PriceMap
 from reconciler.core.refs import Ref
 from reconciler.core.resolve import Resolved, resolve
+from reconciler.core.saved import Approved
 from reconciler.core.schedule import Order
 from reconciler.core.scope import EVERYTHING, Scope
 from reconciler.core.settings import GatewaySettings, Settings
@@ -244,11 +245,11 @@ def plan_against(
     *,
     order: Order = Order.GRANT_FIRST,
     scope: Scope = EVERYTHING,
-    approved: frozenset[Ref] | None = None,
+    approved: Approved | None = None,
 ) -> Plan:
     """The plan for a live state that was read before. Findings carry the place of what they are about.
 
-    With `approved` it is cut to the refs of a saved plan.
+    With `approved` it is cut to what a saved plan holds.
     """
     loaded = session.loaded
     plan = make_plan(
@@ -267,6 +268,7 @@ def plan_against(
             scope=scope,
             approved=approved,
             fresh=fresh_of(session, utc_now()),
+            plans=loaded.desired.plans,
         )
     )
     placed = tuple(located(loaded, finding) for finding in plan.findings)

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from reconciler.core.changes import Action, CreditGrant, Outcome, Result, Step
 from reconciler.core.credits import ALLOCATION, operations_of
 from reconciler.core.inventory import Inventory, Record, record_of
-from reconciler.core.kinds import KINDS, CreditsMode, Resource, Team
+from reconciler.core.kinds import KINDS, Resource, Team
+from reconciler.core.noting import settled_record
 from reconciler.core.refs import Ref
 from reconciler.core.renames import Moves, renamed_inventory
 from reconciler.gateways.base import Gateway, GatewayError, Landed
@@ -140,20 +141,6 @@ class Recorder:
 
 def _allocates(step: Step) -> bool:
     return step.credit is not None and step.credit.grant_id == ALLOCATION
-
-
-def settled_record(wish: Json, known: Mapping[str, Any] | None, *, owed: bool) -> Json:
-    """The wish as applied to an object that was there before; its credits are what we gave the team by then.
-
-    They stay as last recorded while an allocation is owed, where the wish says nothing of credits (what was given is
-    not taken back), and where `initial` says that they are not for this team any more.
-    """
-    contributes = wish.get(CREDITS) is not None and wish.get("credits_mode") != CreditsMode.INITIAL
-    last = (known or {}).get(CREDITS)
-    if (contributes and not owed) or (last is None and CREDITS not in wish):
-        return wish
-    rest = {name: value for name, value in wish.items() if name != CREDITS}
-    return rest if last is None else {**rest, CREDITS: last}
 
 
 def _grant_record(step: Step, apply_id: int) -> GrantRecord:

@@ -325,8 +325,10 @@ def _finished(report: "Report", code: int) -> None:
 
 def _closing(report: "Report", outcomes: str) -> str:
     lines = [outcomes] if report.outcomes or not report.plan.pending else []
-    if report.plan.pending and not report.outcomes:
+    if report.plan.changes and not report.outcomes:
         lines.append(f"Adopted {len(report.plan.changes):,}; the gateway is as declared.")
+    elif report.plan.told and not report.outcomes:
+        lines.append(f"Wrote down {len(report.plan.told):,}; the gateway is as declared.")
     lines += [f"! {o.step.ref}: {o.error}" for o in report.outcomes if o.error and o.result.value == "applied"]
     recovered = report.recovered.applied + report.recovered.absent
     if recovered:

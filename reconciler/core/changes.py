@@ -65,6 +65,11 @@ class Change:
     renamed_from: str | None = None
 
     @property
+    def telling(self) -> bool:
+        """Whether it says anything: an object that comes or goes, or a field that differs."""
+        return self.before is None or self.after is None or bool(self.fields)
+
+    @property
     def verb(self) -> str:
         """create, update, delete, or adopt where nothing but the ownership changes."""
         if self.before is None:

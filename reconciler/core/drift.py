@@ -68,7 +68,8 @@ def drift(
     desired: State, live: State, known: Known, support: Support, runtime: Mapping[Ref, Mapping[str, Any]]
 ) -> Drift:
     """How live differs from what was last applied. What is not ours is no drift."""
-    applied = State({ref: resource_of(ref, record) for ref, record in known.inventory.items() if ref.kind in KINDS})
+    kept = {ref: record for ref, record in known.inventory.items() if ref.kind in KINDS and not KINDS[ref.kind].virtual}
+    applied = State({ref: resource_of(ref, record) for ref, record in kept.items()})
     found = diff(applied, live, known, support, prune="never")
     heal = tuple(change for change in found.changes if change.fields or change.before is None)
     return Drift(

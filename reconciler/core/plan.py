@@ -85,6 +85,8 @@ class Plan:
     `scope` are the patterns that it is cut to; `partial` says that it is cut, by them or to a saved plan.
     `held`: ref -> declared fields that this gateway cannot change and that therefore do not count as applied.
     `fingerprints`: ref -> digest of the live object as it was read, for every object that the plan relies on.
+    `noted` are changes for which nothing is sent, only written down: pricing plans, and what else lives in git only.
+    `on_plans`: pricing plan -> the teams that are declared to be on it, sorted.
     """
 
     target: Target
@@ -101,6 +103,8 @@ class Plan:
     scope: tuple[str, ...] = ()
     partial: bool = False
     revision: str | None = None
+    noted: tuple[Change, ...] = ()
+    on_plans: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -109,5 +113,11 @@ class Plan:
         return {verb: verbs.count(verb) for verb in ("create", "update", "delete", "adopt")}
 
     @property
+    def told(self) -> tuple[Change, ...]:
+        """What is noted and says something to people: all but another way of writing the same."""
+        return tuple(change for change in self.noted if change.telling)
+
+    @property
     def pending(self) -> bool:
-        return bool(self.changes)
+        """Whether there is anything to apply, be it only to be written down."""
+        return bool(self.changes or self.told)

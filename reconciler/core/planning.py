@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from reconciler.core.changes import Change
@@ -11,13 +11,15 @@ from reconciler.core.findings import Finding, errors, ordered
 from reconciler.core.holding import Fresh, waits_finding
 from reconciler.core.impact import Context, impact
 from reconciler.core.inventory import record_of, resource_of
-from reconciler.core.kinds import Resource, Team
+from reconciler.core.kinds import PricingPlan, Resource, Team
 from reconciler.core.lookalikes import lookalikes
+from reconciler.core.noting import noted
 from reconciler.core.plan import Plan, Target
 from reconciler.core.prices import NO_PRICES, PriceMap
 from reconciler.core.refs import Ref
 from reconciler.core.renames import Renames, View, renames, view, with_renames
 from reconciler.core.safety import Runtime, refusals
+from reconciler.core.saved import Approved
 from reconciler.core.schedule import Order
 from reconciler.core.scope import EVERYTHING, Scope, out_of_scope
 from reconciler.core.settings import Settings
@@ -27,9 +29,9 @@ from reconciler.core.support import Support
 
 @dataclass(frozen=True)
 class Inputs:
-    """All that a plan depends on. `desired` is effective (`resolve`), `live` as read.
+    """All that a plan depends on. `desired` and `plans` are effective (`resolve`), `live` as read.
 
-    `scope` and `approved` (the refs of a saved plan) cut it to a part of the changes. `fresh` as in `core.holding`.
+    `scope` and `approved` (of a saved plan) cut it to a part of the changes. `fresh` as in `core.holding`.
     """
 
     target: Target
@@ -44,8 +46,9 @@ class Inputs:
     findings: tuple[Finding, ...] = ()
     runtime: Runtime = field(default_factory=dict)
     scope: Scope = EVERYTHING
-    approved: frozenset[Ref] | None = None
     fresh: Fresh = field(default_factory=dict)
+    approved: Approved | None = None
+    plans: Mapping[str, PricingPlan] = field(default_factory=dict)
 
 
 def make_plan(given: Inputs) -> Plan:
@@ -53,7 +56,8 @@ def make_plan(given: Inputs) -> Plan:
     renamed = _renames(given)
     seen = view(given.desired, given.live, given.known, renamed)
     given = replace(given, desired=seen.desired, live=seen.live, known=seen.known)
-    found = _scoped(_compared(given, renamed, seen), given)
+    compared = _compared(given, renamed, seen)
+    found = _scoped(compared, given)
     meaning = impact(
         Context(
             changes=found.changes,
@@ -87,6 +91,8 @@ def make_plan(given: Inputs) -> Plan:
         revision=given.revision,
         scope=given.scope.patterns,
         partial=_partial(given),
+        noted=tuple(_noted(given, compared)),
+        on_plans=_on_plans(given.desired),
     )
 
 
@@ -96,6 +102,21 @@ def _waits(found: Diff, given: Inputs) -> tuple[Finding, ...]:
         return ()
     finding = waits_finding(found.changes, given.live, given.support, given.fresh)
     return (finding,) if finding else ()
+
+
+def _noted(given: Inputs, compared: Diff) -> Iterator[Change]:
+    """What is only written down, cut to the scope; of a saved plan just what it says word for word."""
+    for change in noted(given.desired, given.plans, given.known, compared):
+        if _fits(change, given) and (given.approved is None or given.approved.notes(change)):
+            yield change
+
+
+def _on_plans(desired: State) -> Mapping[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {}
+    for name, team in sorted(desired.of(Team).items()):
+        if team.plan is not None:
+            found.setdefault(team.plan, []).append(name)
+    return {plan: tuple(teams) for plan, teams in found.items()}
 
 
 def _compared(given: Inputs, renamed: Renames, seen: View) -> Diff:
@@ -113,7 +134,7 @@ def _renames(given: Inputs) -> Renames:
 def _within(ref: Ref, old: Ref, given: Inputs) -> bool:
     sides = (Change(name, given.live[old], given.desired[ref]) for name in (ref, old))
     fits = any(given.scope.fits(side, given.known.inventory) for side in sides)
-    return fits and (given.approved is None or ref in given.approved)
+    return fits and (given.approved is None or ref in given.approved.refs)
 
 
 def _partial(given: Inputs) -> bool:
@@ -127,7 +148,7 @@ def _scoped(found: Diff, given: Inputs) -> Diff:
     kept = tuple(
         change
         for change in found.changes
-        if _fits(change, given) and (given.approved is None or change.ref in given.approved)
+        if _fits(change, given) and (given.approved is None or change.ref in given.approved.refs)
     )
     refs = {change.ref for change in kept}
     refused = tuple(finding for finding in found.refused if finding.ref in refs)
@@ -139,7 +160,7 @@ def _scoped(found: Diff, given: Inputs) -> Diff:
 def _concerns(ref: Ref, given: Inputs) -> bool:
     """Whether a finding about the ref belongs to the part that is planned."""
     fits = given.scope.fits(Change(ref, given.live.get(ref), given.desired.get(ref)), given.known.inventory)
-    return fits and (given.approved is None or ref in given.approved)
+    return fits and (given.approved is None or ref in given.approved.refs)
 
 
 def _declared(given: Inputs, found: Diff) -> State:

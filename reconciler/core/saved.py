@@ -6,7 +6,7 @@ A saved plan is an approval, not a script: apply plans afresh and carries out ju
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from reconciler.core.changes import Change
@@ -17,11 +17,25 @@ from reconciler.core.refs import Ref
 
 FORMAT = "reconciler.plan/1"
 EXAMPLES = 10
+SAME_CONFIG = "check out the planned revision, or plan again"
+
+
+@dataclass(frozen=True)
+class Approved:
+    """What a saved plan lets a fresh one hold: the refs of its changes, and ref -> digest of what is only noted."""
+
+    refs: frozenset[Ref]
+    noted: Mapping[Ref, str] = field(default_factory=dict)
+
+    def notes(self, change: Change) -> bool:
+        return self.noted.get(change.ref) == change_digest(change)
 
 
 @dataclass(frozen=True)
 class SavedPlan:
     """What a plan file holds for apply. `digests`: ref -> digest of the approved change.
+
+    `noted`: the same for changes that are only written down.
 
     `fingerprints`: ref -> digest of every live object that was read; `revision` and `created` are told, not checked.
     `scope` are the patterns that the plan was cut to.
@@ -36,6 +50,11 @@ class SavedPlan:
     created: str | None = None
     tool_version: str | None = None
     scope: tuple[str, ...] = ()
+    noted: Mapping[Ref, str] = field(default_factory=dict)
+
+    @property
+    def approved(self) -> Approved:
+        return Approved(frozenset(self.digests), self.noted)
 
 
 def change_digest(change: Change) -> str:
@@ -84,6 +103,7 @@ def _parsed(content: Mapping[str, Any]) -> SavedPlan:
         created=content.get("created"),
         tool_version=content.get("tool_version"),
         scope=tuple(content.get("scope", ())),
+        noted={Ref.parse(ref): value for ref, value in content.get("noted", {}).items()},
     )
 
 
@@ -100,6 +120,7 @@ def content_of(
         "order": plan.order,
         "scope": list(plan.scope),
         "digests": {str(change.ref): change_digest(change) for change in plan.changes},
+        "noted": {str(change.ref): change_digest(change) for change in plan.noted},
         "fingerprints": {str(ref): value for ref, value in sorted(fingerprints.items())},
         "plan": report,
     }
@@ -150,4 +171,9 @@ def _different(saved: SavedPlan, fresh: Plan, moved: set[Ref], *, rebase: bool) 
         message = f"the change of {ref} is not the one in the plan file: the config is another"
         if ref not in now:
             message = f"there is nothing to change of {ref}: the plan was applied already, or the config is another"
-        yield error("plan-config", message, hint="check out the planned revision, or plan again", ref=ref)
+        yield error("plan-config", message, hint=SAME_CONFIG, ref=ref)
+    for change in fresh.noted:
+        if saved.approved.notes(change) or (rebase and change.ref not in saved.noted):
+            continue
+        message = f"what git says of {change.ref} is not what the plan file says: the config is another"
+        yield error("plan-config", message, hint=SAME_CONFIG, ref=change.ref)

@@ -8,9 +8,12 @@ from pydantic import BaseModel, SecretBytes, SecretStr
 from reconciler.core.changes import Change, CreditGrant, FieldChange
 from reconciler.core.credits import ALLOCATION
 from reconciler.core.kinds import Resource, gateway_fields
-from reconciler.render.words import NOTHING, SECRET, NameList, plain, safe, shown, signed, some
+from reconciler.render.words import NOTHING, SECRET, NameList, money, plain, safe, shown, signed, some
 
 TEXT_LIMIT = 100
+# Of what lives in git only: how it is written, and what it is for.
+UNTOLD = frozenset({"description", "labels", "protect", "renamed_from", "extends"})
+MONEY = ("price_usd_per_month", "max_budget_usd", "soft_budget_usd")
 NO_NAMES = NameList()
 
 
@@ -42,7 +45,8 @@ def fields_of(change: Change) -> tuple[FieldChange, ...]:
 
 def _telling(resource: Resource) -> tuple[str, ...]:
     fields = type(resource).model_fields
-    named = ((name, getattr(resource, name)) for name in gateway_fields(type(resource)))
+    told = [name for name in fields if name not in UNTOLD] if resource.virtual else gateway_fields(type(resource))
+    named = ((name, getattr(resource, name)) for name in told)
     return tuple(
         name for name, value in named if value not in (None, frozenset(), ()) and value != fields[name].default
     )
@@ -80,7 +84,12 @@ def _rows(field: FieldChange, names: int | None, *, new: bool) -> Iterable[Field
     if _nested(before) and _nested(after):
         return tuple(_paths(field.name, before, after, names)) or (FieldRow(field.name, before=SECRET, after=SECRET),)
     limit = None if names is None else TEXT_LIMIT
-    return (FieldRow(field.name, before=None if new else shown(before, limit), after=shown(after, limit)),)
+    said = _dollars if field.name in MONEY else shown
+    return (FieldRow(field.name, before=None if new else said(before, limit), after=said(after, limit)),)
+
+
+def _dollars(value: object, limit: int | None) -> str:
+    return money(value) if isinstance(value, (int, float)) else shown(value, limit)
 
 
 def _nested(value: object) -> bool:

@@ -9,6 +9,7 @@ from typing import TypeVar
 from reconciler.core.changes import Change
 from reconciler.core.kinds import KINDS, links
 from reconciler.core.plan import TeamImpact
+from reconciler.core.refs import Ref
 from reconciler.render.fields import FieldRow, alike, field_rows
 from reconciler.render.limits import Limits
 from reconciler.render.words import NameList, count, count_signed, kind_noun, per_month, plural, safe, some
@@ -18,12 +19,15 @@ K = TypeVar("K", bound=Hashable)
 
 SIGNS: Mapping[str, str] = {"create": "+", "update": "~", "adopt": "=", "delete": "-"}
 NAMED = 3
+Notes = Mapping[Ref, str]
+NO_NOTES: Notes = {}
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeRow:
     """One change, or several that read alike. `more_fields` counts the fields that were left out.
 
+    `note` is what else there is to know of it, e.g. how many teams are on a pricing plan.
     `names` are examples, or every name where everything is shown.
     """
 
@@ -35,6 +39,7 @@ class ChangeRow:
     fields: tuple[FieldRow, ...]
     more_fields: int = 0
     adopt: bool = False
+    note: str | None = None
 
     @property
     def label(self) -> str:
@@ -97,26 +102,27 @@ def kinds_in_order() -> tuple[str, ...]:
     return tuple(TopologicalSorter(needs).static_order())
 
 
-def sections(changes: Sequence[Change], limits: Limits) -> tuple[Section, ...]:
+def sections(changes: Sequence[Change], limits: Limits, notes: Notes = NO_NOTES) -> tuple[Section, ...]:
+    """The changes by kind; `notes` say more about some refs."""
     by_kind = dict(grouped(sorted(changes, key=lambda change: change.ref), lambda change: change.ref.kind))
-    return tuple(_section(kind, by_kind[kind], limits) for kind in kinds_in_order() if kind in by_kind)
+    return tuple(_section(kind, by_kind[kind], limits, notes) for kind in kinds_in_order() if kind in by_kind)
 
 
-def _section(kind: str, changes: list[Change], limits: Limits) -> Section:
+def _section(kind: str, changes: list[Change], limits: Limits, notes: Notes) -> Section:
     verbs = [change.verb for change in changes]
-    groups = [group for _, group in grouped(changes, alike)]
+    groups = [group for _, group in grouped(changes, lambda change: (alike(change), notes.get(change.ref)))]
     groups.sort(key=lambda group: group[0].verb != "delete")
     kept = sorted(groups[: limits.rows], key=lambda group: (list(SIGNS).index(group[0].verb), group[0].ref))
     return Section(
         kind=kind,
         title=plural(kind_noun(kind)),
         counts={verb: verbs.count(verb) for verb in SIGNS},
-        rows=tuple(_row(kind, group, limits) for group in kept),
+        rows=tuple(_row(kind, group, limits, notes) for group in kept),
         more=len(changes) - sum(map(len, kept)),
     )
 
 
-def _row(kind: str, group: list[Change], limits: Limits) -> ChangeRow:
+def _row(kind: str, group: list[Change], limits: Limits, notes: Notes) -> ChangeRow:
     first, names = group[0], [_name(change) for change in group]
     fields = field_rows(first, limits.names)
     return ChangeRow(
@@ -128,6 +134,7 @@ def _row(kind: str, group: list[Change], limits: Limits) -> ChangeRow:
         fields=fields[: limits.fields],
         more_fields=max(0, len(fields) - limits.fields),
         adopt=first.adopt,
+        note=notes.get(first.ref),
     )
 
 

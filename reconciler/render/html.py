@@ -82,7 +82,7 @@ def _page(view: PlanView, access: Pair | None) -> Page:
         more_teams=left_out(other_teams),
         exposures=tuple(exposures(plan.impact.exposures)),
         matrix=access_matrix(*access) if access else None,
-        sections=sections(plan.changes, LIMITS),
+        sections=sections(view.listed, LIMITS, view.notes),
         findings=tuple(findings[:FINDINGS]),
         more_findings=max(0, len(findings) - FINDINGS),
         refusals=in_order(plan.refusals),

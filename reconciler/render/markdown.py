@@ -97,10 +97,12 @@ def _fenced(rows: Iterable[Row], language: str) -> list[str]:
 
 def _summary(view: PlanView) -> Block:
     made = [f"{each.number:,} to {each.verb}" for each in view.counts if each.number]
-    rest = [f"{view.unchanged:,} unchanged"] * bool(view.unchanged)
+    rest = [f"{view.noted:,} to write down"] * bool(view.noted)
+    rest += [f"{view.unchanged:,} unchanged"] * bool(view.unchanged)
     rest += [f"{view.foreign:,} foreign (not ours, left alone)"] * bool(view.foreign)
     marker = f"<!-- reconciler plan: {re.sub('[^a-z0-9]+', '-', view.gateway.lower())[:SENTENCE]} -->"
-    head = f"### Plan for {_code(shown(view.gateway, SENTENCE))}: {', '.join(made) or 'no changes'}\n"
+    none = "no changes on the gateway" if view.noted else "no changes"
+    head = f"### Plan for {_code(shown(view.gateway, SENTENCE))}: {', '.join(made) or none}\n"
     about = " · ".join([_code(shown(view.identity, SENTENCE)), *rest])
     return Block("\n".join([marker, head, about, *_table_of_counts(view)]), ())
 
@@ -212,6 +214,8 @@ def _change(row: ChangeRow) -> str:
 
 
 def _rest(row: ChangeRow) -> Iterator[str]:
+    if row.note:
+        yield f"      {row.note}"
     if row.more_fields:
         yield f"      and {count(row.more_fields, 'field')} more"
     if row.adopt and row.verb == "update":

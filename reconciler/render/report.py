@@ -174,6 +174,10 @@ class Report(Part):
     counts: Counts
     risk: RiskPart
     changes: Annotated[tuple[ChangePart, ...], Field(description="Sorted by ref.")]
+    noted: Annotated[
+        tuple[ChangePart, ...],
+        Field(description="What is only written down: pricing plans, and what else lives in git only. Sorted by ref."),
+    ] = ()
     impact: ImpactPart
     findings: tuple[FindingPart, ...]
     refusals: Annotated[tuple[FindingPart, ...], Field(description="What apply refuses unless a flag allows it.")]
@@ -191,6 +195,7 @@ def report(plan: Plan) -> Report:
         counts=_counts(plan),
         risk=RiskPart(level=impact.risk.value, reasons=impact.reasons),
         changes=tuple(_change(change) for change in sorted(plan.changes, key=lambda change: change.ref)),
+        noted=tuple(_change(change) for change in sorted(plan.told, key=lambda change: change.ref)),
         impact=_impact(impact),
         findings=tuple(map(_finding, in_order(plan.findings))),
         refusals=tuple(map(_finding, in_order(plan.refusals))),

@@ -49,7 +49,9 @@ def _counts(view: PlanView) -> Iterator[Part]:
         if counted.verb == "update" and view.adopting_updates:
             yield f" ({view.adopting_updates:,} of them adopted)", "="
     if not made:
-        yield "No changes", "title"
+        yield "No changes on the gateway" if view.noted else "No changes", "title"
+    if view.noted:
+        yield f", {view.noted:,} to write down", "~"
     for number, word in ((view.unchanged, "unchanged"), (view.foreign, "foreign (not ours, left alone)")):
         if number:
             yield f", {number:,} {word}", "dim"
@@ -77,6 +79,8 @@ def _fields(row: ChangeRow, names: int) -> Iterator["Text"]:
         yield text((f"{field.name:{names}}  ", "dim"), *_values(field, new=row.verb == "create"))
     if row.more_fields:
         yield text((f"and {count(row.more_fields, 'more field')}", "dim"))
+    if row.note:
+        yield text((row.note, "dim"))
     if row.adopt and row.verb == "update":
         yield text(("adopted: it exists and becomes ours", "="))
 

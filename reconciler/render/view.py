@@ -8,12 +8,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from reconciler.core.changes import Change
 from reconciler.core.findings import Finding, Level
 from reconciler.core.plan import Exposure, Impact, Plan, Risk, TeamImpact
 from reconciler.render.fields import FieldRow
 from reconciler.render.findings import in_order, place
-from reconciler.render.groups import SIGNS, ChangeRow, ImpactRow, Section, grouped, impact_rows, sections
+from reconciler.render.groups import SIGNS, ChangeRow, ImpactRow, Notes, Section, grouped, impact_rows, sections
 from reconciler.render.limits import ROOMY, UNLIMITED, Limits, tighter
+from reconciler.render.listing import listing
 from reconciler.render.words import NameList, money, per_month, safe, signed_money, some
 
 __all__ = ["ChangeRow", "FieldRow", "ImpactRow", "Notice", "PlanView", "Problems", "Section", "plan_view"]
@@ -57,7 +59,9 @@ class Counted:
 
 @dataclass(frozen=True)
 class PlanView:
-    """What there is to see of a plan. `more_impact` counts rows and teams that were left out; `plan` is the source.
+    """What there is to see of a plan. `listed` are the changes and what is only noted, `noted` counts the latter.
+
+    `notes` say more about some refs. `more_impact` counts rows and teams that were left out; `plan` is the source.
 
     `totals` are (what, text) pairs. `complete` says that nothing was left out, so that `--full` would add nothing.
     """
@@ -83,6 +87,9 @@ class PlanView:
     refusals: Problems
     next: str
     complete: bool
+    listed: tuple[Change, ...] = ()
+    notes: Notes = field(default_factory=dict)
+    noted: int = 0
 
     @property
     def adopting_updates(self) -> int:
@@ -117,6 +124,7 @@ def _view(plan: Plan, limits: Limits) -> PlanView:
     rows = impact_rows(impact.teams, limits)
     shown = rows[: limits.groups]
     notices = (*_standing(impact, limits), *_dearest(impact, limits), *_exposed(impact.exposures, limits))
+    listed, notes = listing(plan)
     told = max(limits.notices, sum(notice.danger for notice in notices))
     view = PlanView(
         plan=plan,
@@ -128,7 +136,10 @@ def _view(plan: Plan, limits: Limits) -> PlanView:
         foreign=len(plan.foreign),
         risk=impact.risk,
         reasons=tuple(map(safe, impact.reasons)),
-        sections=sections(plan.changes, limits),
+        sections=sections(listed, limits, notes),
+        listed=listed,
+        notes=notes,
+        noted=len(plan.told),
         impact=shown,
         teams=len(impact.teams),
         more_impact=len(rows) - len(shown),
@@ -241,7 +252,7 @@ def _next(plan: Plan) -> str:
     failing = [finding for finding in plan.findings if finding.level is Level.ERROR]
     if failing:
         return f"Fix {'the error' if len(failing) == 1 else f'the {len(failing):,} errors'}, then plan again."
-    if not plan.changes:
+    if not plan.pending:
         return "Nothing to do: the gateway is as declared."
     flags = _flags(plan.refusals)
     if plan.refusals:

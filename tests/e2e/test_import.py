@@ -102,7 +102,9 @@ def test_the_example_company_comes_back(tmp_path):
     place = example(tmp_path)
     place.applied()
     place.reconciler("import", "--out", "again")
-    place.settled("--config", "again")
+    plan = json.loads(place.reconciler("plan", "--config", "again", "--format", "json").out)
+    assert plan["changes"] == []
+    assert {change["kind"] for change in plan["noted"]} == {"pricing_plan"}, "tiers are in no gateway"
     place.reconciler("validate", "--config", "again")
     place.reconciler("fmt", "--check", "again")
 
@@ -229,8 +231,9 @@ def test_drift_adopt_takes_the_live_side_and_leaves_what_git_changed(place):
     assert after["models.yaml"] == before["models.yaml"]
     old = "    credits_allocated: 100\n"
     assert after["teams.yaml"] == before["teams.yaml"].replace(old, "    status: suspended\n" + old)
-    assert "acme-prod" in place.pending()
-    assert "acme-dev" not in place.pending()
+    plan = json.loads(place.reconciler("plan", "--format", "json").out)
+    assert [change["name"] for change in plan["changes"]] == ["acme-prod"]
+    assert [change["name"] for change in plan["noted"]] == ["acme-dev"]
 
 
 def test_only_takes_a_part_with_what_it_refers_to(place):
