@@ -28,6 +28,7 @@ from reconciler.core.resolve import resolve
 from reconciler.core.schedule import schedule
 from reconciler.files.manifests import load_manifests
 from reconciler.files.prices import load_prices
+from reconciler.files.variables import Variables
 from reconciler.gateways.documented import DIALECT
 
 T = TypeVar("T")
@@ -59,7 +60,7 @@ def measure(directory: Path, clock: Clock) -> str:
     """Runs every phase once; returns what was planned, in a line."""
     texts = [path.read_bytes() for path in sorted(directory.glob("*.yaml"))]
     clock("baseline: yaml.CSafeLoader", lambda: [yaml.load(text, yaml.CSafeLoader) for text in texts])
-    manifests = clock("parse and validate", lambda: load_manifests(directory, variables={}))
+    manifests = clock("parse and validate", lambda: load_manifests(directory, variables=Variables()))
     findings = clock("check links and names", lambda: check(manifests.state, declared=tuple(manifests.files)))
     prices = load_prices()
     desired = clock("resolve", lambda: resolve(manifests.state, NOW, prices)).state

@@ -49,7 +49,7 @@ from reconciler.files.discovery import shown
 from reconciler.files.manifests import Manifests, load_manifests, locate
 from reconciler.files.prices import load_prices
 from reconciler.files.revisions import as_of, current_commit
-from reconciler.files.settings import load_settings
+from reconciler.files.settings import load_settings, readable
 from reconciler.gateways import connect, identity
 from reconciler.gateways.base import Gateway, Live
 from reconciler.ledger import Ledger, LedgerError, open_ledger
@@ -125,7 +125,7 @@ def _load(
 ) -> Loaded:
     moment = now or utc_now()
     settings, settings_findings = load_settings(directory, variables=variables)
-    manifests = load_manifests(source, environment=environment, variables=variables)
+    manifests = load_manifests(source, environment=environment, variables=readable(settings, variables))
     checked = check(manifests.state, declared=tuple(manifests.files), complete=manifests.complete)
     backends = {gateway.backend for gateway in settings.gateways.values()}
     placed = (locate(manifests, finding) for finding in put_off(checked, backends))

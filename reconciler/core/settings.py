@@ -1,5 +1,6 @@
 """Settings: `config/reconciler.yaml`. Which gateways there are, how to reach them, and what needs asking first."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
@@ -112,6 +113,20 @@ class LintSettings(Spec):
     )
 
 
+def secret_variables(settings: object) -> dict[str, str]:
+    """Variables that settings, as plain data, name as holding a secret (`admin_key_env: NAME`): name -> where."""
+    return dict(_secret_variables(settings, ()))
+
+
+def _secret_variables(value: object, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    if not isinstance(value, dict):
+        return
+    for key, item in value.items():
+        if str(key).endswith("_env") and isinstance(item, str):
+            yield item, ".".join((*path, str(key)))
+        yield from _secret_variables(item, (*path, str(key)))
+
+
 class Settings(Spec):
     """The whole file; every part has a default, so that no file at all means the embedded gateway."""
 
@@ -119,6 +134,10 @@ class Settings(Spec):
     gateways: Annotated[dict[str, GatewaySettings], Field(description="Named gateways.")] = {
         "embedded": GatewaySettings(backend="embedded")
     }
+    variables: Annotated[
+        tuple[EnvName, ...],
+        Field(description="Environment variables that ${NAME} may read, beside those named RECONCILER_VAR_..."),
+    ] = ()
     prune: Annotated[
         Literal["owned", "never", "all"],
         Field(description="What may be deleted when it is not declared: what we own, nothing, or anything."),
@@ -131,5 +150,13 @@ class Settings(Spec):
     @model_validator(mode="after")
     def _default_exists(self) -> Self:
         if self.default_gateway not in self.gateways:
-            raise ValueError(f"default_gateway {self.default_gateway!r} is not among the gateways")
+            raise ValueError("default_gateway is not among the gateways")
+        return self
+
+    @model_validator(mode="after")
+    def _no_secret_is_read(self) -> Self:
+        secrets = secret_variables(self.model_dump())
+        for name in self.variables:
+            if name in secrets:
+                raise ValueError(f"variables lists {name}, which holds a secret, says {secrets[name]}")
         return self

@@ -14,7 +14,7 @@ from reconciler.files.parsing import Parsed, collection_paused, parse_files
 from reconciler.files.places import PlacesByFile
 from reconciler.files.spec_findings import typed
 from reconciler.files.spec_wording import Problem
-from reconciler.files.variables import substitute, unshown
+from reconciler.files.variables import Variables, substitute, unshown
 
 _AT_THE_KEY = frozenset({"unknown-key"})
 
@@ -37,10 +37,10 @@ class Manifests:
     places: PlacesByFile = field(default_factory=PlacesByFile, repr=False, compare=False)
 
 
-def load_manifests(directory: Path, *, environment: str | None = None, variables: Mapping[str, str]) -> Manifests:
+def load_manifests(directory: Path, *, environment: str | None = None, variables: Variables) -> Manifests:
     """All manifests below the directory, with the overlay of an environment and the given variables filled in.
 
-    `variables` is the process's environment or a test's mapping. Never raises for what files hold.
+    `variables` is the process's environment, with what of it may be read. Never raises for what files hold.
     """
     if not directory.is_dir():
         hint = "run reconciler init, or pass --config DIR"
@@ -58,7 +58,7 @@ def locate(manifests: Manifests, finding: Finding) -> Finding:
     return replace(finding, origin=_origin(manifests, finding.ref, finding.path, key=finding.code in _AT_THE_KEY))
 
 
-def _load(directory: Path, found: Found, environment: str | None, variables: Mapping[str, str]) -> Manifests:
+def _load(directory: Path, found: Found, environment: str | None, variables: Variables) -> Manifests:
     places = PlacesByFile()
     parsed = parse_files(found.base)
     over = parse_files(found.environments.get(environment or "", ()))
@@ -107,7 +107,7 @@ def _beyond(said: Iterable[Finding], more: Iterable[Finding]) -> Iterator[Findin
     return (finding for finding in more if finding.origin not in places)
 
 
-def _typed(declared: Declarations, variables: Mapping[str, str]) -> tuple[Mapping[Ref, Resource], tuple[Finding, ...]]:
+def _typed(declared: Declarations, variables: Variables) -> tuple[Mapping[Ref, Resource], tuple[Finding, ...]]:
     resources: dict[Ref, Resource] = {}
     findings: list[Finding] = []
     for ref, declaration in declared.items():
@@ -119,7 +119,7 @@ def _typed(declared: Declarations, variables: Mapping[str, str]) -> tuple[Mappin
     return resources, tuple(findings)
 
 
-def _resource(ref: Ref, declared: Declared, variables: Mapping[str, str]) -> Resource | tuple[Problem, ...]:
+def _resource(ref: Ref, declared: Declared, variables: Variables) -> Resource | tuple[Problem, ...]:
     spec: object = declared.spec
     if spec is None:
         return (Problem("wrong-type", f"{ref} has no spec", "write {} where nothing else is to be said"),)

@@ -1,30 +1,35 @@
 """Settings: `reconciler.yaml` to its typed value, with findings of the same quality as those of manifests."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
 from reconciler.core.findings import Finding, Origin, did_you_mean, error, ordered, warning
-from reconciler.core.settings import Settings
+from reconciler.core.settings import Settings, secret_variables
 from reconciler.files.discovery import SETTINGS_FILES, shown
 from reconciler.files.parsing import Parsed, parse_file
 from reconciler.files.places import PlacesByFile
 from reconciler.files.spec_findings import typed
 from reconciler.files.spec_wording import Problem
-from reconciler.files.variables import substitute, unshown
+from reconciler.files.spec_wording import shown as quoted
+from reconciler.files.variables import Variables, substitute, unshown
 
 _PASSWORD_IN_URL = re.compile(r"^[a-z][a-z0-9+.-]*://[^/@\s]*:[^/@\s]+@", re.IGNORECASE)
 _SECRET_KEYS = frozenset({"admin_key", "master_key", "api_key", "key", "token", "password", "secret"})
 
 
 def load_settings(
-    directory: Path, *, variables: Mapping[str, str] = MappingProxyType({})
+    directory: Path,
+    *,
+    variables: Mapping[str, str] = MappingProxyType({}),
+    base: Settings | None = None,
 ) -> tuple[Settings, tuple[Finding, ...]]:
     """The settings of a config directory; no file means the defaults. Where they are wrong: defaults, and findings.
 
-    `variables` fill `${NAME}` as in manifests (`files.variables`).
+    `variables` is the environment, of which `${NAME}` reads what these settings allow (`files.variables`), or with a
+    `base` what those settings do.
     """
     name, other = SETTINGS_FILES
     file = directory / name
@@ -32,11 +37,22 @@ def load_settings(
         return Settings(), tuple(_misnamed(directory / other, name))
     parsed = parse_file(file)
     places = PlacesByFile()
-    settings, problems = _settings(parsed, variables)
+    settings, problems = _settings(parsed, variables, base)
     syntax = tuple(_serious(parsed, places))
     taken = {finding.origin for finding in syntax}
     found = (_located(problem, file, places) for problem in problems)
     return settings, ordered((*syntax, *(finding for finding in found if finding.origin not in taken)))
+
+
+def readable(settings: Settings, environ: Mapping[str, str]) -> Variables:
+    """What of the environment `${NAME}` may read by these settings."""
+    return _readable(settings.model_dump(), environ)
+
+
+def _readable(document: object, environ: Mapping[str, str]) -> Variables:
+    listed = document.get("variables") if isinstance(document, dict) else None
+    names = (name for name in (listed if isinstance(listed, list | tuple) else ()) if isinstance(name, str))
+    return Variables(environ, frozenset(names), secret_variables(document))
 
 
 def _misnamed(file: Path, name: str) -> Iterator[Finding]:
@@ -59,20 +75,29 @@ def _lint_levels_off(parsed: Parsed, places: PlacesByFile) -> frozenset[Origin]:
     return frozenset(places.origin(parsed.path, ("lint", code)) for code, level in lint.items() if level == "off")
 
 
-def _settings(parsed: Parsed, variables: Mapping[str, str]) -> tuple[Settings, tuple[Problem, ...]]:
+def _settings(
+    parsed: Parsed, environ: Mapping[str, str], base: Settings | None
+) -> tuple[Settings, tuple[Problem, ...]]:
     documents = [document for document in parsed.documents if document is not None]
     if not documents:
         return Settings(), ()
     if len(documents) > 1:
         return Settings(), (Problem("bad-value", "settings are one document, not several", "remove the --- lines"),)
-    document, unset = substitute(documents[0], variables)
+    written = documents[0]
+    document, unset = substitute(written, _readable(written, environ) if base is None else readable(base, environ))
     if unset:
         return Settings(), unset
-    read = typed(Settings, document)
     secrets = tuple(_secrets(document))
+    read = typed(Settings, document)
     if isinstance(read, Settings):
         return read, secrets
-    return Settings(), (*secrets, *(_reworded(unshown(problem, documents[0]), document) for problem in read))
+    problems = (unshown(_reworded(problem, document), written) for problem in read)
+    return Settings(), (*secrets, *(problem for problem in problems if not _beneath(problem, secrets)))
+
+
+def _beneath(problem: Problem, others: Iterable[Problem]) -> bool:
+    """Whether one of the others is about the same value."""
+    return any(problem.path[: len(other.path)] == other.path for other in others)
 
 
 def _reworded(problem: Problem, document: object) -> Problem:
@@ -81,9 +106,10 @@ def _reworded(problem: Problem, document: object) -> Problem:
         says = f"{problem.path[-1]} would put a secret into the settings"
         return Problem("secret-in-settings", says, hint, problem.path)
     if problem.path == ("default_gateway",) and isinstance(document, dict):
-        gateways = document.get("gateways") or {}
-        near = did_you_mean(str(document.get("default_gateway")), gateways)
-        return replace(problem, hint=near or f"there are: {', '.join(gateways) or 'none'}")
+        gateways, chosen = document.get("gateways") or {}, document.get("default_gateway")
+        near = did_you_mean(str(chosen), gateways)
+        hint = near or f"there are: {', '.join(gateways) or 'none'}"
+        return replace(problem, hint=hint, found=quoted(chosen, problem.path))
     return replace(problem, message=problem.message.replace("the spec", "the settings"))
 
 

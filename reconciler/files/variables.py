@@ -1,8 +1,12 @@
-"""`${NAME}` and `${NAME:-default}` inside string values of manifests; `$${` writes a literal `${`."""
+"""`${NAME}` and `${NAME:-default}` inside string values of manifests; `$${` writes a literal `${`.
+
+Who may change a manifest must not thereby read the environment of the machine that plans it: a plan, and with it a
+comment for all to read, shows what stands in a field. So only some variables can be read (`Variables`).
+"""
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from reconciler.files.spec_wording import Problem
 from reconciler.files.yaml_scalars import Trap, Unquoted, plain
@@ -12,8 +16,34 @@ _REFERENCE = re.compile(r"\$\$\{|\$\{(?P<inner>[^}]*)(?P<end>\}?)")
 _INNER = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>.*))?\Z", re.DOTALL)
 
 
-def substitute(value: object, variables: Mapping[str, str]) -> tuple[object, tuple[Problem, ...]]:
-    """The value with its variables filled in, and a problem for each that is unset or malformed.
+PREFIX = "RECONCILER_VAR_"
+
+
+@dataclass(frozen=True, slots=True)
+class Variables:
+    """The environment, and what of it manifests may read: names with the prefix, and those that the settings list.
+
+    secrets   names that never may, each with the setting that says that it holds a secret
+    """
+
+    values: Mapping[str, str] = field(default_factory=dict, repr=False)
+    listed: frozenset[str] = frozenset()
+    secrets: Mapping[str, str] = field(default_factory=dict)
+
+    def refusal(self, name: str) -> tuple[str, str] | None:
+        """Why the name may not be read, and what to do instead; None where it may."""
+        if name in self.secrets:
+            says = f"the environment variable {name} may not be read here: it holds a secret, says {self.secrets[name]}"
+            return says, "use another variable for what is no secret"
+        if name.startswith(PREFIX) or name in self.listed:
+            return None
+        other = PREFIX + name.removeprefix("RECONCILER_")
+        says = f"the environment variable {name} may not be read here"
+        return says, f"set {other} and write ${{{other}}}, or list it in the settings: variables: [{name}]"
+
+
+def substitute(value: object, variables: Variables) -> tuple[object, tuple[Problem, ...]]:
+    """The value with its variables filled in, and a problem for each that is unset, malformed or not to be read.
 
     As in a shell, `:-` also applies where the variable is set but empty. An unquoted scalar that is one variable is
     read again as a plain YAML scalar, so that `credits_allocated: ${CREDITS:-100}` is a number; quoted, it stays text.
@@ -36,7 +66,7 @@ def unshown(problem: Problem, written: object) -> Problem:
     return replace(problem, found=f"the value of {value}", hint=quoted)
 
 
-def _filled(value: object, path: Path, variables: Mapping[str, str], report: Callable[[Problem], None]) -> object:
+def _filled(value: object, path: Path, variables: Variables, report: Callable[[Problem], None]) -> object:
     if isinstance(value, dict):
         return {key: _filled(item, (*path, key), variables, report) for key, item in value.items()}
     if isinstance(value, list):
@@ -46,7 +76,7 @@ def _filled(value: object, path: Path, variables: Mapping[str, str], report: Cal
     return _filled_text(value, path, variables, report)
 
 
-def _filled_text(text: str, path: Path, variables: Mapping[str, str], report: Callable[[Problem], None]) -> object:
+def _filled_text(text: str, path: Path, variables: Variables, report: Callable[[Problem], None]) -> object:
     def replacement(match: re.Match[str]) -> str:
         if match["inner"] is None:
             return "${"
@@ -60,13 +90,16 @@ def _filled_text(text: str, path: Path, variables: Mapping[str, str], report: Ca
     return _retyped(filled) if whole else filled
 
 
-def _looked_up(match: re.Match[str], variables: Mapping[str, str]) -> tuple[tuple[str, str, str] | None, str]:
+def _looked_up(match: re.Match[str], variables: Variables) -> tuple[tuple[str, str, str] | None, str]:
     inner = _INNER.match(match["inner"]) if match["end"] else None
     if inner is None:
         hint = "write ${NAME} or ${NAME:-default}; a literal ${ is written $${"
         return ("variable-syntax", "${...} does not name a variable", hint), ""
     name, default = inner["name"], inner["default"]
-    value = variables.get(name)
+    refusal = variables.refusal(name)
+    if refusal is not None:
+        return ("variable-refused", *refusal), ""
+    value = variables.values.get(name)
     if default is not None:
         return None, value or default
     if value is None:

@@ -90,8 +90,8 @@ def test_quiet_leaves_the_exit_code_and_errors(place: Place):
 
 
 def test_events_hold_no_secret(place: Place):
-    place.environ["SECRET_PARAMETER"] = "hunter2-hunter2"
-    place.edit("models.yaml", "litellm_params: {", "litellm_params: {api_base: '${SECRET_PARAMETER}', ")
+    place.environ["RECONCILER_VAR_PARAMETER"] = "hunter2-hunter2"
+    place.edit("models.yaml", "litellm_params: {", "litellm_params: {api_base: '${RECONCILER_VAR_PARAMETER}', ")
     done = place.reconciler("apply", "--yes", "--log-format", "json")
     assert "hunter2" not in done.err
 

@@ -215,11 +215,11 @@ def test_update_writes_into_the_overlay_that_holds_the_field(place):
 
 
 def test_update_leaves_variables_alone(place):
-    place.edit("models.yaml", "'Most capable'", '"${WORDS:-Most capable}"')
+    place.edit("models.yaml", "'Most capable'", '"${RECONCILER_VAR_WORDS:-Most capable}"')
     on_the_gateway(place, "PUT", "/api/model-aliases/gpt-4", {"description": "Dear"})
     done = place.reconciler("import", "--update")
     assert "description of model_alias/gpt-4 comes from a variable" in done.err
-    assert "${WORDS:-Most capable}" in files(place)["models.yaml"]
+    assert "${RECONCILER_VAR_WORDS:-Most capable}" in files(place)["models.yaml"]
 
 
 def test_drift_adopt_takes_the_live_side_and_leaves_what_git_changed(place):

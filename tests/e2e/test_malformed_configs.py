@@ -54,7 +54,7 @@ MANIFESTS: dict[str, tuple[str, dict[str, str]]] = {
     "entry twice": ("access_groups:\n  g:\n    model_aliases: [gpt-4, gpt-4]\n", {"3:28": "duplicate-entry"}),
     "bad date": ("model_aliases:\n  m: {litellm_model: x/y, sunset: 2026-02-30}\n", {"2:35": "bad-format"}),
     "empty grant": ("teams:\n  b:\n    grants: [{access_groups: [], until: 2026-01-01}]\n", {"3:15": "too-short"}),
-    "variable not set": ("teams:\n  b:\n    plan: ${RECONCILER_TEST_NOT_SET}\n", {"3:11": "variable-unset"}),
+    "variable not set": ("teams:\n  b:\n    plan: ${RECONCILER_VAR_NOT_SET}\n", {"3:11": "variable-unset"}),
     # what the specs point at
     "dangling plan": ("teams:\n  b:\n    plan: por\n", {"3:11": "dangling-reference"}),
     "dangling organization": ("teams:\n  b:\n    organization_id: org_b\n", {"3:22": "dangling-reference"}),

@@ -115,11 +115,17 @@ MANIFESTS: dict[str, tuple[str, dict[str, str]]] = {
     "rule without a text": ("policies:\n  p: {rule: ''}\n", {"2:13": "too-short"}),
     "key without a team": ("keys:\n  k: {models: [a]}\n", {"2:3": "missing-key"}),
     # variables
-    "variable that is not set": ("teams:\n  acme:\n    plan: ${PLAN}\n", {"3:11": "variable-unset"}),
-    "variable within a text": ("teams:\n  acme:\n    team_alias: x ${A} y\n", {"3:17": "variable-unset"}),
+    "variable that is not set": ("teams:\n  acme:\n    plan: ${RECONCILER_VAR_PLAN}\n", {"3:11": "variable-unset"}),
+    "variable within a text": (
+        "teams:\n  acme:\n    team_alias: x ${RECONCILER_VAR_A} y\n",
+        {"3:17": "variable-unset"},
+    ),
     "variable without a name": ("teams:\n  acme:\n    plan: ${}\n", {"3:11": "variable-syntax"}),
-    "variable that is not closed": ("teams:\n  acme:\n    plan: ${PLAN\n", {"3:11": "variable-syntax"}),
-    "default of the wrong type": ("teams:\n  acme:\n    rpm_limit: ${R:-many}\n", {"3:16": "wrong-type"}),
+    "variable that is not closed": ("teams:\n  acme:\n    plan: ${RECONCILER_VAR_PLAN\n", {"3:11": "variable-syntax"}),
+    "default of the wrong type": (
+        "teams:\n  acme:\n    rpm_limit: ${RECONCILER_VAR_R:-many}\n",
+        {"3:16": "wrong-type"},
+    ),
 }
 
 SETTINGS: dict[str, tuple[str, dict[str, str]]] = {

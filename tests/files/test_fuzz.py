@@ -12,6 +12,7 @@ from reconciler.core.check import check
 from reconciler.core.findings import Level
 from reconciler.files.manifests import Manifests, load_manifests, locate
 from reconciler.files.settings import load_settings
+from reconciler.files.variables import Variables
 
 SEEDS = [COMPANY, *(text for text, _ in MANIFESTS.values())]
 PIECES = [
@@ -42,7 +43,7 @@ def load(data: bytes) -> Manifests:
         (Path(directory) / "fuzz.yaml").write_bytes(data)
         (Path(directory) / "reconciler.yaml").write_bytes(data)
         load_settings(Path(directory), variables={"A": "1"})
-        manifests = load_manifests(Path(directory), variables={"A": "1"})
+        manifests = load_manifests(Path(directory), variables=Variables({"A": "1"}, frozenset({"A"})))
         found = check(manifests.state, declared=manifests.files, complete=manifests.complete)
         located = [locate(manifests, finding) for finding in found]
     assert all(finding.origin for finding in (*manifests.findings, *located))

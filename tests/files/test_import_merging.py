@@ -18,6 +18,7 @@ from reconciler.core.resolve import resolve
 from reconciler.core.suggest import with_plans
 from reconciler.files.manifests import load_manifests
 from reconciler.files.updating import Updating
+from reconciler.files.variables import Variables
 
 
 @settings(max_examples=30, deadline=None)
@@ -31,13 +32,13 @@ def test_after_an_update_a_plan_holds_nothing_that_was_not_told(dialect, seed, o
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder)
         written(before, directory)
-        manifests = load_manifests(directory, variables={})
+        manifests = load_manifests(directory, variables=Variables())
         merged = merge(Declared(manifests.state, NOW, NO_PRICES), source)
         files = Updating(directory, manifests)
         for name, text in files.into(merged).items():
             (directory / name).parent.mkdir(parents=True, exist_ok=True)
             (directory / name).write_bytes(text.encode())
-        again = load_manifests(directory, variables={})
+        again = load_manifests(directory, variables=Variables())
     assert not again.findings, again.findings
     assert not files.findings
     told = {finding.ref for finding in merged.findings}

@@ -24,6 +24,7 @@ from reconciler.core.state import State
 from reconciler.core.suggest import with_plans
 from reconciler.files.formatting import formatted
 from reconciler.files.manifests import load_manifests
+from reconciler.files.variables import Variables
 from reconciler.files.writing import Origins, manifests
 from reconciler.gateways import documented, saas
 
@@ -55,7 +56,7 @@ def written(found, directory: Path) -> dict[str, str]:
 
 
 def read_again(found, directory: Path) -> State:
-    again = load_manifests(directory, variables={"HOME": "/root", "X": "filled"})
+    again = load_manifests(directory, variables=Variables({"HOME": "/root", "X": "filled"}, frozenset({"HOME", "X"})))
     levels = {code: Level(level) for code, level in found.lint.items()}
     assert not errors(again.findings), again.findings
     assert not errors(leveled(check(again.state), levels))

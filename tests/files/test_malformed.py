@@ -6,6 +6,7 @@ from malformed_manifests import MANIFESTS, SETTINGS
 from reconciler.core.findings import Finding, Level
 from reconciler.files.manifests import load_manifests
 from reconciler.files.settings import load_settings
+from reconciler.files.variables import Variables
 
 
 def said(findings: tuple[Finding, ...], file: str) -> dict[str, str]:
@@ -21,7 +22,7 @@ def test_a_malformed_manifest_is_a_finding_at_its_place(name, tmp_path, monkeypa
     text, expected = MANIFESTS[name]
     monkeypatch.chdir(tmp_path)
     Path("bad.yaml").write_text(text, encoding="utf-8")
-    assert said(load_manifests(Path(), variables={}).findings, "bad.yaml") == expected
+    assert said(load_manifests(Path(), variables=Variables()).findings, "bad.yaml") == expected
 
 
 @pytest.mark.parametrize("name", SETTINGS)

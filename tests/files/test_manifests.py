@@ -16,7 +16,7 @@ from reconciler.core.refs import Ref
 from reconciler.files import parsing
 from reconciler.files.declarations import merged_values
 from reconciler.files.manifests import Manifests, load_manifests, locate
-from reconciler.files.variables import substitute
+from reconciler.files.variables import Variables, substitute
 from reconciler.files.yaml_scalars import Unquoted
 
 
@@ -34,7 +34,8 @@ def write(**files: str) -> None:
 
 
 def load(environment: str | None = None, **variables: str) -> Manifests:
-    return load_manifests(Path(), environment=environment, variables=variables)
+    listed = frozenset({*variables, "PLAN", "CREDITS"})
+    return load_manifests(Path(), environment=environment, variables=Variables(variables, listed))
 
 
 def clean(environment: str | None = None, **variables: str) -> Manifests:
@@ -105,7 +106,7 @@ def test_latin_1_is_a_finding_at_the_byte():
 
 
 def test_no_directory_and_no_files_are_findings():
-    assert [f.code for f in load_manifests(Path("nowhere"), variables={}).findings] == ["config-missing"]
+    assert [f.code for f in load_manifests(Path("nowhere"), variables=Variables()).findings] == ["config-missing"]
     assert [f.code for f in load().findings] == ["no-manifests"]
 
 
@@ -120,7 +121,7 @@ def test_paths_outside_the_current_directory_are_shown_whole(tmp_path, monkeypat
     write(config__a="tems: {}")
     Path("elsewhere").mkdir()
     monkeypatch.chdir("elsewhere")
-    (finding,) = load_manifests(tmp_path / "config", variables={}).findings
+    (finding,) = load_manifests(tmp_path / "config", variables=Variables()).findings
     assert finding.origin.file == str(tmp_path / "config/a.yaml")
 
 
@@ -269,11 +270,12 @@ def test_law_an_overlay_has_the_last_word(base, over):
 )
 def test_variables(text, expected):
     variables = {"N": "7", "A": "a", "EMPTY": "", "YES": "yes"}
-    assert substitute(text, variables) == (expected, ())
+    readable = Variables(variables, frozenset({*variables, "UNSET"}))
+    assert substitute(text, readable) == (expected, ())
 
 
 def test_a_value_from_a_variable_is_not_read_for_variables_again():
-    assert substitute("${A}", {"A": "${B}"}) == ("${B}", ())
+    assert substitute("${A}", Variables({"A": "${B}"}, frozenset({"A", "B"}))) == ("${B}", ())
 
 
 def test_an_unset_variable_overridden_by_the_environment_is_not_needed():
@@ -290,7 +292,7 @@ def test_a_number_from_a_variable_is_a_number_where_it_is_unquoted():
 
 @given(st.text(alphabet=string.ascii_letters + "${}:-"))
 def test_variables_never_raise(text):
-    substitute(Unquoted(text), {"a": "1"})
+    substitute(Unquoted(text), Variables({"a": "1"}, frozenset(string.ascii_letters)))
 
 
 def test_the_value_of_a_variable_is_never_shown():

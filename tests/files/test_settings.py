@@ -50,19 +50,19 @@ def test_an_unquoted_off_elsewhere_is_a_trap():
 
 
 def test_variables_fill_settings():
-    text = "gateways:\n  embedded: {backend: litellm, url: '${HOST:-http://localhost:4000}', concurrency: 2}\n"
+    text = "gateways:\n  embedded: {backend: litellm, url: '${RECONCILER_VAR_HOST:-http://localhost:4000}', concurrency: 2}\n"
     assert load(text)[0].gateways["embedded"].url == "http://localhost:4000"
-    assert load(text, HOST="https://x.example")[0].gateways["embedded"].url == "https://x.example"
+    assert load(text, RECONCILER_VAR_HOST="https://x.example")[0].gateways["embedded"].url == "https://x.example"
 
 
 def test_a_password_from_a_variable_is_a_secret_too():
-    (finding,) = load("ledger:\n  url: ${DB}\n", DB="postgresql://u:hunter2@db/x")[1]
+    (finding,) = load("ledger:\n  url: ${RECONCILER_VAR_DB}\n", RECONCILER_VAR_DB="postgresql://u:hunter2@db/x")[1]
     assert finding.code == "secret-in-settings"
     assert "hunter2" not in str(finding)
 
 
 def test_an_unset_variable_is_a_finding():
-    (finding,) = load("ledger:\n  url: ${DB}\n")[1]
+    (finding,) = load("ledger:\n  url: ${RECONCILER_VAR_DB}\n")[1]
     assert (str(finding.origin), finding.code) == ("reconciler.yaml:2:8", "variable-unset")
 
 
