@@ -220,7 +220,7 @@ async def _apply(
             report = await apply(session, watched, stop)
         await _settled(session, report, wait=wait, quiet=quiet)
         probed = await _probed(session, settings, report, probe) if probe is not None else ()
-    if keys.delivered and not quiet:
+    if keys.delivered:
         note(f"{keys.delivered:,} new virtual {'key' if keys.delivered == 1 else 'keys'} in {keys.where}")
     return report, probed
 
@@ -301,8 +301,7 @@ def _closed(report: "Report", *, quiet: bool) -> int:
     if not report.approved:
         say("Nothing was changed.")
         return INTERRUPTED if report.interrupted else EXPECTED
-    if not quiet or not report.complete:
-        say(_closing(report, render_outcomes(report.outcomes, color=color(), width=width())))
+    say(_closing(report, render_outcomes(report.outcomes, color=color(), width=width(), brief=quiet)))
     if report.interrupted:
         return INTERRUPTED
     return DONE if report.complete else EXPECTED

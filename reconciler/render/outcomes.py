@@ -17,11 +17,20 @@ TONES = {Result.APPLIED: "+", Result.FAILED: "error", Result.BLOCKED: "warning"}
 
 
 def render_outcomes(
-    outcomes: Sequence[Outcome], *, color: bool = False, width: int | None = None, full: bool = False
+    outcomes: Sequence[Outcome],
+    *,
+    color: bool = False,
+    width: int | None = None,
+    full: bool = False,
+    brief: bool = False,
 ) -> str:
-    """The closing table. Steps that failed alike are one row with examples, unless `full` asks for every name."""
+    """The closing table. Steps that failed alike are one row with examples, unless `full` asks for every name.
+
+    With `brief` what was applied is only counted.
+    """
     wide = width or WIDTH
-    blocks = [list(_applied(outcomes)), list(_failed(outcomes, wide, full)), list(_blocked(outcomes, wide, full))]
+    applied = [] if brief else list(_applied(outcomes))
+    blocks = [applied, list(_failed(outcomes, wide, full)), list(_blocked(outcomes, wide, full))]
     lines = [line for block in [*blocks, list(_foot(outcomes))] if block for line in (text(), *block)]
     return printed(lines[1:], color=color)
 

@@ -82,8 +82,10 @@ def test_drift_as_an_event(place: Place):
 def test_quiet_leaves_the_exit_code_and_errors(place: Place):
     done = place.reconciler("plan", "--quiet", "--exit-code", code=2)
     assert done.text == ""
-    place.applied("--quiet")
-    assert place.reconciler("apply", "--yes", "--quiet").text == ""
+    done = place.applied("--quiet")
+    assert done.out == "45 applied of 45 steps.\n"
+    assert done.err == "12 new virtual keys in config/.reconciler/keys-local.jsonl\n"
+    assert place.reconciler("apply", "--yes", "--quiet").text == "Nothing to do: the gateway is as declared.\n"
     assert place.reconciler("drift", "--quiet").text == ""
     place.write("wrong.yaml", "teams: {x: {plan: nowhere}}\n")
     assert "dangling-reference" in place.reconciler("plan", "--quiet", code=1).err
