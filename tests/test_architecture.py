@@ -312,3 +312,7 @@ def test_no_file_names_a_place_on_somebodys_machine():
         if found
     ]
     assert not wrong
+
+
+def test_the_package_says_that_it_is_typed():
+    assert (PACKAGE / "py.typed").is_file()

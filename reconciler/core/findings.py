@@ -45,6 +45,12 @@ class Finding:
     path: tuple[str | int, ...] = ()
     origin: Origin | None = None
 
+    def __str__(self) -> str:
+        """`file:line:column: error code: message (hint)`, on one line; without a file the ref is the place."""
+        where = self.origin or self.ref
+        place = f"{where}: " if where else ""
+        return f"{place}{self.level.value} {self.code}: {self.message}" + (f" ({self.hint})" if self.hint else "")
+
 
 def error(code: str, message: str, **where: object) -> Finding:
     return Finding(Level.ERROR, code, message, **where)  # type: ignore[arg-type]  # keywords of Finding, passed on

@@ -16,6 +16,7 @@ from reconciler.core.plan import Plan
 from reconciler.core.refs import Ref
 
 FORMAT = "reconciler.plan/1"
+REPORT_FORMAT = "reconciler-plan-report"
 EXAMPLES = 10
 SAME_CONFIG = "check out the planned revision, or plan again"
 
@@ -79,6 +80,9 @@ def unsealed(document: Any) -> SavedPlan | Finding:
     """The saved plan of a document, or why it is none that can be trusted."""
     if not isinstance(document, dict) or not isinstance(document.get("format"), str):
         return error("plan-file", "this is no plan file", hint="reconciler plan --out FILE writes one")
+    if document["format"] == REPORT_FORMAT:
+        says = "this is a report of a plan, for people and programs to read; apply needs a saved plan"
+        return error("plan-file", says, hint="reconciler plan --out FILE saves one")
     if document["format"] != FORMAT:
         found = document["format"]
         return error(

@@ -17,6 +17,9 @@ def write_plan_file(file: Path, content: Mapping[str, Any]) -> None:
 
     Raises ReconcilerError where it cannot.
     """
+    if not file.parent.is_dir():
+        says = f"cannot write {file}: there is no directory {file.parent}"
+        raise ReconcilerError(error("plan-file", says, hint=f"mkdir -p {file.parent}"))
     text = json.dumps(sealed(content), indent=1, sort_keys=True) + "\n"
     try:
         atomic_write(file, text, private=True)

@@ -53,7 +53,7 @@ def run(*command: str, cwd: Path) -> str:
 
 def test_schemas_starter_and_migrations_are_inside(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    for wanted in ("_data/schemas/manifest.schema.json", "cli/starter/plans.yaml", "cli/starter/gitignore"):
+    for wanted in ("_data/schemas/manifest.schema.json", "cli/starter/plans.yaml", "cli/starter/gitignore", "py.typed"):
         assert f"reconciler/{wanted}" in names
     assert any(name.startswith("reconciler/ledger/migrations/versions/") for name in names)
     assert not [name for name in names if name.startswith(("tests/", "config/"))]
