@@ -19,24 +19,21 @@ WEBHOOK_SECONDS = 10.0
 
 
 class Metrics:
-    """What `/metrics` shows. Names follow Prometheus's conventions; every kind is always there, zero or not."""
+    """What `/metrics` shows, of one gateway. Names follow Prometheus's conventions; every kind is always there."""
 
-    def __init__(self) -> None:
+    def __init__(self, gateway: str) -> None:
+        self.gateway = gateway
         self.registry = CollectorRegistry()
-        self.objects = Gauge(
-            "reconciler_drift_objects",
-            "Objects that differ from what was last applied",
-            ["kind"],
-            registry=self.registry,
-        )
-        self.ahead = Gauge(
-            "reconciler_pending_objects", "Objects that git changed since the last apply", registry=self.registry
-        )
-        self.success = Gauge(
-            "reconciler_drift_last_success_timestamp_seconds", "When drift was last looked for", registry=self.registry
-        )
-        self.seconds = Gauge("reconciler_drift_seconds", "How long the last look took", registry=self.registry)
-        self.errors = Counter("reconciler_drift_errors", "Looks that failed", registry=self.registry)
+        self.objects = self._gauge("drift_objects", "Objects that differ from what was last applied", "kind")
+        self.ahead = self._gauge("pending_objects", "Objects that git changed since the last apply")
+        self.foreign = self._gauge("foreign_objects", "Live objects that are not ours")
+        self.success = self._gauge("drift_last_success_timestamp_seconds", "When drift was last looked for")
+        self.seconds = self._gauge("drift_seconds", "How long the last look took")
+        self.errors = Counter("reconciler_drift_errors", "Looks that failed", ["gateway"], registry=self.registry)
+        self.errors.labels(gateway)  # zero until a look fails
+
+    def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
+        return Gauge(f"reconciler_{name}", meaning, ["gateway", *labels], registry=self.registry)
 
     def serve(self, port: int, host: str) -> Callable[[], None]:
         """Serve /metrics; returns what stops it. Raises OSError where the port is taken."""
@@ -53,10 +50,15 @@ class Metrics:
         """A look that worked."""
         counts = Tally(each.ref.kind for each in found.objects)
         for kind in KINDS:
-            self.objects.labels(kind).set(counts[kind])
-        self.ahead.set(len(found.ahead))
-        self.success.set(time())
-        self.seconds.set(seconds)
+            self.objects.labels(self.gateway, kind).set(counts[kind])
+        self.ahead.labels(self.gateway).set(len(found.ahead))
+        self.foreign.labels(self.gateway).set(len(found.foreign))
+        self.success.labels(self.gateway).set(time())
+        self.seconds.labels(self.gateway).set(seconds)
+
+    def failed(self) -> None:
+        """A look that did not."""
+        self.errors.labels(self.gateway).inc()
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ async def watch(plan: Watch, metrics: Metrics, stop: asyncio.Event) -> None:
             metrics.saw(found, monotonic() - started)
             last = await _tell(plan, found, last)
         except ReconcilerError as problem:
-            metrics.errors.inc()
+            metrics.failed()
             plan.failed(problem)
         try:
             await asyncio.wait_for(stop.wait(), timeout=plan.interval)

@@ -35,6 +35,7 @@ Exit codes: 0 no drift, 1 an error, 2 drift."""
 @click.command(epilog=EPILOG)
 @world
 @click.option("--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
+@click.option("--full", is_flag=True, help="Name the foreign objects, too.")
 @quiet_option
 @log_format_option
 @click.option("--watch", type=click.FloatRange(min=0.1), metavar="SECONDS", help="Look again and again, until ^C.")
@@ -43,7 +44,9 @@ Exit codes: 0 no drift, 1 an error, 2 drift."""
 )
 @click.option("--metrics-host", default="127.0.0.1", show_default=True)
 @click.option(
-    "--webhook-env", metavar="NAME", help="With --watch: environment variable with a URL that gets drift as JSON."
+    "--webhook-env",
+    metavar="NAME",
+    help="With --watch: variable with a URL that gets drift as JSON, its `text` for a chat.",
 )
 @click.option("--adopt", is_flag=True, help="Write the live side of what drifted into the manifests.")
 def command(
@@ -51,6 +54,7 @@ def command(
     environment: str | None,
     gateway: str | None,
     form: str,
+    full: bool,
     watch: float | None,
     metrics_port: int | None,
     metrics_host: str,
@@ -64,21 +68,28 @@ def command(
     last apply is counted, and shown by `plan`.
     """
     if adopt:
-        return _adopted(config, environment, gateway, form, quiet=quiet, watch=watch)
+        return _adopted(config, environment, gateway, form, quiet=quiet, full=full, watch=watch)
     if watch is None:
         found, target = asyncio.run(_drift(loaded(config, environment), gateway))
-        _told(found, target, form, quiet=quiet)
+        _told(found, target, form, quiet=quiet, full=full)
         return PENDING if found.objects else DONE
     webhook = os.environ.get(webhook_env) if webhook_env else None
     if webhook_env and not webhook:
         raise click.UsageError(f"the environment variable {webhook_env} is not set")
-    told = partial(_told, form=form, quiet=quiet)
+    told = partial(_told, form=form, quiet=quiet, full=full)
     asyncio.run(_watch(config, environment, gateway, told, watch, metrics_port, metrics_host, webhook))
     return DONE
 
 
 def _adopted(
-    config: Path, environment: str | None, gateway: str | None, form: str, *, quiet: bool, watch: float | None
+    config: Path,
+    environment: str | None,
+    gateway: str | None,
+    form: str,
+    *,
+    quiet: bool,
+    full: bool,
+    watch: float | None,
 ) -> int:
     """Tells the drift and writes its live side into the files: what is left for git is a diff to review."""
     from reconciler.cli.import_ import finish  # noqa: PLC0415  not needed for --help
@@ -93,13 +104,13 @@ def _adopted(
         require_valid(base)
         async with opened(base, gateway) as session:
             found = await drift(session)
-            _told(found, session.target, form, quiet=quiet)
+            _told(found, session.target, form, quiet=quiet, full=full)
             return finish(await adopted(session, found), config)
 
     return asyncio.run(look())
 
 
-def _told(found: "Drift", target: "Target", form: str, *, quiet: bool) -> None:
+def _told(found: "Drift", target: "Target", form: str, *, quiet: bool, full: bool) -> None:
     emit(
         "drift",
         "warning" if found.objects else "info",
@@ -109,20 +120,20 @@ def _told(found: "Drift", target: "Target", form: str, *, quiet: bool) -> None:
         refs=[str(each.ref) for each in found.objects],
         ahead=len(found.ahead),
         unchanged=found.unchanged,
-        foreign=found.foreign,
+        foreign=len(found.foreign),
     )
     if not quiet:
-        say(_rendered(found, target, form))
+        say(_rendered(found, target, form, full=full))
 
 
-def _rendered(found: "Drift", target: "Target", form: str) -> str:
+def _rendered(found: "Drift", target: "Target", form: str, *, full: bool) -> str:
     from reconciler.render.drift import drift_json, drift_markdown, render_drift  # noqa: PLC0415  not for --help
 
     if form == "json":
         return drift_json(found, target)
     if form == "markdown":
         return drift_markdown(found, target)
-    return render_drift(found, target, color=color(), width=width())
+    return render_drift(found, target, color=color(), width=width(), full=full)
 
 
 async def _drift(config: "Loaded", gateway: str | None) -> tuple["Drift", "Target"]:
@@ -143,7 +154,7 @@ async def _watch(
     webhook: str | None,
 ) -> None:
     from reconciler.core.plan import Target  # noqa: PLC0415  not needed for --help
-    from reconciler.render.drift import drift_data  # noqa: PLC0415  as above
+    from reconciler.render.drift import drift_data, drift_sentence  # noqa: PLC0415  as above
     from reconciler.render.findings import render_findings  # noqa: PLC0415  as above
     from reconciler.watching import Metrics, Watch, watch  # noqa: PLC0415  as above
 
@@ -153,7 +164,8 @@ async def _watch(
         found, seen[0] = await _drift(loaded(config, environment), gateway)
         return found
 
-    metrics, stop = Metrics(), asyncio.Event()
+    name = gateway or loaded(config, environment).settings.default_gateway
+    metrics, stop = Metrics(name), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     ended = metrics.serve(port, host) if port else None
@@ -161,7 +173,7 @@ async def _watch(
         note(f"metrics on http://{host}:{port}/metrics")
     plan = Watch(
         look=look,
-        data=lambda found: drift_data(found, seen[0]),
+        data=lambda found: {"text": drift_sentence(found, seen[0]), **drift_data(found, seen[0])},
         told=lambda found: told(found, seen[0]),
         failed=lambda problem: note(render_findings(problem.findings)),
         interval=interval,

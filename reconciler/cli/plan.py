@@ -38,7 +38,7 @@ Exit codes: 0 done, 1 the config or the plan has errors, 2 with --exit-code: cha
 @revision_option
 @click.option("--format", "form", default="text", show_default=True, help="text, json, markdown or html.")
 @report_option
-@click.option("--full", is_flag=True, help="Every name instead of counts and examples.")
+@click.option("--full", is_flag=True, help="Every name instead of counts and examples, foreign objects too.")
 @click.option("--exit-code", is_flag=True, help="Exit with 2 where changes are pending.")
 @only_option
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Save the plan for apply.")

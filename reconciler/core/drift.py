@@ -55,13 +55,16 @@ class ObjectDrift:
 
 @dataclass(frozen=True)
 class Drift:
-    """Drift of the whole gateway. `heal` are the changes that restore what was applied; `ahead` is what git adds."""
+    """Drift of the whole gateway. `heal` are the changes that restore what was applied; `ahead` is what git adds.
+
+    `foreign` are the live objects that are not ours, sorted.
+    """
 
     objects: tuple[ObjectDrift, ...]
     heal: tuple[Change, ...]
     ahead: tuple[Ref, ...]
     unchanged: int
-    foreign: int
+    foreign: tuple[Ref, ...]
 
 
 def drift(
@@ -77,7 +80,7 @@ def drift(
         heal=heal,
         ahead=tuple(_ahead(applied, desired, known.inventory)),
         unchanged=len(applied) - len(heal),
-        foreign=sum(1 for ref in live if ref not in known.inventory),
+        foreign=tuple(sorted(ref for ref in live if ref not in known.inventory)),
     )
 
 

@@ -1,7 +1,7 @@
 """Drift as text, JSON and markdown."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from reconciler.core.drift import Drift, FieldDrift, ObjectDrift, Side
@@ -15,24 +15,39 @@ if TYPE_CHECKING:
 WIDTH = 100
 VERSION = 1
 MOST_ROWS = 200
+FEW = 5
 
 
-def render_drift(found: Drift, target: Target, *, color: bool = False, width: int | None = None) -> str:
-    """Each drifted object with what was applied, what is live, and what git wants where that is a third thing."""
+def render_drift(
+    found: Drift, target: Target, *, color: bool = False, width: int | None = None, full: bool = False
+) -> str:
+    """Each drifted object with what was applied, what is live, and what git wants where that is a third thing.
+
+    With `full` the foreign objects are named.
+    """
     head = [text((f"Drift of {safe(target.name)}", "title"), f"  {safe(target.identity)}"), _counts(found)]
     blocks = [text()] if found.objects else []
     labels = [text("  ", (_mark(each), _tone(each)), f" {safe(str(each.ref))}") for each in found.objects]
     start = column(labels)
     for each, label in zip(found.objects, labels, strict=True):
         blocks += rows(label, list(_facts(each)), column=start, width=width or WIDTH)
+    blocks += [text(), *foreign_lines(map(str, found.foreign))] if full and found.foreign else []
     return printed([*head, *blocks, text(), *_foot(found)], color=color)
+
+
+def foreign_lines(refs: Iterable[str]) -> Iterator["Text"]:
+    """The live objects that are not ours, one a line."""
+    yield text(
+        ("Foreign", "title"), ("  not ours, left alone; reconciler import --update takes them into the files", "dim")
+    )
+    yield from (text(f"    {safe(ref)}") for ref in refs)
 
 
 def _counts(found: Drift) -> "Text":
     if not found.objects:
-        return text(f"No drift: {count(found.unchanged, 'object')} as last applied, {found.foreign:,} foreign")
+        return text(f"No drift: {count(found.unchanged, 'object')} as last applied, {len(found.foreign):,} foreign")
     said = f"{count(len(found.objects), 'object')} changed on the gateway"
-    return text((said, "~"), f", {found.unchanged:,} as last applied, {found.foreign:,} foreign")
+    return text((said, "~"), f", {found.unchanged:,} as last applied, {len(found.foreign):,} foreign")
 
 
 def _mark(each: ObjectDrift) -> str:
@@ -75,6 +90,19 @@ def _foot(found: Drift) -> Iterator["Text"]:
         yield text("Heal it: ", ("reconciler apply", "title"), "   Keep it: ", ("reconciler drift --adopt", "title"))
 
 
+def drift_sentence(found: Drift, target: Target) -> str:
+    """Drift in one line, for a chat: the gateway, how many objects, and the first of them."""
+    if not found.objects:
+        return f"No drift of {safe(target.name)}: it is as last applied."
+    first = [f"{safe(str(each.ref))} ({_what(each)})" for each in found.objects[:FEW]]
+    more = f" and {len(found.objects) - FEW:,} more" if len(found.objects) > FEW else ""
+    return f"Drift of {safe(target.name)}: {count(len(found.objects), 'object')} changed: {', '.join(first)}{more}"
+
+
+def _what(each: ObjectDrift) -> str:
+    return "is gone" if each.missing else ", ".join(field.name for field in each.fields)
+
+
 def drift_json(found: Drift, target: Target) -> str:
     """Drift for programs: `version`, the gateway, the objects with their fields from three sides."""
     return json.dumps(drift_data(found, target), indent=2) + "\n"
@@ -87,7 +115,8 @@ def drift_data(found: Drift, target: Target) -> dict[str, Any]:
         "objects": [_object(each) for each in found.objects],
         "ahead": [str(ref) for ref in found.ahead],
         "unchanged": found.unchanged,
-        "foreign": found.foreign,
+        "foreign": len(found.foreign),
+        "foreign_objects": [str(ref) for ref in found.foreign],
     }
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from reconciler.core.plan import Risk
+from reconciler.render.drift import foreign_lines
 from reconciler.render.fields import FieldRow
 from reconciler.render.findings import finding_lines, tally
 from reconciler.render.groups import SIGNS, ChangeRow, ImpactRow, Section
@@ -22,7 +23,7 @@ def render(view: PlanView, *, color: bool = False, width: int | None = None) -> 
     wide = width or WIDTH
     blocks = [list(_head(view, wide)), *(list(_section(part, wide)) for part in view.sections)]
     blocks += [list(_impact(view, wide)), list(_totals(view, wide)), list(_problems(view.problems, wide))]
-    blocks += [list(_refusals(view.refusals, wide)), list(_foot(view, wide))]
+    blocks += [list(_refusals(view.refusals, wide)), list(_foreign(view)), list(_foot(view, wide))]
     lines = [line for block in blocks if block for line in (text(), *block)]
     return printed(lines[1:], color=color)
 
@@ -160,6 +161,11 @@ def _refusals(refusals: Problems, width: int) -> Iterator["Text"]:
         if refusal.hint:
             yield from wrapped(text("    ", (safe(refusal.hint), "dim")), width, hang=4)
     yield from _more(refusals, width)
+
+
+def _foreign(view: PlanView) -> Iterator["Text"]:
+    if view.foreign_names:
+        yield from foreign_lines(view.foreign_names)
 
 
 def _foot(view: PlanView, width: int) -> Iterator["Text"]:

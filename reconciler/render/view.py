@@ -63,7 +63,8 @@ class PlanView:
 
     `notes` say more about some refs. `more_impact` counts rows and teams that were left out; `plan` is the source.
 
-    `totals` are (what, text) pairs. `complete` says that nothing was left out, so that `--full` would add nothing.
+    `totals` are (what, text) pairs. `complete` says that nothing was left out, so that `--full` would add nothing but
+    `foreign_names`.
     """
 
     plan: Plan
@@ -73,6 +74,7 @@ class PlanView:
     adopted: int
     unchanged: int
     foreign: int
+    foreign_names: tuple[str, ...]
     risk: Risk
     reasons: tuple[str, ...]
     sections: tuple[Section, ...]
@@ -134,6 +136,7 @@ def _view(plan: Plan, limits: Limits) -> PlanView:
         adopted=sum(change.adopt for change in plan.changes),
         unchanged=plan.unchanged,
         foreign=len(plan.foreign),
+        foreign_names=tuple(safe(str(ref)) for ref in sorted(plan.foreign)) if limits is UNLIMITED else (),
         risk=impact.risk,
         reasons=tuple(map(safe, impact.reasons)),
         sections=sections(listed, limits, notes),
