@@ -20,6 +20,13 @@ _SECRET_VALUE = re.compile(
     r"|-----BEGIN [A-Z ]{0,20}PRIVATE KEY|AIza[0-9A-Za-z_-]{30,}|eyJ[A-Za-z0-9_-]{10,500}\.[A-Za-z0-9_-]{10,2000}\."
     r"|[a-z][a-z0-9+.-]{0,20}://[^/@\s:]{0,200}:[^/@\s]{1,500}@"
 )
+# The same, with all that belongs to them, inside of longer texts.
+_SECRETS_IN_TEXT = re.compile(
+    r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY.*?(?:-----END[A-Z ]{0,30}-----|\Z)|(?:"
+    + _SECRET_VALUE.pattern
+    + r")[\w.~+/=-]*",
+    re.DOTALL,
+)
 _REFERENCE = re.compile(r"os\.environ/[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -44,6 +51,11 @@ def concealed(value: Any, cover: Callable[[str], Any] = SecretStr, *, secret: bo
     return cover(value) if isinstance(value, str) and _looks_secret(value, secret=secret) else value
 
 
+def without_literals(text: str, cover: str) -> str:
+    """The text with a cover in place of everything in it that has a secret's form."""
+    return _SECRETS_IN_TEXT.sub(cover, text)
+
+
 def revealed(value: Any) -> Any:
     """The value with its secrets as plain text: only for the request that carries it."""
     if isinstance(value, Mapping):
@@ -51,6 +63,18 @@ def revealed(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [revealed(item) for item in value]
     return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+def secret_values(value: Any) -> Iterator[str]:
+    """The secrets that a value carries, as plain text: to recognize them where they must not stand."""
+    if isinstance(value, Mapping):
+        for item in value.values():
+            yield from secret_values(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from secret_values(item)
+    elif isinstance(value, SecretStr):
+        yield value.get_secret_value()
 
 
 def _looks_secret(text: str, *, secret: bool) -> bool:

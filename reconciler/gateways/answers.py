@@ -1,35 +1,64 @@
-"""What a gateway says when it refuses, as one line: every known error envelope, never a key or a header."""
+"""What a gateway says when it refuses, as one line: every known error envelope, and no secret in it.
+
+An error may quote the request: its headers, its body, the value that was refused. None of that is shown.
+"""
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
+from pydantic import ValidationError
 from pydantic_core import from_json
 
+from reconciler.core.printable import safe
+from reconciler.core.redaction import redacted
+
 LONGEST = 400
+LONGEST_UNKNOWN = 160  # of a text in no known envelope, which may be anything
 MOST_BYTES = 64 << 10
+MOST_READ = 20 * LONGEST
+MOST_PROBLEMS = 3
+# Where a validator or a debugger starts to quote what it was given.
+_QUOTED_REQUEST = re.compile(r"""['"](?:input|(?:request_)?(?:body|headers))['"]\s*[:=]|\binput_value\s*=""")
 # Nobody holds a lock for a whole day because an answer asks for it.
 LONGEST_WAIT = 90.0
 
 
-def detail(response: httpx.Response) -> str:
-    """The reason in an error answer, as one line of at most 400 characters."""
+def detail(response: httpx.Response, secrets: Collection[str] = ()) -> str:
+    """The reason in an error answer, as one printable line of at most 400 characters, without the secrets."""
+    most = LONGEST
     beginning = response.content[:MOST_BYTES]
     try:
         reason = _reason(from_json(beginning))
     except ValueError:
+        most = LONGEST_UNKNOWN
         html = "html" in response.headers.get("content-type", "")
         reason = "" if html else beginning.decode("utf-8", "replace")
-    return one_line(reason or response.reason_phrase or "no reason given")
+    return quoted(reason or response.reason_phrase or "no reason given", secrets, most=most)
 
 
-def one_line(text: str) -> str:
-    """The words of a text, at most 400 characters of it."""
-    line = " ".join(text.split())
-    return line if len(line) <= LONGEST else line[: LONGEST - 3] + "..."
+def quoted(text: str, secrets: Collection[str], *, most: int = LONGEST) -> str:
+    """What somebody else wrote, fit to be shown and kept: no secret, no quoted request, one line, at most so long."""
+    text = redacted(text[:MOST_READ], secrets)
+    request = _QUOTED_REQUEST.search(text)
+    if request:
+        text = text[: request.start()].rstrip(" {[(,") + "..."
+    line = safe(" ".join(text.split()))
+    return line if len(line) <= most else line[: most - 3] + "..."
+
+
+def oddity(error: Exception) -> str:
+    """What is wrong with a row that cannot be read, without any value of it: `lacks alias`, `name: Field required`."""
+    if isinstance(error, KeyError):
+        return f"lacks {error.args[0]}"
+    if isinstance(error, ValidationError):
+        problems = error.errors(include_input=False, include_context=False, include_url=False)
+        return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in problems[:MOST_PROBLEMS])
+    return f"a value of an unexpected form, {type(error).__name__}"
 
 
 def _reason(body: Any) -> str:

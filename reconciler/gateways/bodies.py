@@ -90,9 +90,8 @@ def parsed(body: bytes, bounds: Bounds) -> Any:
     if body.count(b",") + body.count(b"[") + body.count(b"{") > bounds.values:
         raise UnreadableError(f"with more than {bounds.values:,} values")
     try:
-        return (
-            json.loads(body, parse_float=_finite) if _HUGE_NUMBER.search(body) else from_json(body, allow_inf_nan=False)
-        )
+        value = from_json(body, allow_inf_nan=False)
+        return json.loads(body, parse_float=_finite) if _HUGE_NUMBER.search(body) else value
     except (ValueError, RecursionError) as error:
         raise UnreadableError("with something that is not JSON") from error
 

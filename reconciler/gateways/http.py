@@ -24,8 +24,8 @@ from httpx_aiohttp import HttpxAiohttpClient
 from pydantic import SecretStr
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
-from reconciler.core.literal_secrets import revealed
-from reconciler.gateways.answers import detail, one_line, retry_after
+from reconciler.core.literal_secrets import revealed, secret_values
+from reconciler.gateways.answers import detail, quoted, retry_after
 from reconciler.gateways.base import GatewayError
 from reconciler.gateways.bodies import ENCODINGS, Bounds, UnreadableError, body_of, parsed
 
@@ -80,6 +80,7 @@ class Http:
     """Requests to one gateway. `key_env` names the variable of the admin key, for the hint where it is refused.
 
     `lost` collects writes that got no answer: they may still be on their way, also when they were repeated since.
+    `secrets` are all that were sent so far, so that no error shows one that the gateway says back.
     `before_send` is called right before each write leaves, repetitions included, when it no longer waits for anything;
     what it raises reaches the caller as it is, and the write is not sent.
     """
@@ -90,6 +91,7 @@ class Http:
     key_env: str | None = None
     patience: Patience = field(default_factory=Patience)
     lost: list[str] = field(default_factory=list)
+    secrets: set[str] = field(default_factory=set, repr=False)
     before_send: list[Callable[[], None]] = field(default_factory=list)
     bounds: Bounds = field(default_factory=Bounds)
 
@@ -143,6 +145,7 @@ class Http:
         Raises GatewayError; its `unknown` is set where a write may have happened.
         """
         asked = {**(headers or {}), **_bearer(bearer)}
+        self.secrets.update(secret_values((body, bearer)))
         request = self.client.build_request(method, path, json=revealed(body), params=params, headers=asked)
         safe = repeatable or method in SAFE
         try:
@@ -180,7 +183,7 @@ class Http:
         try:
             return Answer(parsed(response.content, self.bounds), response.headers)
         except UnreadableError as error:
-            raise _unreadable(what, request, f"{error}: {detail(response)}", response.status_code) from error
+            raise _unreadable(what, request, f"{error}: {self._detail(response)}", response.status_code) from error
 
     def _permitted(self, request: httpx.Request) -> None:
         if request.method in SAFE:
@@ -227,7 +230,7 @@ class Http:
         status = response.status_code
         broken = status >= SERVER_ERROR or status < LOWEST_FINAL
         return GatewayError(
-            f"{what} answered {status}: {detail(response)}",
+            f"{what} answered {status}: {self._detail(response)}",
             hint=self._hint(response, as_admin=as_admin),
             status=status,
             unknown=broken and request.method not in SAFE,
@@ -241,9 +244,12 @@ class Http:
                 return "name the environment variable that holds the admin key in the settings: admin_key_env"
             return f"the admin key in ${self.key_env} is missing or wrong"
         if response.is_redirect:
-            where = one_line(response.headers.get("location", "?"))
+            where = quoted(response.headers.get("location", "?"), self.secrets)
             return f"the gateway redirects to {where}: correct the url in the settings"
         return None
+
+    def _detail(self, response: httpx.Response) -> str:
+        return detail(response, self.secrets)
 
 
 def _bearer(token: SecretStr | None) -> dict[str, str]:
@@ -328,7 +334,8 @@ async def open_http(
     client = httpx.AsyncClient(transport=_in_process(app), **options) if app else _over_network(url, options)
     async with client:
         slots = asyncio.Semaphore(concurrency)
-        yield Http(client, slots, seconds, key_env, patience or Patience(), bounds=bounds or Bounds())
+        secrets = set(secret_values(headers))
+        yield Http(client, slots, seconds, key_env, patience or Patience(), secrets=secrets, bounds=bounds or Bounds())
 
 
 def _over_network(url: str, options: dict[str, Any]) -> httpx.AsyncClient:

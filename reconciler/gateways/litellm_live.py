@@ -11,6 +11,7 @@ from reconciler.core.refs import Ref
 from reconciler.core.state import State
 from reconciler.gateways import litellm_keys as keys
 from reconciler.gateways import litellm_teams as teams
+from reconciler.gateways.answers import oddity
 from reconciler.gateways.base import GatewayError, Live
 from reconciler.gateways.endpoints import Body
 from reconciler.gateways.litellm_group_writing import group_of
@@ -27,7 +28,7 @@ def live_of(found: Snapshot, codec: teams.TeamCodec) -> Live:
     try:
         state = {**_aliases(found), **_others(found, codec)}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise GatewayError(f"the gateway answered in an unknown shape ({error!r})") from error
+        raise GatewayError(f"the gateway answered in an unknown shape ({oddity(error)})") from error
     return Live(State(state), _fixed(found), _runtime(found), tuple(_findings(found, codec)))
 
 

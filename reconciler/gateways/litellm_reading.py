@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from reconciler.gateways.answers import oddity
 from reconciler.gateways.base import GatewayError
 from reconciler.gateways.endpoints import Body
 from reconciler.gateways.http import Http
@@ -133,7 +134,7 @@ def rows_of(bodies: Sequence[Body], router: Mapping[str, str]) -> tuple[Row, ...
     try:
         rows = [row_of(body) for body in bodies]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise GatewayError(f"GET {MODELS.path} answered a deployment in an unknown shape ({error!r})") from error
+        raise GatewayError(f"GET {MODELS.path} answered a deployment in an unknown shape ({oddity(error)})") from error
     own = {row.id: row for row in sorted(rows, key=lambda row: row.name not in router, reverse=False)}
     return tuple(row for row in own.values() if row.team_id is None)
 

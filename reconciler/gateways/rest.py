@@ -13,6 +13,7 @@ from reconciler.core.kinds import Resource, Team
 from reconciler.core.refs import Ref
 from reconciler.core.state import State
 from reconciler.core.support import Support
+from reconciler.gateways.answers import oddity
 from reconciler.gateways.base import GatewayError, Landed, Live, Receipt
 from reconciler.gateways.endpoints import Body, Endpoint, Request, Wire
 from reconciler.gateways.http import Http
@@ -220,7 +221,8 @@ def _decoded(endpoint: Endpoint, body: Body) -> Resource:
         return endpoint.decoded(body)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         name = body.get(endpoint.id) if isinstance(body, Mapping) else None
-        raise GatewayError(f"{endpoint.kind}/{name}: the gateway answered in an unknown shape ({error!r})") from error
+        message = f"{endpoint.kind}/{name}: the gateway answered in an unknown shape ({oddity(error)})"
+        raise GatewayError(message) from error
 
 
 def _unmoved(ref: Ref, wires: tuple[Wire, ...], before: Resource, after: Resource, found: Resource | None) -> None:

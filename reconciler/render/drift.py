@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.core.drift import Drift, FieldDrift, ObjectDrift, Side
 from reconciler.core.plan import Target
+from reconciler.core.printable import safe
 from reconciler.render.layout import column, printed, rows, text
-from reconciler.render.words import count, plain, safe, shown
+from reconciler.render.words import count, plain, shown
 
 if TYPE_CHECKING:
     from rich.text import Text

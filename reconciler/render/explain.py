@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.core.explain import Explanation, Gap, Overview, Reachable
 from reconciler.core.findings import Origin
+from reconciler.core.printable import safe
 from reconciler.core.refs import Ref
 from reconciler.core.remedies import Remedy
 from reconciler.core.routes import Link, Route
 from reconciler.core.verdicts import Check, Passed, Verdict
 from reconciler.render.layout import WIDTH, printed, text, wrapped
-from reconciler.render.words import count, plain, safe, some
+from reconciler.render.words import count, plain, some
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -8,7 +8,9 @@ from pydantic import BaseModel, SecretBytes, SecretStr
 from reconciler.core.changes import Change, CreditGrant, FieldChange
 from reconciler.core.credits import ALLOCATION
 from reconciler.core.kinds import Resource, gateway_fields
-from reconciler.render.words import NOTHING, SECRET, NameList, money, plain, safe, shown, signed, some
+from reconciler.core.printable import safe
+from reconciler.core.redaction import SECRET
+from reconciler.render.words import NOTHING, NameList, money, plain, shown, signed, some
 
 TEXT_LIMIT = 100
 # Of what lives in git only: how it is written, and what it is for.

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from reconciler.core.findings import Finding, Level, ordered
+from reconciler.core.printable import safe
 from reconciler.render.layout import printed, text
-from reconciler.render.words import count, safe
+from reconciler.render.words import count
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from reconciler.core.findings import Finding, Level
+from reconciler.core.printable import safe
 from reconciler.render.findings import in_order, tally
-from reconciler.render.words import safe
 
 COMMANDS = {Level.ERROR: "error", Level.WARNING: "warning", Level.INFO: "notice"}
 

@@ -9,10 +9,11 @@ from typing import TypeVar
 from reconciler.core.changes import Change
 from reconciler.core.kinds import KINDS, links
 from reconciler.core.plan import TeamImpact
+from reconciler.core.printable import safe
 from reconciler.core.refs import Ref
 from reconciler.render.fields import FieldRow, alike, field_rows
 from reconciler.render.limits import Limits
-from reconciler.render.words import NameList, count, count_signed, kind_noun, per_month, plural, safe, some
+from reconciler.render.words import NameList, count, count_signed, kind_noun, per_month, plural, some
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from reconciler.core.printable import safe
 from reconciler.render.layout import printed, text
-from reconciler.render.words import safe
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from reconciler.core.findings import Finding, Level
+from reconciler.core.printable import safe
 from reconciler.render.findings import in_order
 from reconciler.render.groups import Section, sections
 from reconciler.render.html_matrix import AccessMatrix, access_matrix
@@ -25,7 +26,7 @@ from reconciler.render.html_teams import (
 )
 from reconciler.render.limits import ALL, Limits
 from reconciler.render.view import PlanView
-from reconciler.render.words import NameList, count, money, safe, signed_money, some
+from reconciler.render.words import NameList, count, money, signed_money, some
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template

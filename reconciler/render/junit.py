@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from reconciler.core.policy_cases import CaseResult
-from reconciler.render.words import safe
+from reconciler.core.printable import safe
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from reconciler.core.findings import Finding
 from reconciler.core.plan import Risk
+from reconciler.core.printable import safe
 from reconciler.render.fields import FieldRow
 from reconciler.render.findings import place, tally
 from reconciler.render.groups import NAMED, SIGNS, ChangeRow, ImpactRow, Section, labelled
 from reconciler.render.view import Notice, PlanView, Problems
-from reconciler.render.words import NameList, count, plural, safe, shown
+from reconciler.render.words import NameList, count, plural, shown
 
 LIMIT = 65_536
 RESERVE = 4_000

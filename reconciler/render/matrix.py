@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from reconciler.core.matrix import Caller, Difference, Matrix, cells
+from reconciler.core.printable import safe
 from reconciler.render.layout import WIDTH, column, printed, rows, text
-from reconciler.render.words import count, safe, some
+from reconciler.render.words import count, some
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from reconciler.core.changes import Outcome, Result
+from reconciler.core.printable import safe
 from reconciler.render.groups import grouped
 from reconciler.render.layout import WIDTH, column, printed, rows, text
-from reconciler.render.words import count, safe, some
+from reconciler.render.words import count, some
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -4,13 +4,14 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from reconciler.core.printable import safe
 from reconciler.core.promote import Promotion, TeamGap
 from reconciler.render.fields import fields_of
 from reconciler.render.groups import Section, grouped, sections
 from reconciler.render.layout import WIDTH, column, printed, rows, text
 from reconciler.render.limits import ROOMY
 from reconciler.render.text import change_lines
-from reconciler.render.words import count, plain, safe, some
+from reconciler.render.words import count, plain, some
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from reconciler.core.findings import Finding, Level, Origin
+from reconciler.core.printable import safe
 from reconciler.render.findings import in_order
-from reconciler.render.words import safe
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 LEVELS: Mapping[Level, str] = {Level.ERROR: "error", Level.WARNING: "warning", Level.INFO: "note"}

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from reconciler.core.plan import Risk
+from reconciler.core.printable import safe
 from reconciler.render.drift import foreign_lines
 from reconciler.render.fields import FieldRow
 from reconciler.render.findings import finding_lines, tally
 from reconciler.render.groups import SIGNS, ChangeRow, ImpactRow, Section
 from reconciler.render.layout import WIDTH, Part, column, printed, rows, text, wrapped
 from reconciler.render.view import Notice, PlanView, Problems
-from reconciler.render.words import count, safe
+from reconciler.render.words import count
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field, replace
 from reconciler.core.changes import Change
 from reconciler.core.findings import Finding, Level
 from reconciler.core.plan import Exposure, Impact, Plan, Risk, TeamImpact
+from reconciler.core.printable import safe
 from reconciler.render.fields import FieldRow
 from reconciler.render.findings import in_order, place
 from reconciler.render.groups import SIGNS, ChangeRow, ImpactRow, Notes, Section, grouped, impact_rows, sections
 from reconciler.render.limits import ROOMY, UNLIMITED, Limits, tighter
 from reconciler.render.listing import listing
-from reconciler.render.words import NameList, money, per_month, safe, signed_money, some
+from reconciler.render.words import NameList, money, per_month, signed_money, some
 
 __all__ = ["ChangeRow", "FieldRow", "ImpactRow", "Notice", "PlanView", "Problems", "Section", "plan_view"]
 

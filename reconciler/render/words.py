@@ -9,7 +9,9 @@ from typing import Any
 
 from pydantic import BaseModel, SecretBytes, SecretStr
 
-SECRET = "(secret)"  # noqa: S105  # what a secret prints as
+from reconciler.core.printable import safe
+from reconciler.core.redaction import SECRET
+
 NOTHING = "(none)"
 VOWELS = "aeiou"
 
@@ -54,13 +56,6 @@ def count_signed(number: int, noun: str) -> str | None:
 
 def signed_money(amount: float) -> str:
     return money(amount) if amount < 0 else f"+{money(amount)}"
-
-
-def safe(text: str) -> str:
-    """The text on one line, with everything unprintable escaped: a name cannot steer a terminal."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,7 @@ UNREADABLE = {
     "more than a float": b'{"a": 1e999}',
     "digits": b"1" * 10_000,
     "lone surrogate": b'{"a": "\\ud800"}',
+    "lone surrogate and a huge exponent": b'{"a": "\\ud800", "b": 1e100}',
     "latin-1": '{"a": "\xe4"}'.encode("latin-1"),
     "half": b'{"a": [1, 2',
     "many values": b"[" + b"0," * 2_000 + b"0]",

@@ -1,18 +1,20 @@
 """The HTTP client against a server whose every answer is written down byte by byte."""
 
 import asyncio
+import json
 import subprocess
 import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 import httpx
 import pytest
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from reconciler.core.settings import GatewaySettings
 from reconciler.gateways import connect, identity
-from reconciler.gateways.answers import detail, retry_after
+from reconciler.gateways.answers import detail, oddity, retry_after
 from reconciler.gateways.base import GatewayError
 from reconciler.gateways.http import Patience, open_http
 
@@ -377,3 +379,72 @@ def test_gateways_are_imported_lazily():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+PROVIDER_KEY, BEARER = "provider-key/0123+4567=89", "sk-team-0123456789"
+ECHOES = {
+    "header": lambda: answer("401 Unauthorized", json.dumps({"detail": f"bad headers: x-admin-key={SECRET}"})),
+    "bearer": lambda: answer("403 Forbidden", json.dumps({"error": {"message": f"Bearer {BEARER} may not"}})),
+    "body": lambda: answer("422 Unprocessable Entity", json.dumps({"detail": f"got {{'api_key': '{PROVIDER_KEY}'}}"})),
+    "list": lambda: answer(
+        "422 Unprocessable Entity", json.dumps({"detail": [{"loc": ["body"], "msg": PROVIDER_KEY, "input": SECRET}]})
+    ),
+    "text": lambda: answer("400 Bad Request", f"you said {PROVIDER_KEY} {SECRET}", kind="text/plain"),
+    "crash": lambda: answer("500 Internal Server Error", f"Traceback\n  key = {SECRET!r}\n", kind="text/plain"),
+    "not json": lambda: answer("200 OK", f"welcome, {SECRET}", kind="text/plain"),
+    "redirect": lambda: answer("307 Temporary Redirect", "", f"location: https://elsewhere/?key={SECRET}"),
+    "phrase": lambda: answer(f"400 {SECRET}", ""),
+    "urlencoded": lambda: answer("400 Bad Request", json.dumps({"message": quote(PROVIDER_KEY, safe="")})),
+}
+
+
+@pytest.mark.parametrize("echo", ECHOES)
+@pytest.mark.parametrize("bearer", [None, SecretStr(BEARER)])
+def test_what_the_gateway_says_back_of_the_request_is_not_shown(echo, bearer):
+    body = {"litellm_params": {"api_key": SecretStr(PROVIDER_KEY)}}
+    error, _ = failing(ECHOES[echo](), body=body, how={"bearer": bearer or SecretStr(BEARER)})
+    said = f"{error} {error.hint} {error.findings}"
+    for secret in (SECRET, BEARER, PROVIDER_KEY, quote(PROVIDER_KEY, safe="")):
+        assert secret not in said
+        assert secret[-12:] not in said
+
+
+def test_a_secret_of_an_earlier_request_is_not_shown_either():
+    async def work():
+        async with scripted(OK, answer("400 Bad Request", json.dumps({"detail": f"{PROVIDER_KEY} again"}))) as (
+            http,
+            _,
+        ):
+            await http.send("POST", "/thing", {"key": SecretStr(PROVIDER_KEY)})
+            with pytest.raises(GatewayError) as caught:
+                await http.send("POST", "/thing", {})
+            return str(caught.value)
+
+    assert asyncio.run(work()) == "POST /thing answered 400: (secret) again"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (
+            "{\"detail\": \"1 error: [{'loc': ('body', 'a'), 'msg': 'no', 'input': 'priv'}]\"}",
+            "1 error: [{'loc': ('body', 'a'), 'msg': 'no'...",
+        ),
+        ('{"detail": "a [type=int, input_value=priv, input_type=str]"}', "a [type=int..."),
+        ('{"detail": "a\\u001b]0;priv\\u0007\\u202eb"}', "a\\x1b]0;priv\\x07\\u202eb"),
+        ("x" * 1000, "x" * 157 + "..."),
+    ],
+)
+def test_a_reason_is_quoted_briefly_and_printably(body, said):
+    assert detail(httpx.Response(400, content=body.encode())) == said
+
+
+def test_a_row_that_cannot_be_read_is_told_without_its_values():
+    class Row(BaseModel):
+        number: int
+
+    with pytest.raises(ValidationError) as caught:
+        Row.model_validate({"number": SECRET})
+    told = [oddity(caught.value), oddity(KeyError("alias")), oddity(ValueError(SECRET))]
+    assert told[:2] == ["number: Input should be a valid integer, unable to parse string as an integer", "lacks alias"]
+    assert SECRET not in str(told)

@@ -17,12 +17,12 @@ from reconciler.core.access import Access
 from reconciler.core.findings import Origin, error, warning
 from reconciler.core.kinds import AccessGroup, Team
 from reconciler.core.plan import Exposure, Impact, Plan, Risk, Target, TeamImpact
+from reconciler.core.printable import safe
 from reconciler.core.refs import Ref
 from reconciler.render import plan_view
 from reconciler.render.html import render
 from reconciler.render.html_matrix import CELLS, COLUMNS, GAINS, KEEPS, LOSES, NEVER, access_matrix
 from reconciler.render.html_teams import fitting, team_rows
-from reconciler.render.words import safe
 
 F = frozenset
 MARKS = {(True, True): KEEPS, (False, True): GAINS, (True, False): LOSES, (False, False): NEVER}

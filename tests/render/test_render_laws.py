@@ -19,6 +19,7 @@ from reconciler.core.changes import Change, CreditGrant
 from reconciler.core.findings import Finding, Level, Origin
 from reconciler.core.kinds import AccessGroup, Team
 from reconciler.core.plan import Exposure, Impact, Plan, Risk, TeamImpact
+from reconciler.core.printable import safe
 from reconciler.core.refs import Ref
 from reconciler.render import FORMATS, plan_view
 from reconciler.render.json import plan_schema, schema_text
@@ -26,7 +27,6 @@ from reconciler.render.json import render as render_json
 from reconciler.render.markdown import LIMIT
 from reconciler.render.markdown import render as render_markdown
 from reconciler.render.text import render as render_text
-from reconciler.render.words import safe
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "plan.schema.json"
 MANY = settings(max_examples=60, deadline=None)
