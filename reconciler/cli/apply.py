@@ -36,6 +36,7 @@ ALLOWANCES = {
     "--allow-deletes": ("too-many-deletes", "Let it delete more of a kind than the safety limit."),
     "--allow-empty": ("config-empty", "Let an empty config delete everything that is owned."),
     "--allow-protected": ("protected", "Let it delete objects that were declared with protect: true."),
+    "--allow-budget-cut": ("budget-cut", "Let it limit budgets that had no limit, or below what is spent."),
     "--allow-cascade": ("cascade", "Let it delete teams whose keys die with them."),
 }
 

@@ -2,7 +2,8 @@
 
 Customers' own top-ups on the gateway survive that. Modes, per plan or team (`credits_mode`):
 
-    managed   live + (declared - what we gave); at adoption, when we gave nothing before, raise to declared
+    managed   live + (declared - what we gave); at adoption, when we gave nothing before, raise to declared.
+              Live below what we gave was taken away on the gateway by no top-up: that is given back
     initial   only what a new team starts with
     minimum   raise to declared, never lower
     exact     set to declared, whatever else happened
@@ -16,10 +17,14 @@ from reconciler.core.kinds import CreditsMode, Team
 ALLOCATION = "allocation"
 
 
-def allocation(team: Team, live: int, last: int | None) -> int:
+UNLIMITED = "unlimited"
+
+
+def allocation(team: Team, live: int, last: int | None, topped_up: int = 0) -> int:
     """How many credits to add (negative: take back) so that the team has what is declared.
 
-    `live` is the gateway's cumulative `credits_allocated`, `last` what we declared when we last applied (None: never).
+    `live` is the gateway's cumulative `credits_allocated`, `last` what we declared when we last applied (None: never),
+    `topped_up` the sum of our top-ups that are known to be in what the team was given.
     """
     declared = team.credits_allocated
     if declared is None:
@@ -30,9 +35,20 @@ def allocation(team: Team, live: int, last: int | None) -> int:
         case CreditsMode.EXACT:
             return declared - live
         case CreditsMode.MANAGED if last is not None:
-            return declared - last
+            return max(0, last + topped_up - live) + declared - last
         case _:
             return max(0, declared - live)
+
+
+def first_limit(team: Team, topped_up: int = 0) -> int | None:
+    """The credits of a team that had no limit at all, None where it goes on without one.
+
+    `managed` and `exact` say what a team has; `initial` is for new teams, and no limit is more than any `minimum`.
+    """
+    limits = (team.credits_mode or CreditsMode.MANAGED) in (CreditsMode.MANAGED, CreditsMode.EXACT)
+    if team.credits_allocated is None or not limits:
+        return None
+    return team.credits_allocated + (0 if team.credits_mode is CreditsMode.EXACT else topped_up)
 
 
 def top_ups(name: str, team: Team, granted: Collection[str]) -> tuple[CreditGrant, ...]:
@@ -55,9 +71,18 @@ def operations_of(team: str) -> str:
 
 
 def credit_grants(
-    name: str, team: Team, live: int | None, last: int | None, granted: Collection[str]
+    name: str, team: Team, live: int | None, last: int | None, granted: Collection[str], topped_up: int = 0
 ) -> tuple[CreditGrant, ...]:
     """Every grant that takes the team from its live credits to the desired ones; `live` is None for a new team."""
-    amount = 0 if live is None else allocation(team, live, last)
-    own = (CreditGrant(ALLOCATION, amount, f"credits_allocated {team.credits_allocated}"),) if amount else ()
-    return own + top_ups(name, team, granted)
+    amount = 0 if live is None else allocation(team, live, last, topped_up)
+    return ((_allocation(team, amount),) if amount else ()) + top_ups(name, team, granted)
+
+
+def limiting_grants(name: str, team: Team, granted: Collection[str], topped_up: int = 0) -> tuple[CreditGrant, ...]:
+    """The grants of a team that has no limit: its first allocation (which may be of 0), where it gets one."""
+    limit = first_limit(team, topped_up)
+    return (() if limit is None else (_allocation(team, limit),)) + top_ups(name, team, granted)
+
+
+def _allocation(team: Team, amount: int) -> CreditGrant:
+    return CreditGrant(ALLOCATION, amount, f"credits_allocated {team.credits_allocated}")

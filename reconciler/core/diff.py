@@ -4,7 +4,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from reconciler.core.aim import CREDITS, differences, observed, supposed, target, unstored
-from reconciler.core.changes import Change, FieldChange
+from reconciler.core.changes import Change
+from reconciler.core.crediting import Crediting, credited, moved
 from reconciler.core.credits import ALLOCATION, credit_grants
 from reconciler.core.findings import Finding, Level, error, warning
 from reconciler.core.inventory import Inventory, Record
@@ -27,9 +28,12 @@ class Known:
     undecided: frozenset[str] = frozenset()
 
 
+REFUSE = "refuse:"
+
+
 @dataclass(frozen=True)
 class Diff:
-    """`refused`: deletions that protection forbids unasked. `gone`: refs of ours that are neither in git nor live."""
+    """`refused`: what is not done unasked. `gone`: refs of ours that are neither in git nor live."""
 
     changes: tuple[Change, ...]
     findings: tuple[Finding, ...]
@@ -52,10 +56,12 @@ def diff(desired: State, live: State, known: Known, support: Support, prune: str
     deletes, refused, foreign, kept = _removals(wanted, live, known, support, prune)
     dropped = _still_referenced(live, upserts, deletes)
     changes = upserts + [change for change in deletes if change.ref not in dropped]
+    told = [finding for finding in findings if not finding.code.startswith(REFUSE)]
+    asked = [replace(f, code=f.code.removeprefix(REFUSE)) for f in findings if f.code.startswith(REFUSE)]
     return Diff(
         changes=tuple(sorted(changes, key=lambda change: change.ref)),
-        findings=(*findings, *waiting, *kept, *dropped.values(), *_unstored(wanted, support)),
-        refused=tuple(refused),
+        findings=(*told, *waiting, *kept, *dropped.values(), *_unstored(wanted, support)),
+        refused=(*refused, *asked),
         foreign=tuple(foreign),
         gone=tuple(sorted(_gone(wanted, live, known, support))),
         unchanged=len(wanted) - len(upserts),
@@ -165,29 +171,17 @@ def _update(
     seen = observed(ref, live, record, kind)
     after = target(ref, wish, seen, record, support)
     before = supposed(seen, after, wish, record, kind)
-    grants, after = _credits(ref, wish, before, after, record, known, kind)
+    granted, undecided = known.granted.get(ref.name, frozenset()), ref.name in known.undecided
+    grants, after = credited(Crediting(ref, wish, before, record, granted, undecided), after, support)
     found = differences(before, after, kind)
     stuck = [difference for difference in found if not difference.updatable]
     after = after.model_copy(update={difference.name: difference.before for difference in stuck}) if stuck else after
-    fields = tuple(FieldChange(d.name, d.before, d.after) for d in found if d.updatable)
+    fields = moved(found, support)
     findings = [_cannot_change(ref, difference.name, kind, support) for difference in stuck]
     if not (fields or grants or record is None):
         return None, findings
     findings += _checked(ref, before, after, support) if fields else []
     return Change(ref, before, after, fields, adopt=record is None, credits=grants), findings
-
-
-def _credits(
-    ref: Ref, wish: Resource, before: Resource, after: Resource, record: Record | None, known: Known, kind: KindSupport
-) -> tuple[tuple, Resource]:  # type: ignore[type-arg]  # (credit grants, resource)
-    if not (isinstance(wish, Team) and isinstance(before, Team) and CREDITS in kind.stored):
-        return (), after
-    if ref.name in known.undecided:
-        return (), after.model_copy(update={CREDITS: before.credits_allocated})
-    last = record.applied.get(CREDITS) if record else None
-    grants = credit_grants(ref.name, wish, before.credits_allocated or 0, last, known.granted.get(ref.name, ()))
-    total = (before.credits_allocated or 0) + sum(grant.amount for grant in grants)
-    return grants, after.model_copy(update={CREDITS: total if grants else before.credits_allocated})
 
 
 def _cannot_change(ref: Ref, name: str, kind: KindSupport, support: Support) -> Finding:
@@ -202,7 +196,7 @@ def _cannot_change(ref: Ref, name: str, kind: KindSupport, support: Support) -> 
 
 
 def _checked(ref: Ref, before: Resource | None, after: Resource | None, support: Support) -> list[Finding]:
-    """A code that starts with `warn:` makes a warning, every other an error."""
+    """A code that starts with `warn:` makes a warning, every other an error (`Support.check`)."""
     found = support.check(ref, before, after)
     return [
         Finding(

@@ -6,6 +6,7 @@ from math import fsum
 
 from reconciler.core.access import Access, access
 from reconciler.core.changes import Change
+from reconciler.core.crediting import limits
 from reconciler.core.inventory import Inventory
 from reconciler.core.kinds import AccessGroup, ModelAlias, Team
 from reconciler.core.plan import Exposure, Impact, Risk, TeamImpact
@@ -40,7 +41,7 @@ def impact(context: Context) -> Impact:
     world = _world(context)
     teams = tuple(found for found in _teams(context, world) if _matters(found))
     exposures = tuple(exposed(context, world)) if context.order is Order.GRANT_FIRST else ()
-    granted, taken = _credits(context.changes)
+    granted, taken = _credits(context)
     risk, reasons = _risk(teams, exposures, context.changes)
     return Impact(
         teams=teams,
@@ -91,7 +92,7 @@ def _team(
         plan_after=wish.plan if wish else None,
         price_before=record.applied.get("price_usd_per_month") if record else None,
         price_after=wish.price_usd_per_month if wish else None,
-        credits_before=_allocated(change.before if change else None),
+        credits_before=_credits_before(change, context.support),
         credits_after=_credits_after(change) if exists else None,
         left_with_nothing=exists and bool(before) and not after,
         everything=_opened(name, context, world),
@@ -100,6 +101,13 @@ def _team(
         created=change is not None and change.verb == "create",
         deleted=change is not None and change.verb == "delete",
     )
+
+
+def _credits_before(change: Change | None, support: Support) -> int | None:
+    """What a team had; as much as it is to have where it had no limit, so that its first one is no gain."""
+    if change is None:
+        return None
+    return _allocated(change.after if limits(change, support) else change.before)
 
 
 def _credits_after(change: Change | None) -> int | None:
@@ -150,8 +158,12 @@ def _because(team: str, model: str, widest: Access) -> str:
     return f"{through}until the revokes are done"
 
 
-def _credits(changes: tuple[Change, ...]) -> tuple[int, int]:
-    """(granted, taken): what new teams start with and every credit grant; a deleted team's credits are neither."""
+def _credits(context: Context) -> tuple[int, int]:
+    """(granted, taken): what new teams start with and every credit grant; a deleted team's credits are neither.
+
+    Nor is what a team is left with that had no limit.
+    """
+    changes = [change for change in context.changes if not limits(change, context.support)]
     amounts = [grant.amount for change in changes for grant in change.credits]
     amounts += [_allocated(change.after) or 0 for change in changes if change.before is None]
     return sum(a for a in amounts if a > 0), -sum(a for a in amounts if a < 0)

@@ -149,11 +149,15 @@ def _credits(change: Change, source: Source) -> Fields:
     if not any(grant.grant_id == ALLOCATION for grant in change.credits):
         return {}
     wish, before = change.after, change.before
+    live: int | None = getattr(before, CREDITS)
+    if live is None and source.support.unlimited_credits:
+        return {CREDITS: None}
     record = source.known.inventory.get(change.ref)
     last = record.applied.get(CREDITS) if record else None
     mode = getattr(wish, "credits_mode", None) or CreditsMode.MANAGED
-    managed = mode is CreditsMode.MANAGED and last is not None
-    return {CREDITS: last if managed else getattr(before, CREDITS)}
+    if mode is CreditsMode.MANAGED and last is not None:
+        return {CREDITS: min(int(last), live or 0)}
+    return {CREDITS: live}
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from reconciler.core.changes import Change
@@ -14,11 +14,11 @@ from reconciler.core.inventory import record_of, resource_of
 from reconciler.core.kinds import PricingPlan, Resource, Team
 from reconciler.core.lookalikes import lookalikes
 from reconciler.core.noting import noted
-from reconciler.core.plan import Plan, Target
+from reconciler.core.plan import Impact, Plan, Risk, Target
 from reconciler.core.prices import NO_PRICES, PriceMap
 from reconciler.core.refs import Ref
 from reconciler.core.renames import Renames, View, renames, view, with_renames
-from reconciler.core.safety import Runtime, refusals
+from reconciler.core.safety import BUDGET_CUT, Runtime, refusals
 from reconciler.core.saved import Approved
 from reconciler.core.schedule import Order
 from reconciler.core.scope import EVERYTHING, Scope, out_of_scope
@@ -77,7 +77,7 @@ def make_plan(given: Inputs) -> Plan:
     return Plan(
         target=given.target,
         changes=found.changes,
-        impact=meaning,
+        impact=_with_cuts(meaning, refused),
         findings=ordered(
             (*given.findings, *found.findings, *lookalikes(found.changes, given.support), *_waits(found, given))
         ),
@@ -94,6 +94,15 @@ def make_plan(given: Inputs) -> Plan:
         noted=tuple(_noted(given, compared)),
         on_plans=_on_plans(given.desired),
     )
+
+
+def _with_cuts(meaning: Impact, refused: Collection[Finding]) -> Impact:
+    """Budgets that end calls are as bad as models that are lost."""
+    cut = sum(1 for finding in refused if finding.code == BUDGET_CUT)
+    if not cut:
+        return meaning
+    said = f"{cut:,} {'team gets' if cut == 1 else 'teams get'} a budget that was unlimited or is spent already"
+    return replace(meaning, risk=Risk.HIGH, reasons=(said, *meaning.reasons))
 
 
 def _waits(found: Diff, given: Inputs) -> tuple[Finding, ...]:

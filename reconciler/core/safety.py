@@ -13,6 +13,7 @@ from reconciler.core.settings import Safety
 from reconciler.core.state import State
 
 EXAMPLES = 3
+BUDGET_CUT = "budget-cut"
 FLAGS = {
     "too-many-updates": "--allow-updates",
     "too-many-deletes": "--allow-deletes",
@@ -20,6 +21,7 @@ FLAGS = {
     "protected": "--allow-protected",
     "loss": "--allow-loss",
     "cascade": "--allow-cascade",
+    BUDGET_CUT: "--allow-budget-cut",
 }
 
 

@@ -50,8 +50,11 @@ class Support:
     `wished` and `seen` bring wish and live into common terms, where one column of the gateway can be meant in two ways
     (LiteLLM: a budget as USD or as credits) or is shared with others (metadata, of which only some keys are ours).
     `unkept(ref, wish)`: fields of this very wish that cannot be kept, though the kind stores them.
-    `check(ref, before, after)` gives (code, message, hint) for what the gateway must not be sent.
+    `check(ref, before, after)` gives (code, message, hint) for what the gateway must not be sent; a code that starts
+    with `warn:` is only told, one that starts with `refuse:` is sent when a flag allows it (`core.safety.FLAGS`).
     `credits`: "operations" where credits are added by an identified request, "set" where a number is written.
+    `unlimited_credits`: a live team whose credits are None has no limit, which is more than any number of them.
+    `topped_up(ref, wish)` is the sum of the declared top-ups that the gateway itself says the team was given.
     `repeatable_grants`: the gateway itself refuses an operation id twice, so a grant may be sent again in doubt.
     `top_ups_when_active`: only an active team shows what it was granted, so the top-ups of a suspended one wait.
     `renames`: kinds whose objects get another name in place; who refers to them follows, keys and credits stay.
@@ -71,6 +74,8 @@ class Support:
         lambda _ref, _before, _after: ()
     )
     credits: str = "operations"
+    unlimited_credits: bool = False
+    topped_up: Callable[[Ref, Resource], int] = lambda _ref, _wish: 0
     repeatable_grants: bool = False
     top_ups_when_active: bool = False
     touch_teams: bool = False

@@ -73,6 +73,7 @@ def facts_of(found: Snapshot) -> Facts:
     return Facts(
         budgets={str(body["team_id"]): body.get("max_budget") for body in found.teams},
         rates={name: mark.usd_per_credit for name, mark in marks.items() if mark.usd_per_credit},
+        top_ups={name: frozenset(mark.top_ups) for name, mark in marks.items() if mark.top_ups},
         spend={str(body["team_id"]): float(body.get("spend") or 0) for body in found.teams},
         in_config=frozenset(row.name for row in found.rows if not row.db),
     )

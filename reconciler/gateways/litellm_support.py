@@ -10,6 +10,7 @@ from reconciler.core.kinds import AccessGroup, Key, ModelAlias, Organization, Re
 from reconciler.core.litellm_access import NO_DEFAULT_MODELS
 from reconciler.core.litellm_rules import LiteLLMRules
 from reconciler.core.refs import Ref
+from reconciler.core.safety import BUDGET_CUT, FLAGS
 from reconciler.core.support import KindSupport, Support
 from reconciler.gateways.litellm_keys import ALL_OF_THE_TEAM
 from reconciler.gateways.litellm_models import MARK, canonical
@@ -60,11 +61,15 @@ RENAMES = frozenset({"model_alias", "access_group", "key"})
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What was found on the gateway and the core does not know. Budgets and spend in USD, by team."""
+    """What was found on the gateway and the core does not know. Budgets and spend in USD, by team.
+
+    `top_ups`: team -> ids of the top-ups that its row says it was given.
+    """
 
     budgets: Mapping[str, float | None] = field(default_factory=dict)
     rates: Mapping[str, float] = field(default_factory=dict)
     spend: Mapping[str, float] = field(default_factory=dict)
+    top_ups: Mapping[str, frozenset[str]] = field(default_factory=dict)
     in_config: frozenset[str] = frozenset()
 
 
@@ -88,6 +93,8 @@ def support(
         unkept=terms.unkept,
         check=checks(facts),
         credits="operations",
+        unlimited_credits=True,
+        topped_up=terms.topped_up,
         repeatable_grants=True,
         renames=RENAMES,
         lifetimes={kind: seconds for kind, seconds in (lifetimes or {}).items() if seconds},
@@ -154,9 +161,14 @@ class Terms:
         if wish.credits_allocated is None:
             return wish
         update: dict[str, Any] = {"usd_per_credit": rate}
-        if live is not None and self.facts.rates.get(ref.name, rate) != rate:
-            update["max_budget_usd"] = dollars(self._credits(ref, rate), rate)
+        there = self._credits(ref, rate)
+        if live is not None and there is not None and self.facts.rates.get(ref.name, rate) != rate:
+            update["max_budget_usd"] = dollars(there, rate)
         return wish.model_copy(update=update)
+
+    def topped_up(self, ref: Ref, wish: Resource) -> int:
+        given = self.facts.top_ups.get(ref.name, frozenset())
+        return sum(each.amount for each in wish.top_ups if each.id in given) if isinstance(wish, Team) else 0
 
     def seen(self, ref: Ref, wish: Resource, live: Resource, record: Record | None) -> Resource:
         """The live object in the terms of the wish."""
@@ -175,7 +187,7 @@ class Terms:
         update = {"credits_allocated": self._credits(ref, rate), "max_budget_usd": budget if moved else None}
         return live.model_copy(update={**update, "usd_per_credit": rate})
 
-    def _credits(self, ref: Ref, rate: float) -> int:
+    def _credits(self, ref: Ref, rate: float) -> int | None:
         return credits_of(self.facts.budgets.get(ref.name), self.facts.rates.get(ref.name, rate))
 
 
@@ -225,8 +237,7 @@ def _patterns(ref: Ref, names: tuple[str, ...] | list[str]) -> Iterator[Refusal]
 
 
 def _budget(ref: Ref, team: Team) -> Iterator[Refusal]:
-    in_credits = team.credits_allocated is not None and team.usd_per_credit is not None
-    hard = dollars(team.credits_allocated or 0, team.usd_per_credit or 0) if in_credits else team.max_budget_usd
+    hard = _hard(team)
     if hard is not None and team.soft_budget_usd is not None and team.soft_budget_usd >= hard:
         message = f"{ref}: soft_budget_usd {team.soft_budget_usd:g} is not below the hard budget {hard:g}"
         yield "budget-order", message, "LiteLLM refuses that"
@@ -238,14 +249,30 @@ def _reserved(ref: Ref, metadata: Mapping[str, Any] | None) -> Iterator[Refusal]
         yield "reserved-metadata", f"{ref}: LiteLLM keeps {', '.join(taken)} in metadata itself", "use another name"
 
 
+ALLOWED = f"{FLAGS[BUDGET_CUT]} allows it"
+
+
 def _over_budget(ref: Ref, before: Resource | None, after: Team, facts: Facts) -> Iterator[Refusal]:
     """Spend is all there ever was until a period begins anew (contract 1.3): a new budget may be used up at once."""
-    spend = facts.spend.get(ref.name, 0.0)
-    if not isinstance(before, Team) or after.max_budget_usd is None or spend < after.max_budget_usd:
+    hard, had = _hard(after), facts.budgets.get(ref.name)
+    if not isinstance(before, Team) or hard is None or after.status is not Status.ACTIVE:
         return
-    same = before.max_budget_usd == after.max_budget_usd and before.budget_duration == after.budget_duration
-    if not same and after.status is Status.ACTIVE:
-        message = (
-            f"{ref} has spent {spend:g} USD already: with a budget of {after.max_budget_usd:g} it is refused at once"
+    moves = hard != had or before.budget_duration != after.budget_duration
+    spend = facts.spend.get(ref.name, 0.0)
+    if moves and spend >= hard:
+        message = f"{ref} has spent {spend:g} USD already: with a budget of {hard:g} USD its calls are refused at once"
+        yield (
+            f"refuse:{BUDGET_CUT}",
+            message,
+            f"raise the budget, or give it a budget_duration, with which spend begins anew; {ALLOWED}",
         )
-        yield "warn:instantly-over-budget", message, "raise the budget, or reset the spend of the team first"
+    elif moves and had is None:
+        message = f"{ref}: its budget goes from unlimited to {hard:g} USD, of which {spend:g} are spent"
+        yield f"refuse:{BUDGET_CUT}", message, ALLOWED
+
+
+def _hard(team: Team) -> float | None:
+    """The hard budget in USD that a team is to have, None for no limit."""
+    if team.credits_allocated is None or team.usd_per_credit is None:
+        return team.max_budget_usd
+    return dollars(team.credits_allocated, team.usd_per_credit)

@@ -89,7 +89,11 @@ async def grant_credits(desk: Desk, step: Step) -> Receipt:
         return Receipt(note="was already granted")
     rate = _rate(step, mark, desk.codec)
     body = grant(found, rate, credit.amount, _marked(mark, credit, rate, step))
-    if found.get("max_budget") is None and not _in_credits(step):
+    unlimited = found.get("max_budget") is None
+    if _allocates(credit) and unlimited != _planned_unlimited(step):
+        now = "unlimited" if unlimited else "limited"
+        raise GatewayError(f"{step.ref} moved since the plan: its budget is {now} now", hint="plan again, then apply")
+    if unlimited and not _allocates(credit):
         del body["max_budget"]  # more of an unlimited budget is still unlimited
     await desk.http.send("PATCH", f"/team/{segment(step.ref.name)}", body, repeatable=True)
     return Receipt()
@@ -121,8 +125,12 @@ def _allocates(credit: CreditGrant) -> bool:
     return credit.grant_id == ALLOCATION
 
 
-def _in_credits(step: Step) -> bool:
-    return isinstance(step.after, Team) and step.after.credits_allocated is not None
+def _planned_unlimited(step: Step) -> bool:
+    return isinstance(step.before, Team) and step.before.credits_allocated is None
+
+
+def _in_credits(step: Step, credit: CreditGrant) -> bool:
+    return _allocates(credit) or (isinstance(step.after, Team) and step.after.credits_allocated is not None)
 
 
 def _rate(step: Step, mark: Mark, codec: TeamCodec) -> float:
@@ -135,7 +143,7 @@ def _rate(step: Step, mark: Mark, codec: TeamCodec) -> float:
 
 
 def _marked(mark: Mark, credit: CreditGrant, rate: float, step: Step) -> Mark:
-    kept = rate if _in_credits(step) else mark.usd_per_credit
+    kept = rate if _in_credits(step, credit) else mark.usd_per_credit
     if _allocates(credit):
         return Mark(kept, mark.top_ups, credit.operation_id, mark.organization_id)
     return Mark(kept, tuple(sorted({*mark.top_ups, credit.grant_id})), mark.allocation, mark.organization_id)

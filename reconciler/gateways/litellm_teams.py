@@ -106,7 +106,7 @@ def mark_of(body: Body) -> Mark:
 
 
 def team_of(body: Body, codec: TeamCodec) -> Team:
-    """The team of a row. Where its mark says what a credit is worth, its budget reads as credits."""
+    """The team of a row. Where its mark says what a credit is worth, its budget reads as credits; none is no limit."""
     mark = mark_of(body)
     names = {group_id: name for name, group_id in codec.groups.items()}
     budget, rate = body.get("max_budget"), mark.usd_per_credit
@@ -125,8 +125,9 @@ def team_of(body: Body, codec: TeamCodec) -> Team:
     )
 
 
-def credits_of(budget: float | None, rate: float) -> int:
-    return round((budget or 0) / rate)
+def credits_of(budget: float | None, rate: float) -> int | None:
+    """The credits of a budget in USD; None where there is none, which is no limit at all."""
+    return None if budget is None else round(budget / rate)
 
 
 def models_of(listed: list[str] | None) -> frozenset[str]:
@@ -238,7 +239,8 @@ def _metadata_patch(before: Team, after: Team, found: Body, codec: TeamCodec) ->
     mark = mark_of(found).json()
     if not codec.organizations:
         mark["organization_id"] = after.organization_id
-    mark["usd_per_credit"] = rate_of(after, codec)
+    unlimited = after.usd_per_credit is not None and before.credits_allocated is None is after.credits_allocated
+    mark["usd_per_credit"] = mark["usd_per_credit"] if unlimited else rate_of(after, codec)
     had = (found.get("metadata") or {}).get(MARK)
     return changed | ({MARK: mark} if without_nulls(mark) != had else {})
 

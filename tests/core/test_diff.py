@@ -131,7 +131,10 @@ def test_a_kind_or_field_that_a_gateway_lacks_is_said_once():
         (None, 5000, 1000, 1000, 4000),
         (None, 5000, 1700, 1000, 4000),  # a customer's top-up of 700 survives
         (None, 500, 1700, 1000, -500),
-        (None, 1000, 300, 1000, 0),  # a hand edit is not ours to undo
+        (None, 1000, 1300, 1000, 0),  # nor is what somebody added by hand ours to undo
+        (None, 1000, 300, 1000, 700),  # but no top-up takes away what we gave: that is given back
+        (None, 1500, 300, 1000, 1200),
+        (None, 500, 300, 1000, 200),
         (None, 1000, 300, None, 700),  # adoption raises
         (None, 1000, 3000, None, 0),  # and never lowers
         (None, None, 3000, 1000, 0),

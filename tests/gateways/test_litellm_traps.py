@@ -378,7 +378,7 @@ def test_a_budget_below_what_is_spent_is_said_to_refuse_at_once(litellm_world, n
         assert live.runtime[ref]["spend"] == 12.5
         wish = made[ref].model_copy(update={"max_budget_usd": 10.0, "budget_duration": "30d"})
         plan = plan_of(gateway, live, {**made, ref: wish}, {each: Record(record_of(res)) for each, res in made.items()})
-        assert [f.code for f in plan.findings if f.ref == ref] == ["instantly-over-budget"]
+        assert [f.code for f in plan.refusals if f.ref == ref] == ["budget-cut"]
 
     run(litellm_world, work)
 

@@ -1,0 +1,61 @@
+"""crediting: the credits part of a team's change, from its wish, what it has and what we gave it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from reconciler.core.aim import CREDITS, Difference
+from reconciler.core.changes import Change, CreditGrant, FieldChange
+from reconciler.core.credits import ALLOCATION, UNLIMITED, credit_grants, first_limit, limiting_grants
+from reconciler.core.inventory import Record
+from reconciler.core.kinds import Resource, Team
+from reconciler.core.refs import Ref
+from reconciler.core.support import Support
+
+
+@dataclass(frozen=True, slots=True)
+class Crediting:
+    """What the credits of an object depend on. `granted`: ids of its top-ups; `undecided`: it gets none for now."""
+
+    ref: Ref
+    wish: Resource
+    before: Resource
+    record: Record | None
+    granted: frozenset[str]
+    undecided: bool
+
+
+def credited(given: Crediting, after: Resource, support: Support) -> tuple[tuple[CreditGrant, ...], Resource]:
+    """The grants, and `after` with the credits that it has when they are done."""
+    ref, wish, before = given.ref, given.wish, given.before
+    if not (isinstance(wish, Team) and isinstance(before, Team) and CREDITS in support.kinds[ref.kind].stored):
+        return (), after
+    live = before.credits_allocated
+    if given.undecided:
+        return (), after.model_copy(update={CREDITS: live})
+    topped_up = support.topped_up(ref, wish)
+    if live is None and support.unlimited_credits:
+        grants = limiting_grants(ref.name, wish, given.granted, topped_up)
+        limited = first_limit(wish, topped_up) is not None
+        return grants, after.model_copy(update={CREDITS: sum(g.amount for g in grants) if limited else None})
+    last = given.record.applied.get(CREDITS) if given.record else None
+    grants = credit_grants(ref.name, wish, live or 0, last, given.granted, topped_up)
+    total = (live or 0) + sum(grant.amount for grant in grants)
+    return grants, after.model_copy(update={CREDITS: total if grants else live})
+
+
+def limits(change: Change, support: Support) -> bool:
+    """Whether a team that had no limit gets its first one: what it is allocated is then no gain."""
+    unlimited = support.unlimited_credits and isinstance(change.before, Team)
+    return (
+        unlimited and getattr(change.before, CREDITS) is None and any(g.grant_id == ALLOCATION for g in change.credits)
+    )
+
+
+def moved(differences: Iterable[Difference], support: Support) -> tuple[FieldChange, ...]:
+    """The fields that change; credits that are none are said to be what that is on this gateway."""
+    return tuple(FieldChange(d.name, _said(d, support), d.after) for d in differences if d.updatable)
+
+
+def _said(difference: Difference, support: Support) -> object:
+    unlimited = difference.name == CREDITS and difference.before is None and support.unlimited_credits
+    return UNLIMITED if unlimited else difference.before
