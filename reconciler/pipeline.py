@@ -44,6 +44,7 @@ from reconciler.core.scope import EVERYTHING, Scope
 from reconciler.core.settings import GatewaySettings, Settings
 from reconciler.core.shown import Shown
 from reconciler.core.state import State
+from reconciler.core.urls import refusal
 from reconciler.disk import HOME
 from reconciler.files.discovery import shown
 from reconciler.files.manifests import Manifests, load_manifests, locate
@@ -193,15 +194,24 @@ def ledger_of(loaded: Loaded) -> "Iterator[Ledger]":
 
 
 def ledger_url(loaded: Loaded) -> str:
-    """Where the ledger is. Raises ReconcilerError where its environment variable is not set."""
+    """Where the ledger is. Raises ReconcilerError where its environment variable is not set or holds none.
+
+    RECONCILER_ALLOWED_HOSTS is for the url of the settings; one in the environment is the machine's own.
+    """
     chosen = loaded.settings.ledger
     if chosen.url_env:
         url = loaded.variables.get(chosen.url_env)
         if not url:
             message = f"the ledger's environment variable {chosen.url_env} is not set"
             raise ReconcilerError(error("ledger", message, hint=f"export {chosen.url_env} with the ledger's URL"))
+        if not url.startswith(("sqlite", "postgres")):  # a word that is no URL may be a secret of another kind
+            message = f"the environment variable {chosen.url_env} does not hold the URL of a ledger"
+            raise ReconcilerError(error("ledger", message, hint="sqlite:///FILE or postgresql://HOST/DATABASE"))
         return url
     if chosen.url and not chosen.url.startswith("sqlite:///"):
+        refused = refusal("the ledger", chosen.url, loaded.variables)
+        if refused is not None:
+            raise ReconcilerError(error("ledger", refused[0], hint=refused[1]))
         return chosen.url
     file = chosen.url.removeprefix("sqlite:///") if chosen.url else f"{HOME}/ledger.db"
     path = (loaded.directory / file).resolve()

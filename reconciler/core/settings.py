@@ -2,26 +2,22 @@
 
 from collections.abc import Iterator
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from reconciler.core.findings import Level
 from reconciler.core.kinds import Count, Spec
+from reconciler.core.urls import gateway_url, ledger_url
 
 EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
-def _reachable(url: str) -> str:
-    """Raises ValueError for what no client could connect to: a port that is none, half an IPv6 address."""
-    split = urlsplit(url)
-    if not split.hostname or split.port == 0:
-        raise ValueError("a url needs a host, and a port from 1 to 65535 if any")
-    return url
-
-
-Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/\S*)?$"), AfterValidator(_reachable)]
-LedgerUrl = Annotated[str, StringConstraints(pattern=r"^(sqlite(\+pysqlite)?|postgres(ql)?(\+psycopg)?)://")]
+Url = Annotated[str, StringConstraints(pattern=r"^https?://"), AfterValidator(gateway_url)]
+LedgerUrl = Annotated[
+    str,
+    StringConstraints(pattern=r"^(sqlite(\+pysqlite)?|postgres(ql)?(\+psycopg)?)://"),
+    AfterValidator(ledger_url),
+]
 Percent = Annotated[float, Field(ge=0, le=100)]
 
 

@@ -64,7 +64,8 @@ def model_problem(failure: Mapping[str, Any]) -> Problem:
         return Problem("bad-value", f"{named(path)}: {failure['msg']}", None, path)
     message = str(failure["msg"]).removeprefix("Value error, ")
     # By convention a model's own message starts with the field that it is about.
-    return Problem("bad-value", message, None, (*path, message.split(" ", 1)[0]))
+    field = message.split(" ", 1)[0]
+    return Problem("bad-value", message, None, path if path[-1:] == (field,) else (*path, field))
 
 
 def named(path: Sequence[str | int]) -> str:

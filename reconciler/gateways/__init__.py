@@ -10,6 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 from pydantic import SecretStr
 
 from reconciler.core.settings import GatewaySettings
+from reconciler.core.urls import refusal
 from reconciler.gateways.base import Gateway, GatewayError
 
 
@@ -42,12 +43,21 @@ async def connect(
     """The gateway called `name` in the settings, until the context ends.
 
     `directory` is the config directory, which relative files start from; `read_only` makes every write impossible.
-    Raises GatewayError where it cannot be reached, is not what the settings say, or its admin key is not set.
+    Raises GatewayError where it cannot be reached, is not what the settings say, its admin key is not set, or
+    RECONCILER_ALLOWED_HOSTS does not have its host: this comes before any key is read.
     """
+    require_allowed(name, settings, environ)
     opening = Opening(settings, directory, _admin_key(name, settings, environ), read_only)
     open_backend: Open = import_module(GATEWAYS[settings.backend]).opened
     async with open_backend(opening) as gateway:
         yield gateway
+
+
+def require_allowed(name: str, settings: GatewaySettings, environ: Mapping[str, str]) -> None:
+    """Raises GatewayError where the machine's list of hosts does not have the gateway's."""
+    refused = refusal(f"gateway {name}", settings.url, environ) if settings.url is not None else None
+    if refused is not None:
+        raise GatewayError(refused[0], hint=refused[1])
 
 
 def identity(settings: GatewaySettings, directory: Path) -> str:

@@ -146,7 +146,7 @@ SETTINGS: dict[str, tuple[str, dict[str, str]]] = {
         "gateways:\n  embedded: {backend: embedded, url: 'http://h:80a/'}\n",
         {"2:38": "bad-value"},
     ),
-    "url with a blank": ("gateways:\n  embedded: {backend: embedded, url: 'http://h a'}\n", {"2:38": "bad-format"}),
+    "url with a blank": ("gateways:\n  embedded: {backend: embedded, url: 'http://h a'}\n", {"2:38": "bad-value"}),
     "ledger in a database of another sort": ("ledger: {url: 'mysql://db/x'}\n", {"1:15": "bad-format"}),
     "ledger's url without a scheme": ("ledger: {url: 'postgresql:db'}\n", {"1:15": "bad-format"}),
     "litellm without a url": ("gateways:\n  embedded:\n    backend: litellm\n", {"3:14": "bad-value"}),
