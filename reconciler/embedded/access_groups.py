@@ -69,21 +69,27 @@ async def list_access_groups(
     here: Here, include: Include = None, limit: Limit = None, after: After = None
 ) -> JSONResponse:
     """Every group, by name, with how many aliases it holds and how many teams have it."""
-    with here.store.read() as db:
+
+    def answer(db: sqlite3.Connection) -> JSONResponse:
         rows = [dict(row) for row in db.execute(_LIST, page(after, limit))]
-        names = gathered(db, _NAMES, [row["group_name"] for row in rows]) if include else {}
-    if include:
-        rows = [{**row, "model_aliases": names.get(row["group_name"], [])} for row in rows]
-    return JSONResponse({"access_groups": rows})
+        if include:
+            names = gathered(db, _NAMES, [row["group_name"] for row in rows])
+            rows = [{**row, "model_aliases": names.get(row["group_name"], [])} for row in rows]
+        return JSONResponse({"access_groups": rows})
+
+    return await here.store.read(answer)
 
 
 @router.get("/{group_name}", **answers(AccessGroupDetail))
 async def get_access_group(group_name: PathId, here: Here) -> JSONResponse:
     """A group with its aliases and the teams that have it."""
-    with here.store.read() as db:
+
+    def answer(db: sqlite3.Connection) -> JSONResponse:
         group = _row(db, group_name)
         models = [dict(row) for row in db.execute(_MODELS, (group_name,))]
         return shown({**group, "model_aliases": models, "teams_with_access": _teams(db, group_name)})
+
+    return await here.store.read(answer)
 
 
 @router.put("/{group_name}", **answers(AccessGroupAnswer))

@@ -2,16 +2,17 @@
 
 import json
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.embedded.context import InFlight
 from reconciler.embedded.credit_rows import Credits
+from reconciler.embedded.in_flight import Hold, Team
 from reconciler.embedded.refusals import CallRefused
 from reconciler.embedded.team_rows import allowed
 from reconciler.embedded.teams import key_hash
 
-_BY_KEY = "SELECT * FROM teams WHERE key_hash = ?"
+_BY_KEY = "SELECT rowid AS number, * FROM teams WHERE key_hash = ?"
 _IN_A_GROUP = """
     SELECT 1 FROM team_groups JOIN group_aliases USING (group_name) WHERE team_id = ? AND alias = ? LIMIT 1
 """
@@ -36,17 +37,21 @@ def team_of(db: sqlite3.Connection, virtual_key: str | None) -> sqlite3.Row:
     return row
 
 
-def admit(db: sqlite3.Connection, virtual_key: str | None, model: str, in_flight: InFlight) -> Admitted:
-    """The call, checked. Raises CallRefused with the documented words."""
-    return admit_team(db, team_of(db, virtual_key), model, in_flight)
+def admit(db: sqlite3.Connection, virtual_key: str | None, model: str, hold: Hold) -> Admitted:
+    """The call, checked; it holds a credit from now on. Raises CallRefused with the documented words."""
+    with hold.counted() as in_flight:
+        team = team_of(db, virtual_key)
+        call = admit_team(db, team, model, in_flight)
+        hold.take(team["number"])
+    return call
 
 
-def admit_team(db: sqlite3.Connection, team: sqlite3.Row, model: str, in_flight: InFlight) -> Admitted:
+def admit_team(db: sqlite3.Connection, team: sqlite3.Row, model: str, in_flight: Mapping[Team, int]) -> Admitted:
     """The call of a known team, checked in the documented order."""
     if not db.execute(_IN_A_GROUP, (team["team_id"], model)).fetchone():
         raise _denied(db, team["team_id"], f"Team does not have access to model '{model}'")
     require_active(team)
-    if Credits.of(team).remaining - in_flight[team["team_id"]] <= 0:
+    if Credits.of(team).remaining - in_flight.get(team["number"], 0) <= 0:
         raise no_credits(team["team_id"])
     return _resolved(db, team, model)
 

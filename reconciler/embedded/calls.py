@@ -1,6 +1,7 @@
 """The team's request path, compatible with OpenAI: a virtual key, a model alias, and LiteLLM behind it."""
 
 import json
+import sqlite3
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Self
 
@@ -15,6 +16,7 @@ from reconciler.embedded.completion import ProviderFailed, chunks, complete
 from reconciler.embedded.context import Context, Here
 from reconciler.embedded.credit_rows import deduct, refund
 from reconciler.embedded.front import JsonRoute, bearer
+from reconciler.embedded.in_flight import Hold
 from reconciler.embedded.refusals import CallRefused
 from reconciler.embedded.routing import Refusal
 from reconciler.embedded.team_rows import allowed
@@ -82,30 +84,33 @@ async def llm_call(job_id: PathId, body: ChatRequest, request: Request, here: He
 @router.get("/v1/models", response_model=None)
 async def list_models(request: Request, here: Here) -> JSONResponse:
     """The aliases that the team may call."""
-    with here.store.read() as db:
-        team = team_of(db, bearer(request))
+    virtual_key = bearer(request)
+
+    def answer(db: sqlite3.Connection) -> JSONResponse:
+        team = team_of(db, virtual_key)
         require_active(team)
         models = [{"id": alias, "object": "model", "owned_by": "reconciler"} for alias in allowed(db, team["team_id"])]
-    return JSONResponse({"object": "list", "data": models})
+        return JSONResponse({"object": "list", "data": models})
+
+    return await here.store.read(answer)
 
 
 async def _answer(here: Context, virtual_key: str | None, body: ChatRequest) -> Response:
-    with here.store.read() as db:
-        call = admit(db, virtual_key, body.model, here.in_flight)
-    with here.in_flight.held(call.team_id):
-        return await (_streamed if body.stream else _whole)(here, call, body)
+    with here.in_flight.call() as hold:
+        call = await here.store.read(lambda db: admit(db, virtual_key, body.model, hold))
+        return await (_streamed if body.stream else _whole)(here, call, hold, body)
 
 
-async def _whole(here: Context, call: Admitted, body: ChatRequest) -> Response:
+async def _whole(here: Context, call: Admitted, hold: Hold, body: ChatRequest) -> Response:
     try:
         answer = await complete(call.litellm_model, call.parameters, body.sent())
     except ProviderFailed as failure:
         raise _no_answer(call, failure) from failure
-    _charge(here, call)
+    await _charge(here, call, hold)
     return JSONResponse({**answer.model_dump(), "model": call.alias})
 
 
-async def _streamed(here: Context, call: Admitted, body: ChatRequest) -> Response:
+async def _streamed(here: Context, call: Admitted, hold: Hold, body: ChatRequest) -> Response:
     """The first chunk is awaited before anything is answered: a provider that fails at once is a plain 502."""
     try:
         parts = chunks(await complete(call.litellm_model, call.parameters, body.sent()))
@@ -114,7 +119,7 @@ async def _streamed(here: Context, call: Admitted, body: ChatRequest) -> Respons
         raise _no_answer(call, failure) from failure
     if first is None:
         raise _no_answer(call, ProviderFailed("the provider sent an empty stream"))
-    _charge(here, call)
+    await _charge(here, call, hold)
     return StreamingResponse(_events(here, call, first, parts), media_type="text/event-stream")
 
 
@@ -126,8 +131,8 @@ async def _events(
         async for part in rest:
             yield _event({**part, "model": call.alias})
     except ProviderFailed as failure:
-        with here.store.write() as db:
-            refund(db, payer(db, call), f"Call to {call.alias} broke off", here.stamp())
+        broke_off = f"Call to {call.alias} broke off"
+        await here.store.write(lambda db: refund(db, payer(db, call), broke_off, here.stamp()))
         yield _event(_no_answer(call, failure).body)
     yield "data: [DONE]\n\n"
 
@@ -136,11 +141,13 @@ def _event(data: dict[str, Any]) -> str:
     return f"data: {json.dumps(data, ensure_ascii=False)}\n\n"
 
 
-def _charge(here: Context, call: Admitted) -> None:
-    with here.store.write() as db:
+async def _charge(here: Context, call: Admitted, hold: Hold) -> None:
+    def charge(db: sqlite3.Connection) -> None:
         team_id = payer(db, call)
         if not deduct(db, team_id, f"Call to {call.alias}", here.stamp()):
             raise no_credits(team_id)
+
+    await here.store.write(charge, hold.settled())
 
 
 def _no_answer(call: Admitted, failure: ProviderFailed) -> CallRefused:

@@ -65,8 +65,7 @@ async def add_credits(body: CreditsAdd, here: Here, write: Writing) -> JSONRespo
 @router.get("/balance", **answers(Balance))
 async def get_balance(team_id: TeamId, here: Here) -> JSONResponse:
     """What the team was granted in all, has used, and has left."""
-    with here.store.read() as db:
-        row = team_row(db, team_id)
+    row = await here.store.read(lambda db: team_row(db, team_id))
     credits_ = Credits.of(row)
     share = round(100 * credits_.used / credits_.allocated, 2) if credits_.allocated else 0.0
     return JSONResponse(
@@ -112,7 +111,7 @@ async def list_transactions(
         transactions = [transaction(row) for row in rows]
         return JSONResponse({"team_id": team_id, "transactions": transactions, "next": following})
 
-    return await here.store.read_apart(answer)
+    return await here.store.read(answer)
 
 
 def _query(order: Order, given: Sequence[str]) -> str:

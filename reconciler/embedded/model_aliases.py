@@ -54,16 +54,18 @@ async def create_model_alias(body: ModelAliasCreate, here: Here, write: Writing)
 @router.get("", **answers(ModelAliasList))
 async def list_model_aliases(here: Here, limit: Limit = None, after: After = None) -> JSONResponse:
     """Every alias, by name, with the groups that hold it."""
-    with here.store.read() as db:
+
+    def answer(db: sqlite3.Connection) -> JSONResponse:
         rows = db.execute(_LIST, page(after, limit)).fetchall()
         return JSONResponse({"model_aliases": _answers(db, rows)})
+
+    return await here.store.read(answer)
 
 
 @router.get("/{alias}", **answers(ModelAliasAnswer))
 async def get_model_alias(alias: PathId, here: Here) -> JSONResponse:
     """An alias with the groups that hold it."""
-    with here.store.read() as db:
-        return shown(model_alias(db, alias))
+    return shown(await here.store.read(lambda db: model_alias(db, alias)))
 
 
 @router.put("/{alias}", **answers(ModelAliasAnswer))

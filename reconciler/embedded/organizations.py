@@ -56,14 +56,13 @@ async def list_organizations(here: Here, limit: Limit = None, after: After = Non
         rows = db.execute(_LIST, page(after, limit)).fetchall()
         return JSONResponse({"organizations": [_answer(row) for row in rows]})
 
-    return await here.store.read_apart(answer)
+    return await here.store.read(answer)
 
 
 @router.get("/{organization_id}", **answers(OrganizationAnswer))
 async def get_organization(organization_id: PathId, here: Here) -> JSONResponse:
     """An organization with how many teams it has and the credits granted to them in all."""
-    with here.store.read() as db:
-        return shown(organization(db, organization_id))
+    return shown(await here.store.read(lambda db: organization(db, organization_id)))
 
 
 @router.put("/{organization_id}", **answers(OrganizationAnswer))
@@ -121,7 +120,7 @@ async def list_organization_teams(
         teams = teams_of(db, organization_id, **page(after, limit))
         return JSONResponse({"organization_id": organization_id, "team_count": count, "teams": teams})
 
-    return await here.store.read_apart(answer)
+    return await here.store.read(answer)
 
 
 def organization(db: sqlite3.Connection, organization_id: str) -> dict[str, Any]:

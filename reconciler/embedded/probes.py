@@ -1,5 +1,6 @@
 """Would this team's call be let through now? The gateway's own decision, without a key and without a provider."""
 
+import sqlite3
 from typing import Annotated
 
 from fastapi.responses import JSONResponse
@@ -33,12 +34,16 @@ class ProbeAnswer(BaseModel):
 @router.post("/{team_id}/probe", **answers(ProbeAnswer))
 async def probe_team(team_id: PathId, body: ProbeBody, here: Here) -> JSONResponse:
     """Takes the decision that a call of the team would meet now; nothing is called, nothing is charged."""
-    error: str | None = None
-    with here.store.read() as db:
+
+    def decided(db: sqlite3.Connection) -> str | None:
         try:
-            admit_team(db, team_row(db, team_id), body.model, here.in_flight)
+            with here.in_flight.counted() as number:
+                admit_team(db, team_row(db, team_id), body.model, number)
         except CallRefused as refused:
-            error = str(refused.body["error"])
+            return str(refused.body["error"])
+        return None
+
+    error = await here.store.read(decided)
     access = error in (None, OUT_OF_CREDITS)
     answer = {"team_id": team_id, "model": body.model, "access": access, "allowed": error is None, "reason": error}
     return JSONResponse(answer)

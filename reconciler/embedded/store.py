@@ -1,4 +1,4 @@
-"""The SQLite file: one connection, one transaction per request.
+"""The SQLite file: one thread writes, a few read, so that no request waits on the event loop.
 
 A served process and an in-process client may use one file at once: WAL lets readers and a writer work side by side,
 and a writer says so at its start (BEGIN IMMEDIATE), because a transaction that reads first cannot wait for another.
@@ -7,8 +7,10 @@ and a writer says so at its start (BEGIN IMMEDIATE), because a transaction that 
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing, nullcontext
+from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
 from typing import TypeVar
@@ -19,67 +21,102 @@ from reconciler.disk import private_database
 from reconciler.embedded.tables import FORMAT, TABLES, UPGRADE
 
 PATIENCE = 10.0  # seconds to wait for another process's transaction
+READERS = 4
 MEMORY = ":memory:"
 T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
 
 
 class Store:
-    """An open database. Calls may come from several threads; one transaction runs at a time.
+    """A database for one event loop at a time. Closed, it is opened again at its next use.
 
     Raises ReconcilerError where the file cannot be opened, is no database, or is of a newer version.
     """
 
     def __init__(self, database: str | Path) -> None:
         self.database = str(database)
-        self._lock = threading.RLock()
-        self._connection: sqlite3.Connection | None = _open(self.database)
+        self._file: _File | None = _File(self.database)
 
-    @contextmanager
-    def read(self) -> Iterator[sqlite3.Connection]:
-        """A consistent view for the length of the block."""
-        with self._transaction("BEGIN") as db:
-            yield db
+    async def read(self, work: Work[T]) -> T:
+        """What `work` makes of a consistent view; others may read and write meanwhile."""
+        return await self._opened().read(work)
 
-    @contextmanager
-    def write(self) -> Iterator[sqlite3.Connection]:
-        """Everything in the block, or nothing when it raises."""
-        with self._transaction("BEGIN IMMEDIATE") as db:
-            yield db
-
-    async def read_apart(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """What `work` makes of a consistent view, in a thread with a connection of its own.
-
-        For reads of everything, which take seconds at 100,000 teams: other requests are answered meanwhile.
-        """
-        if self.database == MEMORY:
-            with self.read() as db:
-                return work(db)
-        return await asyncio.to_thread(self._read_once, work)
-
-    def _read_once(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        with closing(_connect(self.database)) as db:
-            db.execute("BEGIN")
-            return work(db)
+    async def write(self, work: Work[T], settling: AbstractContextManager[object] | None = None) -> T:
+        """Everything that `work` does, or nothing when it raises. It is committed within `settling`."""
+        return await self._opened().write(work, settling or nullcontext())
 
     def close(self) -> None:
-        """Closes the file; the next use opens it again. A database in memory is gone."""
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-            self._connection = None
+        """Waits for what is being written and closes the file. A database in memory is gone."""
+        if self._file is not None:
+            self._file.close()
+        self._file = None
 
-    @contextmanager
-    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            db = self._connection = self._connection or _open(self.database)
-            db.execute(begin)
-            try:
-                yield db
+    def _opened(self) -> "_File":
+        self._file = self._file or _File(self.database)
+        return self._file
+
+
+class _File:
+    """The open file: a connection that writes in a thread of its own, and one in each thread that reads."""
+
+    def __init__(self, database: str) -> None:
+        self._database = database
+        self._connection = _open(database)
+        self._writer = ThreadPoolExecutor(1, "gateway-writer")
+        self._readers = ThreadPoolExecutor(READERS, "gateway-reader")
+        self._local = threading.local()
+        self._reading: list[sqlite3.Connection] = []
+
+    async def read(self, work: Work[T]) -> T:
+        # A database in memory is one connection's: its thread reads, too.
+        in_memory = self._database == MEMORY
+        pool, read = (self._writer, self._read_own) if in_memory else (self._readers, self._read)
+        return await asyncio.get_running_loop().run_in_executor(pool, partial(read, work))
+
+    async def write(self, work: Work[T], settling: AbstractContextManager[object]) -> T:
+        until = monotonic() + PATIENCE
+        run = partial(self._write, work, settling, until)
+        return await asyncio.get_running_loop().run_in_executor(self._writer, run)
+
+    def close(self) -> None:
+        for pool in (self._readers, self._writer):
+            pool.shutdown(wait=True, cancel_futures=True)
+        for db in (*self._reading, self._connection):
+            db.close()
+
+    def _read(self, work: Work[T]) -> T:
+        db: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if db is None:
+            db = self._local.connection = _connect(self._database)
+            self._reading.append(db)
+        return _viewed(db, work)
+
+    def _read_own(self, work: Work[T]) -> T:
+        return _viewed(self._connection, work)
+
+    def _write(self, work: Work[T], settling: AbstractContextManager[object], until: float) -> T:
+        """Those that queued behind one that waits have waited as well: the patience is counted from their arrival."""
+        db = self._connection
+        db.execute(f"PRAGMA busy_timeout = {max(0, round(1000 * (until - monotonic())))}")
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            done = work(db)
+            with settling:
                 db.execute("COMMIT")
-            except BaseException:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
-                raise
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+        return done
+
+
+def _viewed(db: sqlite3.Connection, work: Work[T]) -> T:
+    db.execute("BEGIN")
+    try:
+        return work(db)
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
 
 
 def _open(database: str) -> sqlite3.Connection:

@@ -25,7 +25,9 @@ _ACTIVE = "SELECT group_name, alias FROM group_aliases JOIN model_aliases USING 
 
 def team_row(db: sqlite3.Connection, team_id: str) -> sqlite3.Row:
     """The stored team; 404 where it does not exist."""
-    row: sqlite3.Row | None = db.execute("SELECT * FROM teams WHERE team_id = ?", (team_id,)).fetchone()
+    row: sqlite3.Row | None = db.execute(
+        "SELECT rowid AS number, * FROM teams WHERE team_id = ?", (team_id,)
+    ).fetchone()
     if row is None:
         raise missing("Team", team_id)
     return row

@@ -19,7 +19,7 @@ from reconciler.embedded.organizations import require_organization
 from reconciler.embedded.renaming import rename, rename_operations
 from reconciler.embedded.routing import admin_router, answers, page
 from reconciler.embedded.team_rows import all_teams, team, team_row, with_allowed
-from reconciler.embedded.writes import REPLAYED, Answer, Write, Writing, shown
+from reconciler.embedded.writes import Answer, Write, Writing, shown
 
 router = admin_router("teams", "teams")
 
@@ -69,14 +69,13 @@ async def list_teams(here: Here, include: Include = None, limit: Limit = None, a
         teams = all_teams(db, **page(after, limit))
         return JSONResponse({"teams": with_allowed(db, teams) if include else teams})
 
-    return await here.store.read_apart(answer)
+    return await here.store.read(answer)
 
 
 @router.get("/{team_id}", **answers(TeamDetail))
 async def get_team(team_id: PathId, here: Here) -> JSONResponse:
     """A team with its groups, credits and what it may call."""
-    with here.store.read() as db:
-        return shown(team(db, team_id))
+    return shown(await here.store.read(lambda db: team(db, team_id)))
 
 
 @router.put("/{team_id}", **answers(TeamDetail))
@@ -112,10 +111,7 @@ async def rename_team(team_id: PathId, body: TeamRename, here: Here, write: Writ
             rename_operations(db, body.team_id, body.operation_ids)
         return team(db, body.team_id)
 
-    answer = await write.to(TEAM, team_id, work)
-    if not REPLAYED.items() <= dict(answer.headers).items():
-        here.in_flight.rename(team_id, body.team_id)
-    return answer
+    return await write.to(TEAM, team_id, work)
 
 
 @router.put("/{team_id}/suspend", **answers(TeamDetail), operation_id="put_suspend_team")

@@ -13,7 +13,7 @@ from reconciler.embedded import operations
 from reconciler.embedded.context import Context, Here
 from reconciler.embedded.generations import Place, require_generation
 
-REPLAYED = {"Idempotent-Replayed": "true"}
+_REPLAYED = {"Idempotent-Replayed": "true"}
 Answer = dict[str, Any]
 Work = Callable[[sqlite3.Connection], Answer]
 
@@ -68,14 +68,16 @@ class Write:
         return await self._carried_out(work, once)
 
     async def _carried_out(self, work: Work, once: Mapping[str, str] | None) -> JSONResponse:
-        with self.here.store.write() as db:
+        def written(db: sqlite3.Connection) -> JSONResponse:
             if self.operation and (known := operations.known(db, self.operation)):
                 status, answer = known
-                return shown(answer, status, REPLAYED)
+                return shown(answer, status, _REPLAYED)
             answer = work(db)
             if self.operation:
                 operations.record(db, self.operation, 200, answer, self.here.stamp())
             return shown({**answer, **(once or {})})
+
+        return await self.here.store.write(written)
 
 
 async def _write(

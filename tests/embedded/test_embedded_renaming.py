@@ -5,7 +5,7 @@ import asyncio
 from embedded_world import dump
 
 from reconciler.embedded import calls
-from reconciler.embedded.context import InFlight
+from reconciler.embedded.in_flight import InFlight
 
 
 def company(gateway):
@@ -93,9 +93,21 @@ def test_a_call_on_its_way_is_paid_by_the_team_under_its_new_name(gateway, monke
     assert gateway.get("/api/teams/acme-live")["credits_used"] == 1
 
 
-def test_calls_on_their_way_count_for_the_new_name():
+def test_a_call_on_its_way_holds_one_credit():
+    """A call holds its credit until it is charged, and none where its caller has left before it was admitted."""
     flying = InFlight()
-    with flying.held("a"):
-        flying.rename("a", "b")
-        assert (flying["a"], flying["b"]) == (0, 1)
-    assert flying["b"] == 0
+
+    def held():
+        with flying.counted() as numbers:
+            return numbers[1]
+
+    with flying.call() as hold:
+        with hold.counted():
+            hold.take(1)
+        assert held() == 1
+        with hold.settled():
+            pass
+        assert held() == 0
+    assert held() == 0
+    hold.take(1)
+    assert held() == 0

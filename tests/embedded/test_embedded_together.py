@@ -1,5 +1,6 @@
 """Several writers on one file, and a server that is killed: credits come out exact, nothing is half done."""
 
+import asyncio
 import os
 import signal
 import sqlite3
@@ -80,8 +81,8 @@ def test_one_team_created_by_many_has_one_key_that_works(world, send):
 def test_many_may_open_a_new_file_at_once(tmp_path):
     def open_and_ask(_number):
         store = Store(tmp_path / "new" / "gateway.db")
-        with store.write() as db:
-            tables = db.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'teams'").fetchone()[0]
+        count = "SELECT count(*) FROM sqlite_schema WHERE name = 'teams'"
+        tables = asyncio.run(store.write(lambda db: db.execute(count).fetchone()[0]))
         store.close()
         return tables
 
