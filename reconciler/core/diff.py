@@ -252,7 +252,7 @@ def _cannot_delete(ref: Ref, support: Support) -> Finding:
 
 def _protected(ref: Ref) -> Finding:
     message = f"{ref} was declared with `protect: true` and would be deleted"
-    return error("protected", message, hint="--allow-protected deletes it", ref=ref)
+    return error("protected", message, hint="--allow-protected deletes it", ref=ref, flag="--allow-protected")
 
 
 def _still_referenced(live: State, upserts: list[Change], deletes: list[Change]) -> dict[Ref, Finding]:

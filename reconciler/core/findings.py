@@ -34,7 +34,8 @@ class Finding:
     """One thing to tell the user.
 
     `ref` and `path` say which value it is about (path is relative to the resource's spec, e.g. `("access_groups", 1)`);
-    `origin` is filled in by `files.locate` where a manifest declares it.
+    `origin` is filled in by `files.locate` where a manifest declares it. `flag` is the option that allows what was
+    refused; `details` are the whole of a list that the message cuts, one line each.
     """
 
     level: Level
@@ -44,6 +45,13 @@ class Finding:
     ref: Ref | None = None
     path: tuple[str | int, ...] = ()
     origin: Origin | None = None
+    flag: str | None = None
+    details: tuple[str, ...] = ()
+
+    @property
+    def cut(self) -> bool:
+        """Whether the message leaves out some of the details."""
+        return any(line not in self.message for line in self.details)
 
     def __str__(self) -> str:
         """`file:line:column: error code: message (hint)`, on one line; without a file the ref is the place."""

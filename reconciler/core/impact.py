@@ -1,8 +1,9 @@
 """impact: what a set of changes means for each team, by effective access, money and credits."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import fsum
+from typing import Any
 
 from reconciler.core.access import Access, access
 from reconciler.core.changes import Change
@@ -13,6 +14,7 @@ from reconciler.core.plan import Exposure, Impact, Risk, TeamImpact
 from reconciler.core.prices import PriceMap, price_of
 from reconciler.core.refs import Ref
 from reconciler.core.schedule import Order, Transition, expanded_state, transition
+from reconciler.core.spending import Standing, standing
 from reconciler.core.state import State
 from reconciler.core.support import Support
 
@@ -34,12 +36,14 @@ class Context:
     prices: PriceMap
     order: Order = Order.GRANT_FIRST
     called: State | None = None
+    runtime: Mapping[Ref, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def impact(context: Context) -> Impact:
     """Per team and in total. Teams for which nothing changes are left out."""
     world = _world(context)
-    teams = tuple(found for found in _teams(context, world) if _matters(found))
+    every = tuple(_teams(context, world))
+    teams = tuple(found for found in every if _matters(found))
     exposures = tuple(exposed(context, world)) if context.order is Order.GRANT_FIRST else ()
     granted, taken = _credits(context)
     risk, reasons = _risk(teams, exposures, context.changes)
@@ -52,7 +56,14 @@ def impact(context: Context) -> Impact:
         credits_taken=taken,
         risk=risk,
         reasons=reasons,
+        silent=_silent(every, world),
     )
+
+
+def _silent(teams: tuple[TeamImpact, ...], world: Transition) -> frozenset[str]:
+    """The teams that will be there and can call nothing: without a model, or refused every call."""
+    there = world.desired.of(Team)
+    return frozenset(t.team for t in teams if t.team in there and (t.refused_after or not world.after.of(t.team)))
 
 
 def _world(context: Context) -> Transition:
@@ -65,7 +76,8 @@ def _world(context: Context) -> Transition:
 def _matters(found: TeamImpact) -> bool:
     moved = found.gained or found.lost or found.created or found.deleted or found.everything
     money = found.price_before != found.price_after or found.plan_before != found.plan_after
-    return bool(moved or money or found.credits_before != found.credits_after)
+    stands = bool(found.refused_before) != bool(found.refused_after)
+    return bool(moved or money or stands or found.credits_before != found.credits_after)
 
 
 def _teams(context: Context, world: Transition) -> Iterator[TeamImpact]:
@@ -80,7 +92,8 @@ def _team(
     name: str, context: Context, world: Transition, change: Change | None, dear: tuple[Dearest, Dearest]
 ) -> TeamImpact:
     before, after = world.before.of(name), world.after.of(name)
-    gained, lost = after - before, before - after
+    stood, stands = _standings(name, context, world, change)
+    gained, lost = _moved(before, after, stood, stands)
     record = context.inventory.get(Ref(Team.kind, name))
     wish = context.desired.of(Team).get(name)
     exists = name in world.desired.of(Team)
@@ -95,6 +108,11 @@ def _team(
         credits_before=_credits_before(change, context.support),
         credits_after=_credits_after(change) if exists else None,
         left_with_nothing=exists and bool(before) and not after,
+        left_before=stood.left,
+        left_after=stands.left,
+        unit=stands.unit or stood.unit,
+        refused_before=stood.refused,
+        refused_after=stands.refused,
         everything=_opened(name, context, world),
         dearest_before=dear[0](before) if gained or lost else None,
         dearest_after=dear[1](after) if gained or lost else None,
@@ -108,6 +126,27 @@ def _credits_before(change: Change | None, support: Support) -> int | None:
     if change is None:
         return None
     return _allocated(change.after if limits(change, support) else change.before)
+
+
+def _standings(name: str, context: Context, world: Transition, change: Change | None) -> tuple[Standing, Standing]:
+    """How the team stands before and after: what it has left to spend, and whether it may call at all."""
+    old = change.renamed_from if change is not None and change.renamed_from else name
+    team = context.live.of(Team).get(name)
+    facts = context.runtime.get(Ref(Team.kind, old), {}) if team is not None else None
+    granted = sum(grant.amount for grant in change.credits) if change is not None and change.before is None else 0
+    before = standing(team, facts, context.support)
+    return before, standing(world.desired.of(Team).get(name), facts, context.support, granted)
+
+
+def _moved(
+    before: frozenset[str], after: frozenset[str], stood: Standing, stands: Standing
+) -> tuple[frozenset[str], frozenset[str]]:
+    """(gained, lost): a team that is refused every call loses all, one that is answered again gains all."""
+    if stands.refused and not stood.refused:
+        return frozenset(), before
+    if stood.refused and not stands.refused:
+        return after, before - after
+    return after - before, before - after
 
 
 def _credits_after(change: Change | None) -> int | None:
@@ -180,6 +219,7 @@ def _risk(
     high = _said(
         (sum(1 for t in teams if t.lost and not t.deleted), "{} {s} a model", ("team loses", "teams lose")),
         (sum(1 for t in teams if t.deleted), "{} {s} deleted", ("team is", "teams are")),
+        (sum(1 for t in teams if t.cut_off), "{} {s} refused every call", ("team is", "teams are")),
         (sum(1 for t in teams if t.left_with_nothing), "{} {s} left with no model", ("team is", "teams are")),
         (sum(1 for t in teams if t.everything), "{} {s} access to everything", ("team gets", "teams get")),
     )
@@ -187,6 +227,7 @@ def _risk(
         (sum(1 for t in teams if t.gained), "{} {s} a model", ("team gains", "teams gain")),
         (_dearer(teams), "{} {s} a dearer model than before", ("team reaches", "teams reach")),
         (sum(1 for t in teams if t.price_before != t.price_after), "{} {s} another price", ("team pays", "teams pay")),
+        (sum(1 for t in teams if _taken_back(t)), "{} {s} credits taken back", ("team has", "teams have")),
         (len({e.team for e in exposures}), "{} {s} exposed to a model for a moment", ("team is", "teams are")),
         (
             sum(1 for c in changes if c.ref.kind in _SHARED and c.fields),
@@ -203,6 +244,10 @@ _SHARED = (AccessGroup.kind, ModelAlias.kind)
 
 def _said(*counts: tuple[int, str, tuple[str, str]]) -> tuple[str, ...]:
     return tuple(text.format(f"{n:,}", s=words[n != 1]) for n, text, words in counts if n)
+
+
+def _taken_back(team: TeamImpact) -> bool:
+    return team.credits_after is not None and team.credits_after < (team.credits_before or 0)
 
 
 def _dearer(teams: tuple[TeamImpact, ...]) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
 from reconciler.core.changes import Change
 from reconciler.core.findings import Finding
@@ -21,7 +22,8 @@ class Risk(StrEnum):
 class TeamImpact:
     """What the plan means for one team. Prices in USD per month, `dearest` in USD per million output tokens.
 
-    `gained` and `lost` are effective: a model that stays reachable by another path is in neither.
+    `gained` and `lost` are effective: a model that stays reachable by another path is in neither, and a team that is
+    refused every call (`refused_after`: why) has lost all. `left_*` is what it has to spend in `unit`, credits or usd.
     """
 
     team: str
@@ -39,6 +41,21 @@ class TeamImpact:
     dearest_after: tuple[str, float] | None = None
     created: bool = False
     deleted: bool = False
+    left_before: float | None = None
+    left_after: float | None = None
+    unit: Literal["credits", "usd"] | None = None
+    refused_before: str | None = None
+    refused_after: str | None = None
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether it could call something, and from now on every call is refused."""
+        return bool(self.refused_after and not self.refused_before and self.lost)
+
+    @property
+    def revived(self) -> bool:
+        """Whether every call was refused, and no longer is."""
+        return bool(self.refused_before and not self.refused_after and not self.deleted)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -55,6 +72,7 @@ class Impact:
     """The meaning of a plan. `teams` holds only those for which something changes, sorted by name.
 
     Revenue: USD per month over the plans of all declared teams. Credits: sums of what is added and taken.
+    `silent` are all teams that can call nothing after the plan, whatever the reason.
     """
 
     teams: tuple[TeamImpact, ...] = ()
@@ -65,6 +83,7 @@ class Impact:
     credits_taken: int = 0
     risk: Risk = Risk.NONE
     reasons: tuple[str, ...] = ()
+    silent: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

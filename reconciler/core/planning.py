@@ -18,7 +18,7 @@ from reconciler.core.plan import Impact, Plan, Risk, Target
 from reconciler.core.prices import NO_PRICES, PriceMap
 from reconciler.core.refs import Ref
 from reconciler.core.renames import Renames, View, renames, view, with_renames
-from reconciler.core.safety import BUDGET_CUT, Runtime, refusals
+from reconciler.core.safety import BUDGET_CUT, FLAGS, Runtime, refusals
 from reconciler.core.saved import Approved
 from reconciler.core.schedule import Order
 from reconciler.core.scope import EVERYTHING, Scope, out_of_scope
@@ -68,11 +68,12 @@ def make_plan(given: Inputs) -> Plan:
             prices=given.prices,
             order=given.order,
             called=seen.called,
+            runtime=given.runtime,
         )
     )
     refused = (
         *refusals(found.changes, given.live, given.desired, meaning, given.settings.safety, given.runtime),
-        *found.refused,
+        *(replace(finding, flag=finding.flag or FLAGS.get(finding.code)) for finding in found.refused),
     )
     return Plan(
         target=given.target,

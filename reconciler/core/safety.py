@@ -1,13 +1,13 @@
 """safety: what apply refuses to do unasked, each with the flag that allows just that."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from reconciler.core.changes import Change
 from reconciler.core.findings import Finding, error
 from reconciler.core.kinds import KINDS, Team
-from reconciler.core.plan import Impact
+from reconciler.core.plan import Impact, TeamImpact
 from reconciler.core.refs import Ref
 from reconciler.core.settings import Safety
 from reconciler.core.state import State
@@ -83,16 +83,47 @@ def _shares(changes: Collection[Change], live: State, safety: Safety) -> Iterato
 
 
 def _losses(impact: Impact, safety: Safety) -> Iterator[Finding]:
-    losing = [team for team in impact.teams if team.lost]
-    if losing and not safety.allow_loss:
-        first = ", ".join(f"{team.team} ({', '.join(sorted(team.lost)[:EXAMPLES])})" for team in losing[:EXAMPLES])
-        more = f" and {len(losing) - EXAMPLES:,} more" if len(losing) > EXAMPLES else ""
+    if safety.allow_loss:
+        return
+    silenced = [team for team in impact.teams if team.cut_off]
+    losing = [team for team in impact.teams if team.lost and not team.cut_off]
+    if silenced:
+        verb = "team would be refused every call" if len(silenced) == 1 else "teams would be refused every call"
+        said = [f"{team.team} ({cut_off(team)})" for team in silenced]
+        yield refusal("loss", f"{len(silenced):,} {verb}: {listed(said)}", said)
+    if losing:
         verb = "team would lose" if len(losing) == 1 else "teams would lose"
-        yield refusal("loss", f"{len(losing):,} {verb} access to models: {first}{more}")
+        shown = [f"{team.team} ({listed(sorted(team.lost))})" for team in losing]
+        whole = [f"{team.team} ({', '.join(sorted(team.lost))})" for team in losing]
+        yield refusal("loss", f"{len(losing):,} {verb} access to models: {listed(shown)}", whole)
 
 
-def refusal(code: str, message: str) -> Finding:
-    return error(code, message, hint=f"{FLAGS[code]} allows it")
+def cut_off(team: TeamImpact) -> str:
+    """What refuses every call of the team, e.g. `970 credits left -> -10`."""
+    if team.left_after is None or team.left_after > 0:
+        return str(team.refused_after)
+    return f"{left(team.left_before, team.unit)} left -> {left(team.left_after, team.unit, bare=True)}"
+
+
+def left(amount: float | None, unit: str | None, *, bare: bool = False) -> str:
+    """`970 credits`, `$12.50`; no limit where there is none."""
+    if amount is None:
+        return "no limit"
+    if unit == "usd":
+        return f"{'-' if amount < 0 else ''}${abs(amount):,.2f}"
+    return f"{amount:,.0f}" + ("" if bare else " credit" if amount == 1 else " credits")
+
+
+def listed(names: Sequence[str], most: int = EXAMPLES) -> str:
+    """The first names and how many more there are; a cut never goes without saying."""
+    if len(names) <= most + 1:
+        return ", ".join(names)
+    return f"{', '.join(names[:most])} and {len(names) - most:,} more"
+
+
+def refusal(code: str, message: str, details: Sequence[str] = ()) -> Finding:
+    """What apply does not do unasked; `details` are all that the message may cut."""
+    return error(code, message, hint=f"{FLAGS[code]} allows it", flag=FLAGS[code], details=tuple(details))
 
 
 def standing(found: Collection[Finding], allowed: Collection[str]) -> tuple[Finding, ...]:

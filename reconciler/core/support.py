@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from reconciler.core.access import AccessRules
 from reconciler.core.inventory import Record
@@ -58,6 +59,8 @@ class Support:
     `repeatable_grants`: the gateway itself refuses an operation id twice, so a grant may be sent again in doubt.
     `top_ups_when_active`: only an active team shows what it was granted, so the top-ups of a suspended one wait.
     `renames`: kinds whose objects get another name in place; who refers to them follows, keys and credits stay.
+    `balance`: what a team's calls use up, credits or a budget in USD; without any left every call is refused, unless
+    `answers_when_spent`.
     `touch_teams`: after a group or alias changed, teams that hold it are sent again.
     `lifetimes`: kind -> for how many seconds a process of the gateway may go on with an object as it knew it
     (`core.holding`); nothing where every change holds at once. `processes` is what they are called in sentences.
@@ -79,6 +82,8 @@ class Support:
     repeatable_grants: bool = False
     top_ups_when_active: bool = False
     touch_teams: bool = False
+    balance: Literal["credits", "usd"] | None = None
+    answers_when_spent: bool = False
     renames: frozenset[str] = frozenset()
     lifetimes: Mapping[str, float] = field(default_factory=dict)
     processes: str = "the gateway's processes"

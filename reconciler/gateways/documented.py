@@ -167,6 +167,7 @@ def dialect(backend: str, renames: frozenset[str] = frozenset()) -> Dialect:
         check=check,
         repeatable_grants=True,
         renames=renames,
+        balance="credits",
     )
     return Dialect(ENDPOINTS, support, grant, granted, rename=rename, probe=probe, key=new_key)
 

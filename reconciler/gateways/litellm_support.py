@@ -97,6 +97,7 @@ def support(
         topped_up=terms.topped_up,
         repeatable_grants=True,
         renames=RENAMES,
+        balance="usd",
         lifetimes={kind: seconds for kind, seconds in (lifetimes or {}).items() if seconds},
         processes="LiteLLM's processes",
     )

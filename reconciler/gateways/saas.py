@@ -127,6 +127,8 @@ DIALECT = Dialect(
         check=check,
         touch_teams=True,
         top_ups_when_active=True,
+        balance="credits",
+        answers_when_spent=True,  # contract 3.6: credits are not asked for before a call
     ),
     grant=grant,
     granted=granted,

@@ -11,6 +11,7 @@ from reconciler.core.kinds import KINDS, links
 from reconciler.core.plan import TeamImpact
 from reconciler.core.printable import safe
 from reconciler.core.refs import Ref
+from reconciler.core.safety import cut_off, left
 from reconciler.render.fields import FieldRow, alike, field_rows
 from reconciler.render.limits import Limits
 from reconciler.render.words import NameList, count, count_signed, kind_noun, per_month, plural, some
@@ -78,6 +79,7 @@ class ImpactRow:
     price: str | None
     credits: str | None
     fate: str | None
+    standing: str | None = None
 
     @property
     def label(self) -> str:
@@ -167,7 +169,8 @@ def credits_delta(team: TeamImpact) -> int:
 def _hit_alike(team: TeamImpact) -> Hashable:
     plan, price = (team.plan_before, team.plan_after), (team.price_before, team.price_after)
     moves = (plan if _moved(*plan) else None, price if _moved(*price) else None)
-    return (team.gained, team.lost, *moves, credits_delta(team), team.created, team.deleted)
+    stands = (team.refused_before, team.refused_after) if _stands(team) else None
+    return (team.gained, team.lost, *moves, credits_delta(team), team.created, team.deleted, stands)
 
 
 def _moved(before: object, after: object) -> bool:
@@ -184,7 +187,22 @@ def _impact_row(names: list[str], team: TeamImpact, limits: Limits) -> ImpactRow
         price=_arrow(team, per_month(team.price_before), per_month(team.price_after)),
         credits=count_signed(credits_delta(team), "credit"),
         fate="new team" if team.created else "deleted" if team.deleted else None,
+        standing=standing_of(team, alone=len(names) == 1),
     )
+
+
+def _stands(team: TeamImpact) -> bool:
+    return bool(team.cut_off or team.revived or (team.created and team.refused_after))
+
+
+def standing_of(team: TeamImpact, *, alone: bool) -> str | None:
+    """What becomes of every call of the team; with its own numbers where it is about one alone."""
+    if team.revived:
+        return "calls are answered again" + (f": {left(team.left_after, team.unit)} left" if alone else "")
+    if not _stands(team):
+        return None
+    why = cut_off(team) if alone and team.cut_off else str(team.refused_after)
+    return f"{why}: every call is refused"
 
 
 def _plan(team: TeamImpact) -> str | None:

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from reconciler.core.access import Access
 from reconciler.core.plan import Exposure, Impact, TeamImpact
-from reconciler.render.groups import credits_delta, grouped
+from reconciler.render.groups import credits_delta, grouped, standing_of
 from reconciler.render.words import NameList, count, money, per_month, signed, some
 
 T = TypeVar("T")
@@ -21,12 +21,14 @@ SORTS: Mapping[str, tuple[str, Callable[[TeamImpact], bool]]] = {
     "price": ("Price", lambda team: team.price_before != team.price_after),
     "credits": ("Credits", lambda team: bool(credits_delta(team))),
     "plan": ("Plan", lambda team: team.plan_before != team.plan_after),
+    "refused": ("Refused every call", lambda team: team.cut_off),
     "nothing": ("Left with no model", lambda team: team.left_with_nothing),
     "everything": ("Can call every model", lambda team: team.everything),
     "new": ("New", lambda team: team.created),
     "deleted": ("Deleted", lambda team: team.deleted),
 }
 MARKS: Mapping[str, tuple[str, str]] = {
+    "refused": ("bad", "refused every call"),
     "nothing": ("bad", "left with no model"),
     "everything": ("bad", "can call every model"),
     "new": ("good", "new team"),
@@ -62,6 +64,7 @@ class TeamRow:
     plan: Moved
     price: Moved
     credits: Moved
+    standing: str | None
     dearest: Moved | None
     sorts: tuple[str, ...]
     marks: tuple[tuple[str, str], ...]
@@ -120,11 +123,12 @@ def _keeps(access: Pair | None) -> Callable[[TeamImpact], frozenset[str] | None]
     if access is None:
         return lambda _: None
     before, after = access
-    return lambda team: before.of(team.team) & after.of(team.team)
+    return lambda team: (before.of(team.team) & after.of(team.team)) - team.lost - team.gained
 
 
 def _alike(team: TeamImpact) -> Hashable:
-    fields = (getattr(team, name) for name in TeamImpact.__dataclass_fields__ if name != "team")
+    apart = {"team", "left_before", "left_after"}
+    fields = (getattr(team, name) for name in TeamImpact.__dataclass_fields__ if name not in apart)
     return tuple(fields)
 
 
@@ -140,6 +144,7 @@ def _team_row(group: Sequence[TeamImpact], keeps: frozenset[str] | None) -> Team
         plan=_moved(team, team.plan_before, team.plan_after, str),
         price=_moved(team, team.price_before, team.price_after, per_month),
         credits=_credits(team),
+        standing=standing_of(team, alone=len(group) == 1),
         dearest=_dearest(team),
         sorts=sorts,
         marks=tuple(MARKS[sort] for sort in sorts if sort in MARKS),

@@ -151,7 +151,7 @@ def _impact(view: PlanView) -> Iterator[Block]:
 
 
 def _impact_row(row: ImpactRow) -> str:
-    said = [_prose(fact) for fact in (row.fate, row.plan, row.price) if fact]
+    said = [_prose(fact) for fact in (row.fate, row.plan, row.price, row.standing) if fact]
     each = " each" if row.count > 1 and row.credits else ""
     cells = [
         _labelled(row),

@@ -102,6 +102,11 @@ class TeamPart(Part):
     everything: bool
     created: bool
     deleted: bool
+    left_before: Annotated[float | None, Field(description="What it has to spend, in `unit`; null: not known.")] = None
+    left_after: float | None = None
+    unit: Literal["credits", "usd"] | None = None
+    refused_before: Annotated[str | None, Field(description="Why every call is refused, or null.")] = None
+    refused_after: str | None = None
 
 
 class Totals(Part):
@@ -133,6 +138,7 @@ class ImpactPart(Part):
     totals: Totals
     teams: tuple[TeamPart, ...]
     exposures: tuple[ExposurePart, ...]
+    silent: Annotated[Sorted, Field(description="All teams that can call nothing after the plan.")] = ()
 
 
 class RiskPart(Part):
@@ -160,6 +166,8 @@ class FindingPart(Part):
     ref: str | None
     path: tuple[str | int, ...]
     origin: Place | None
+    flag: Annotated[str | None, Field(description="Of a refusal: the option of apply that allows it.")] = None
+    details: Annotated[tuple[str, ...], Field(description="The whole of a list that the message cuts.")] = ()
 
 
 class Report(Part):
@@ -234,7 +242,10 @@ def _impact(impact: Impact) -> ImpactPart:
     teams = sorted(impact.teams, key=lambda team: team.team)
     exposures = sorted(impact.exposures)
     return ImpactPart(
-        totals=_totals(impact), teams=tuple(map(_team, teams)), exposures=tuple(map(_exposure, exposures))
+        totals=_totals(impact),
+        teams=tuple(map(_team, teams)),
+        exposures=tuple(map(_exposure, exposures)),
+        silent=tuple(sorted(impact.silent)),
     )
 
 
@@ -271,6 +282,11 @@ def _team(team: TeamImpact) -> TeamPart:
         everything=team.everything,
         created=team.created,
         deleted=team.deleted,
+        left_before=team.left_before,
+        left_after=team.left_after,
+        unit=team.unit,
+        refused_before=team.refused_before,
+        refused_after=team.refused_after,
     )
 
 
@@ -292,4 +308,6 @@ def _finding(finding: Finding) -> FindingPart:
         ref=str(finding.ref) if finding.ref else None,
         path=finding.path,
         origin=origin and Place(file=origin.file, line=origin.line, column=origin.column),
+        flag=finding.flag,
+        details=finding.details,
     )

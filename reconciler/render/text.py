@@ -24,7 +24,7 @@ def render(view: PlanView, *, color: bool = False, width: int | None = None) -> 
     wide = width or WIDTH
     blocks = [list(_head(view, wide)), *(list(_section(part, wide)) for part in view.sections)]
     blocks += [list(_impact(view, wide)), list(_totals(view, wide)), list(_problems(view.problems, wide))]
-    blocks += [list(_refusals(view.refusals, wide)), list(_foreign(view)), list(_foot(view, wide))]
+    blocks += [list(_refusals(view.refusals, wide, full=view.full)), list(_foreign(view)), list(_foot(view, wide))]
     lines = [line for block in blocks if block for line in (text(), *block)]
     return printed(lines[1:], color=color)
 
@@ -112,6 +112,8 @@ def _impact(view: PlanView, width: int) -> Iterator["Text"]:
 
 
 def _facts(row: ImpactRow) -> Iterator["Text"]:
+    if row.standing:
+        yield text((row.standing, "high" if row.lost else ""))
     if row.lost:
         yield text(("- loses ", "-"), (str(row.lost), "-"))
     if row.gained:
@@ -154,11 +156,13 @@ def _more(problems: Problems, width: int) -> Iterator["Text"]:
         yield from wrapped(text((f"and {said}", "dim")), width, hang=4)
 
 
-def _refusals(refusals: Problems, width: int) -> Iterator["Text"]:
+def _refusals(refusals: Problems, width: int, *, full: bool) -> Iterator["Text"]:
     if refusals.shown:
         yield text(("Refused unless allowed", "high"))
     for refusal in refusals.shown:
         yield from wrapped(text(("! ", "high"), safe(refusal.message)), width, hang=2)
+        for line in refusal.details if full and refusal.cut else ():
+            yield from wrapped(text("    ", safe(line)), width, hang=6)
         if refusal.hint:
             yield from wrapped(text("    ", (safe(refusal.hint), "dim")), width, hang=4)
     yield from _more(refusals, width)

@@ -3,7 +3,6 @@
 All texts in a view are safe to print (see `words.safe`); a format adds the escapes of its own markup.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -93,6 +92,7 @@ class PlanView:
     listed: tuple[Change, ...] = ()
     notes: Notes = field(default_factory=dict)
     noted: int = 0
+    full: bool = False
 
     @property
     def adopting_updates(self) -> int:
@@ -155,6 +155,7 @@ def _view(plan: Plan, limits: Limits) -> PlanView:
         refusals=_problems(plan.refusals, limits),
         next=_next(plan),
         complete=True,
+        full=limits is UNLIMITED,
     )
     return view if limits is UNLIMITED else replace(view, complete=not _cut(view))
 
@@ -168,7 +169,8 @@ def _cut(view: PlanView) -> bool:
     changes = any(row.cut for part in view.sections for row in part.rows)
     left_out = view.more_impact + view.more_notices + sum(part.more for part in view.sections)
     lists = changes or any(row.cut for row in view.impact) or any(notice.teams.more for notice in view.notices)
-    return bool(left_out or lists or view.problems.more or view.refusals.more)
+    refusals = view.refusals.more or any(finding.cut for finding in view.refusals.shown)
+    return bool(left_out or lists or view.problems.more or refusals)
 
 
 def _counts(plan: Plan) -> tuple[Counted, ...]:
@@ -197,8 +199,11 @@ def _credits(impact: Impact) -> Iterator[tuple[str, str]]:
 
 def _standing(impact: Impact, limits: Limits) -> Iterator[Notice]:
     """Teams for which the plan is worse than a list of models tells."""
+    refused = [team.team for team in impact.teams if team.cut_off]
     nothing = [team.team for team in impact.teams if team.left_with_nothing]
     everything = [team.team for team in impact.teams if team.everything]
+    if refused:
+        yield Notice(len(refused), some(refused, limits.examples), "refused every call", danger=True)
     if nothing:
         yield Notice(len(nothing), some(nothing, limits.examples), "left with no model at all", danger=True)
     if everything:
@@ -265,11 +270,8 @@ def _next(plan: Plan) -> str:
 
 
 def _flags(refusals: tuple[Finding, ...]) -> list[str]:
-    """The flags that the hints name, each once, in order."""
-    found = (
-        flag for finding in in_order(refusals) for flag in re.findall(r"--[a-z][a-z-]*(?:=\S+)?", finding.hint or "")
-    )
-    return list(dict.fromkeys(found))
+    """The flags that allow what is refused, each once, in order."""
+    return list(dict.fromkeys(finding.flag for finding in in_order(refusals) if finding.flag))
 
 
 def _height(view: PlanView) -> int:
@@ -303,4 +305,4 @@ def _wraps(field: FieldRow) -> int:
 
 def _facts(row: ImpactRow) -> int:
     models = sum(1 + len(str(names)) // NARROW for names in (row.gained, row.lost) if names)
-    return models + bool(row.plan or row.price or row.credits or row.fate)
+    return models + bool(row.plan or row.price or row.credits or row.fate) + bool(row.standing)

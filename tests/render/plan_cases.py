@@ -2,7 +2,7 @@
 
 from reconciler.core.changes import Change, CreditGrant, FieldChange
 from reconciler.core.findings import Finding, Origin, error, info, warning
-from reconciler.core.kinds import AccessGroup, Deployment, ModelAlias, Organization, Resource, Team
+from reconciler.core.kinds import AccessGroup, Deployment, ModelAlias, Organization, PricingPlan, Resource, Team
 from reconciler.core.plan import Exposure, Impact, Plan, Risk, Target, TeamImpact
 from reconciler.core.refs import Ref
 
@@ -85,7 +85,14 @@ def tier_change() -> Plan:
         for place, name in enumerate(names)
     )  # fmt: skip
     impact = Impact(teams, (), 297_000, 897_000, 12_000_000, 0, Risk.HIGH, ("429 teams lose a model",))
-    refused = (error("access-loss", "429 teams lose access to a model", hint="--allow-loss applies it all the same"),)
+    refused = (
+        error(
+            "access-loss",
+            "429 teams lose access to a model",
+            hint="--allow-loss applies it all the same",
+            flag="--allow-loss",
+        ),
+    )
     changes = (pro, *(update(Ref("team", name), old, after, credits=grant) for name in names))
     return Plan(TARGET, changes, impact, refusals=refused, unchanged=17)
 
@@ -115,11 +122,17 @@ def losses_and_refusals() -> Plan:
         4485, 4285, 0, 4000, Risk.HIGH, ("1 team loses a model", "1 team can call every model"),
     )  # fmt: skip
     refused = (
-        error("access-loss", "1 team loses access to a model", hint="--allow-loss applies it all the same"),
+        error(
+            "access-loss",
+            "1 team loses access to a model",
+            hint="--allow-loss applies it all the same",
+            flag="--allow-loss",
+        ),
         error(
             "too-many-changes",
             "12 of 30 teams would change (40 %)",
             hint="--allow-changes=team lifts the limit for teams",
+            flag="--allow-changes=team",
         ),
     )
     return Plan(TARGET, (alias, team), impact, refusals=refused, unchanged=28)
@@ -156,11 +169,57 @@ def deletions() -> Plan:
             "protected",
             f"team/trial-{n:02} was declared with `protect: true` and would be deleted",
             hint="--allow-protected deletes it",
+            flag="--allow-protected",
             ref=Ref("team", f"trial-{n:02}"),
         )
         for n in (1, 2)
     )
     return Plan(TARGET, changes, impact, refusals=refused)
+
+
+def refused_every_call() -> Plan:
+    """A tier whose credits are cut below what is used, and one that nobody is on."""
+    starter = Ref("pricing_plan", "starter")
+    noted = (
+        new(Ref("pricing_plan", "platinum"), PricingPlan(price_usd_per_month=2999, access_groups=F(["pro-models"]))),
+        update(
+            starter,
+            PricingPlan(price_usd_per_month=99, credits_allocated=1000),
+            PricingPlan(price_usd_per_month=89, credits_allocated=20),
+        ),
+        update(Ref("team", "shop-dev"), Team(labels={"env": "dev"}), Team(labels={"env": "prod"})),
+    )
+    cut = update(
+        Ref("team", "shop-prod"),
+        Team(credits_allocated=1000),
+        Team(credits_allocated=20),
+        credits=(CreditGrant("allocation", -980, "credits_allocated 20"),),
+    )
+    team = TeamImpact(
+        "shop-prod",
+        lost=F(["gpt-4"]),
+        plan_before="starter",
+        plan_after="starter",
+        price_before=99,
+        price_after=89,
+        credits_before=1000,
+        credits_after=20,
+        left_before=970,
+        left_after=-10,
+        unit="credits",
+        refused_after="no credits are left",
+    )
+    back = TeamImpact("shop-trial", gained=F(["gpt-4"]), left_before=0, left_after=50, unit="credits", refused_before="no credits are left")  # fmt: skip
+    impact = Impact((team, back), (), 99, 89, 0, 980, Risk.HIGH, ("1 team is refused every call",), F(["shop-prod"]))
+    said = error(
+        "loss",
+        "1 team would be refused every call: shop-prod (970 credits left -> -10)",
+        hint="--allow-loss allows it",
+        flag="--allow-loss",
+        details=("shop-prod (970 credits left -> -10)",),
+    )
+    on = {"starter": ("shop-prod", "shop-trial")}
+    return Plan(TARGET, (cut,), impact, refusals=(said,), unchanged=9, noted=noted, on_plans=on)
 
 
 def findings() -> Plan:
@@ -217,6 +276,6 @@ HINTED: tuple[Finding, ...] = (
 CASES = {
     case.__name__: case
     for case in (
-        first_plan, no_changes, tier_change, losses_and_refusals, adoption, deletions, findings, unsupported_fields, hostile_names,
+        first_plan, no_changes, tier_change, losses_and_refusals, adoption, deletions, refused_every_call, findings, unsupported_fields, hostile_names,
     )
 }  # fmt: skip
