@@ -46,6 +46,7 @@ from reconciler.core.shown import Shown
 from reconciler.core.state import State
 from reconciler.core.urls import refusal
 from reconciler.disk import HOME
+from reconciler.files.base_settings import load_base_settings
 from reconciler.files.discovery import shown
 from reconciler.files.manifests import Manifests, load_manifests, locate
 from reconciler.files.prices import load_prices
@@ -93,17 +94,22 @@ def load(
     environment: str | None = None,
     now: datetime | None = None,
     revision: str | None = None,
+    settings_revision: str | None = None,
 ) -> Loaded:
     """Settings and manifests with every finding of validation. Never raises for what the files hold.
 
     `variables` is the process's environment; `now` decides which time-limited grants hold. With a `revision` the
-    manifests are those of that git revision (the working tree is not touched), the settings those of today.
-    Raises ReconcilerError where git does not know the revision.
+    manifests are those of that git revision (the working tree is not touched), the settings those of today, or of the
+    `settings_revision` where there is one. Raises ReconcilerError where git does not know a revision.
     """
+    if settings_revision is None:
+        settings = load_settings(directory, variables=variables)
+    else:
+        settings = load_base_settings(directory, settings_revision, variables=variables)
     if revision is None:
-        return _load(directory, directory, variables, environment, now, current_commit(directory))
+        return _load(directory, directory, settings, variables, environment, now, current_commit(directory))
     source, commit = as_of(directory, revision)
-    found = _load(directory, source, variables, environment, now, commit)
+    found = _load(directory, source, settings, variables, environment, now, commit)
     found = replace(found, renamed=(shown(source), f"{shown(directory)}@{commit[:9]}"))
     return replace(found, findings=tuple(located(found, finding) for finding in found.findings))
 
@@ -119,13 +125,14 @@ def located(loaded: Loaded, finding: Finding) -> Finding:
 def _load(
     directory: Path,
     source: Path,
+    read: tuple[Settings, tuple[Finding, ...]],
     variables: Mapping[str, str],
     environment: str | None,
     now: datetime | None,
     commit: str | None,
 ) -> Loaded:
     moment = now or utc_now()
-    settings, settings_findings = load_settings(directory, variables=variables)
+    settings, settings_findings = read
     manifests = load_manifests(source, environment=environment, variables=readable(settings, variables))
     checked = check(manifests.state, declared=tuple(manifests.files), complete=manifests.complete)
     backends = {gateway.backend for gateway in settings.gateways.values()}

@@ -110,7 +110,15 @@ def world(command: F) -> F:
 def loaded(
     config: Path, environment: str | None = None, now: datetime | None = None, revision: str | None = None
 ) -> "Loaded":
-    """The config that a command is about."""
-    from reconciler.pipeline import load  # noqa: PLC0415  not needed for --help
+    """The config that a command is about; with RECONCILER_SETTINGS_REVISION under the settings of that git revision."""
+    from reconciler.files.base_settings import REVISION  # noqa: PLC0415  not needed for --help
+    from reconciler.pipeline import load  # noqa: PLC0415  as above
 
-    return load(config, variables=os.environ, environment=environment, now=now, revision=revision)
+    return load(
+        config,
+        variables=os.environ,
+        environment=environment,
+        now=now,
+        revision=revision,
+        settings_revision=os.environ.get(REVISION) or None,
+    )

@@ -49,8 +49,11 @@ def as_of(directory: Path, revision: str) -> tuple[Path, str]:
     return place, commit
 
 
-def copied(directory: Path, revision: str) -> tuple[Path | None, str]:
-    """As `as_of`, but None for the files where the commit does not have the directory."""
+def copied(directory: Path, revision: str, *, only: frozenset[str] | None = None) -> tuple[Path | None, str]:
+    """As `as_of`, but None for the files where the commit has none.
+
+    With `only`, just the files of those names, unless one of them is a link to another.
+    """
     if not directory.is_dir():
         raise ReconcilerError(error("config-missing", f"there is no config directory {directory}"))
     answer = _commit_of(directory, revision)
@@ -60,6 +63,8 @@ def copied(directory: Path, revision: str) -> tuple[Path | None, str]:
     if listed is None:
         raise _refused(f"a git repository is hidden in or around {directory}: it is not read")
     commit, tree = listed
+    if only is not None and all(tree[name].mode != _LINK for name in only & tree.keys()):
+        tree = {name: entry for name, entry in tree.items() if name in only}
     if not tree:
         return None, commit
     return _copy(tree, _contents(directory, tree)), commit
