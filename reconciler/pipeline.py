@@ -29,9 +29,11 @@ from reconciler.core.findings import (
     info,
     leveled,
     ordered,
+    warning,
 )
 from reconciler.core.holding import Fresh
 from reconciler.core.kinds import PricingPlan
+from reconciler.core.memories import Stranger, counted, strangers, told
 from reconciler.core.plan import Plan, Target
 from reconciler.core.planning import Inputs, make_plan
 from reconciler.core.policies import VIOLATION
@@ -52,11 +54,11 @@ from reconciler.files.manifests import Manifests, load_manifests, locate
 from reconciler.files.prices import load_prices
 from reconciler.files.revisions import as_of, current_commit
 from reconciler.files.settings import load_settings, readable
-from reconciler.gateways import connect, identity
+from reconciler.gateways import connect, identity, is_local
 from reconciler.gateways.base import Gateway, Live
 from reconciler.ledger import Ledger, LedgerError, open_ledger
 from reconciler.policing import policy_findings, rules_of
-from reconciler.recording import granted_of, inventory_of
+from reconciler.recording import counted_operations, granted_of, inventory_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -166,9 +168,9 @@ def gateway_settings(loaded: Loaded, name: str | None) -> tuple[str, GatewaySett
     return chosen, known[chosen]
 
 
-def gateway_identity(settings: GatewaySettings, directory: Path) -> str:
+def gateway_identity(ledger: Ledger, settings: GatewaySettings, directory: Path) -> str:
     """What names a gateway in the ledger, without connecting to it."""
-    return identity(settings, directory)
+    return ledger.known_as(identity(settings, directory))
 
 
 def require_valid(loaded: Loaded) -> None:
@@ -187,6 +189,9 @@ async def opened(loaded: Loaded, gateway: str | None = None, *, read_only: bool 
     with ledger_of(loaded) as ledger:
         connection = connect(name, settings, directory=loaded.directory, environ=loaded.variables, read_only=read_only)
         async with connection as connected:
+            others = [name for name in connected.called if ledger.known_as(name) != connected.identity]
+            if others:
+                ledger.unite(connected.identity, others)
             yield Session(loaded, Target(name, connected.identity, settings.backend), connected, ledger)
 
 
@@ -227,8 +232,25 @@ def ledger_url(loaded: Loaded) -> str:
 
 def known_of(session: Session, live: Live, undecided: frozenset[str] = frozenset()) -> Known:
     """What is remembered of the gateway: inventory and top-ups from the ledger, fixed objects from the read."""
-    identity = session.target.identity
-    return Known(inventory_of(session.ledger, identity), granted_of(session.ledger, identity), live.fixed, undecided)
+    ledger, identity = session.ledger, session.target.identity
+    return Known(
+        inventory_of(ledger, identity),
+        granted_of(ledger, identity),
+        live.fixed,
+        undecided,
+        owed={Ref(key.kind, key.name): key.since for key in ledger.owed_keys(identity)},
+        unfinished=frozenset(Ref(kind, name) for kind, name in ledger.unfinished_creations(identity)),
+    )
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan with what it was made of. `strangers` are grants of ours that this ledger did not know."""
+
+    plan: Plan
+    live: Live
+    known: Known
+    strangers: tuple[Stranger, ...] = ()
 
 
 def fresh_of(session: Session, now: datetime) -> Fresh:
@@ -250,9 +272,36 @@ async def make(
     undecided: frozenset[str] = frozenset(),
 ) -> tuple[Plan, Live]:
     """The plan for the gateway as it is now. Raises ReconcilerError for an invalid config or a failed read."""
+    planned = await plan_now(session, order=order, scope=scope, undecided=undecided)
+    return planned.plan, planned.live
+
+
+async def plan_now(
+    session: Session,
+    *,
+    order: Order = Order.GRANT_FIRST,
+    scope: Scope = EVERYTHING,
+    undecided: frozenset[str] = frozenset(),
+) -> Planned:
+    """As `make`, with what was read and remembered.
+
+    Before credits are granted, the gateway's own record of our grants is looked at: what another ledger has given, or
+    a lost one, is not given again.
+    """
     require_valid(session.loaded)
     live = await session.gateway.read()
-    return plan_against(session, live, known_of(session, live, undecided), order=order, scope=scope), live
+    known = known_of(session, live, undecided)
+    plan = plan_against(session, live, known, order=order, scope=scope)
+    teams = frozenset(change.ref.name for change in plan.changes if change.credits and change.before is not None)
+    if not teams:
+        return Planned(plan, live, known)
+    operations = await session.gateway.operations(teams)
+    unknown = strangers(operations, counted_operations(session.ledger, session.target.identity))
+    if not unknown:
+        return Planned(plan, live, known)
+    known = counted(known, unknown)
+    plan = plan_against(session, live, known, order=order, scope=scope, told=told(unknown))
+    return Planned(plan, live, known, unknown)
 
 
 def plan_against(
@@ -263,6 +312,7 @@ def plan_against(
     order: Order = Order.GRANT_FIRST,
     scope: Scope = EVERYTHING,
     approved: Approved | None = None,
+    told: tuple[Finding, ...] = (),
 ) -> Plan:
     """The plan for a live state that was read before. Findings carry the place of what they are about.
 
@@ -280,7 +330,7 @@ def plan_against(
             prices=loaded.prices,
             order=order,
             revision=loaded.revision,
-            findings=(*decided(loaded.findings, live.fixed), *live.findings),
+            findings=(*decided(loaded.findings, live.fixed), *live.findings, *told, *_lone_ledger(session)),
             runtime=live.runtime,
             scope=scope,
             approved=approved,
@@ -290,6 +340,16 @@ def plan_against(
     )
     placed = tuple(located(loaded, finding) for finding in plan.findings)
     return replace(plan, findings=ordered(leveled(placed, loaded.settings.lint)))
+
+
+def _lone_ledger(session: Session) -> tuple[Finding, ...]:
+    """A ledger in a file beside the config is one person's; a gateway on another machine is applied to by many."""
+    settings = session.loaded.settings.gateways[session.target.name]
+    if is_local(settings) or not ledger_url(session.loaded).startswith("sqlite"):
+        return ()
+    message = f"{session.target.name} is on another machine, and what is known of it is kept in a file on this one"
+    hint = "name a PostgreSQL database that all who apply can reach: ledger.url_env in the settings"
+    return (warning("ledger-local", message, hint=hint),)
 
 
 async def drift(session: Session) -> Drift:

@@ -1,8 +1,7 @@
-"""The ledger as apply uses it: intents before requests, outcomes after them, and recovery of what a crash left open."""
+"""The ledger as apply uses it: intents before requests, outcomes after them."""
 
-import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,7 +15,6 @@ from reconciler.core.kinds import KINDS, Resource, Team
 from reconciler.core.noting import settled_record
 from reconciler.core.refs import Ref
 from reconciler.core.renames import Moves, renamed_inventory
-from reconciler.gateways.base import Gateway, GatewayError, Landed
 from reconciler.ledger import (
     Claim,
     GrantRecord,
@@ -24,7 +22,6 @@ from reconciler.ledger import (
     JournalEntry,
     Lease,
     Ledger,
-    LedgerError,
     Renamed,
     Settlement,
 )
@@ -42,6 +39,7 @@ class Recorder:
 
     `wishes`: what is declared, as the inventory will hold it. `records`: what the inventory says, kept up to date.
     `open_steps`: ref -> expands and contracts still to come. `owed`: teams whose allocation grant is not done yet.
+    `makes_key`: kinds whose creation makes a virtual key, which is owed from the intent on.
     """
 
     ledger: Ledger
@@ -52,6 +50,7 @@ class Recorder:
     records: dict[Ref, Json]
     open_steps: dict[Ref, int]
     owed: set[Ref]
+    makes_key: frozenset[str] = frozenset()
     token: Callable[[], str] = lambda: secrets.token_hex(8)
 
     def intend(self, steps: Sequence[Step]) -> Sequence[Step]:
@@ -60,11 +59,15 @@ class Recorder:
         return named
 
     def _named(self, step: Step) -> Step:
-        """A grant gets its operation id here: a top-up's is fixed, an allocation's is new for each apply."""
+        """Every step gets its operation id here, and an allocation its own; a top-up's is the same for ever.
+
+        Ids are new because whatever was sent under an earlier one is settled by now: `recovery` sees to that.
+        """
+        named = replace(step, operation=f"reconciler:step:{self.token()}")
         if step.credit is None or step.credit.operation_id is not None:
-            return step
+            return named
         fresh = f"reconciler:allocation:{step.ref.name}:{self.token()}"
-        return replace(step, credit=replace(step.credit, operation_id=fresh))
+        return replace(named, credit=replace(step.credit, operation_id=fresh))
 
     def _intent(self, step: Step) -> Intent:
         grant = _grant_record(step, self.apply_id) if step.credit else None
@@ -75,21 +78,36 @@ class Recorder:
             "record": self._record_after(step),
             "renamed_from": step.renamed_from,
         }
-        operation = step.credit.operation_id if step.credit else None
-        return Intent(step.id, step.ref.kind, step.ref.name, step.action.value, operation, detail, grant)
+        operation = step.credit.operation_id if step.credit else step.operation
+        owes_key = step.action is Action.CREATE and step.ref.kind in self.makes_key
+        return Intent(
+            step.id, step.ref.kind, step.ref.name, step.action.value, operation, detail, grant, owes_key=owes_key
+        )
 
-    def settle(self, outcomes: Sequence[Outcome], *, unknown: frozenset[Step]) -> None:
-        settled = [self._settlement(outcome, outcome.step in unknown) for outcome in outcomes]
+    def check(self) -> None:
+        self.ledger.check(self.lease)
+
+    def settle(self, outcomes: Sequence[Outcome], *, unknown: frozenset[Step], owed: frozenset[Ref]) -> None:
+        settled = [
+            replace(
+                self._settlement(outcome, outcome.step in unknown),
+                key_settled=outcome.step.action is Action.CREATE and outcome.step.ref not in owed,
+                doubted=outcome.doubted,
+            )
+            for outcome in outcomes
+        ]
         moved = self._moved(outcomes)
         settled = [replace(each, renamed=moved.get(each.step_id)) for each in settled] if moved else settled
         self.ledger.settle(self.lease, self.apply_id, settled, self.now())
 
     def _moved(self, outcomes: Sequence[Outcome]) -> Mapping[str, Renamed]:
         """Step id -> what a rename that was applied moves in the ledger."""
-        done = [outcome.step for outcome in outcomes if outcome.result is Result.APPLIED and _moves(outcome.step)]
+        done = [
+            outcome.step for outcome in outcomes if outcome.result is Result.APPLIED and moves_of_step(outcome.step)
+        ]
         if not done:
             return {}
-        moves = {ref: old for step in done for ref, old in _moves(step).items()}
+        moves = {ref: old for step in done for ref, old in moves_of_step(step).items()}
         found = renamed(moves, inventory_of(self.ledger, self.lease.gateway))
         return {step.id: each for step, each in zip(done, found, strict=True)}
 
@@ -170,7 +188,8 @@ def step_of(entry: JournalEntry) -> Step:
     ref, detail = Ref(entry.kind, entry.name), entry.detail
     before, after = (_resource(ref, detail.get(side)) for side in ("before", "after"))
     credit = CreditGrant(**detail["credit"]) if detail.get("credit") else None
-    return Step(ref, Action(entry.action), before, after, credit, detail.get("renamed_from"))
+    operation = None if credit else entry.operation_id
+    return Step(ref, Action(entry.action), before, after, credit, detail.get("renamed_from"), operation)
 
 
 def _resource(ref: Ref, raw: Json | None) -> Resource | None:
@@ -186,84 +205,7 @@ def _resource(ref: Ref, raw: Json | None) -> Resource | None:
     return sound.model_copy(update={name: raw[name] for name in odd if name in raw})
 
 
-@dataclass(frozen=True, slots=True)
-class Recovered:
-    """What was found out about the steps that an earlier apply left open."""
-
-    applied: int = 0
-    absent: int = 0
-    undecided: tuple[JournalEntry, ...] = ()
-
-
-Found = Callable[[Step], Awaitable[object]]
-
-
-async def recover(
-    ledger: Ledger,
-    lease: Lease,
-    gateway: Gateway,
-    now: Callable[[], datetime],
-    found: Found,
-    *,
-    grace: timedelta = NO_GRACE,
-) -> Recovered:
-    """Ask the gateway about every step of unknown outcome and write down what it says.
-
-    `found` hears each step that turns out to have happened, before that is written down.
-    A credit grant that cannot be decided stays open (its team gets no further credits); everything else is decided
-    by the next plan, which reads the live state anyway. A request may still be on its way though its sender is dead:
-    that it did not happen counts only `grace` after it was sent.
-    """
-    applied, absent, undecided = 0, 0, []
-    for entry in ledger.unsettled(gateway.identity):
-        step = step_of(entry)
-        verdict = await _verdict(step, gateway)
-        if verdict is Landed.ABSENT and step.action is not Action.TOUCH:
-            age = now() - (entry.settled or entry.intended)
-            verdict = await _absent_for(step, gateway, min(grace, grace - age))
-        if verdict is Landed.UNKNOWN and step.action is Action.GRANT:
-            undecided.append(entry)
-            continue
-        done = verdict is Landed.APPLIED or (verdict is Landed.UNKNOWN and step.action is Action.CREATE)
-        if done:
-            await found(step)
-        applied, absent = applied + done, absent + (not done)
-        _resolve(ledger, lease, entry, step, done=done, now=now())
-    return Recovered(applied, absent, tuple(undecided))
-
-
-async def _absent_for(step: Step, gateway: Gateway, rest: timedelta) -> Landed:
-    """Looks again until the step has been absent for the rest of its grace."""
-    clock = asyncio.get_running_loop().time
-    until, verdict = clock() + rest.total_seconds(), Landed.ABSENT
-    while verdict is Landed.ABSENT and clock() < until:
-        await asyncio.sleep(min(LOOK_AGAIN_SECONDS, max(0.0, until - clock())))
-        verdict = await _verdict(step, gateway)
-    return verdict
-
-
-async def _verdict(step: Step, gateway: Gateway) -> Landed:
-    try:
-        return await gateway.landed(step)
-    except GatewayError as problem:
-        if step.action is Action.GRANT:
-            return Landed.UNKNOWN
-        raise problem from None
-
-
-def _resolve(
-    ledger: Ledger, lease: Lease, entry: JournalEntry, step: Step, *, done: bool, now: datetime, by: str | None = None
-) -> None:
-    record = entry.detail.get("record")
-    own = Claim(entry.kind, entry.name, record) if done and record is not None else None
-    state, note = ("applied", "found on the gateway") if done else ("failed", "not found on the gateway")
-    disown = done and step.action is Action.DELETE
-    moves = _moves(step) if done else {}
-    [moved] = renamed(moves, inventory_of(ledger, lease.gateway)) if moves else [None]
-    ledger.resolve(lease, entry.journal_id, state, by or note, now, own=own, disown=disown, renamed=moved)  # type: ignore[arg-type]  # a literal
-
-
-def _moves(step: Step) -> Moves:
+def moves_of_step(step: Step) -> Moves:
     """New ref -> old ref, for a rename."""
     if step.action is not Action.RENAME or step.renamed_from is None:
         return {}
@@ -298,13 +240,10 @@ def granted_of(ledger: Ledger, identity: str) -> Mapping[str, frozenset[str]]:
     return {team: frozenset(ids) for team, ids in found.items()}
 
 
-def decide(ledger: Ledger, identity: str, journal_id: int, *, applied: bool, actor: str, now: datetime) -> None:
-    """Settle by hand a step of unknown outcome. Raises LedgerError where it is not open or the gateway is locked."""
-    found = [entry for entry in ledger.unsettled(identity) if entry.journal_id == journal_id]
-    if not found:
-        raise LedgerError(f"step {journal_id} is not open", "reconciler history show N lists the steps of an apply")
-    lease = ledger.acquire(identity, actor, now, DECIDE_TTL)
-    try:
-        _resolve(ledger, lease, found[0], step_of(found[0]), done=applied, now=now, by=f"decided by {actor}")
-    finally:
-        ledger.release(lease)
+def counted_operations(ledger: Ledger, identity: str) -> Mapping[str, frozenset[str]]:
+    """Team -> the operation ids that count as given, or that may still be; one that was given up does not."""
+    operations: dict[str, set[str]] = {}
+    for (team, _), grant in ledger.grants(identity).items():
+        if grant.state != "refused":
+            operations.setdefault(team, set()).add(grant.operation_id)
+    return {team: frozenset(ids) for team, ids in operations.items()}

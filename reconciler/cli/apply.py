@@ -202,27 +202,26 @@ async def _apply(
     from dataclasses import replace  # noqa: PLC0415  not needed for --help
 
     from reconciler.applying import apply  # noqa: PLC0415  as above
-    from reconciler.keys import delivery  # noqa: PLC0415  as above
     from reconciler.pipeline import gateway_settings, opened, require_valid  # noqa: PLC0415  as above
 
     require_valid(config)
-    name, settings = gateway_settings(config, gateway)
+    _, settings = gateway_settings(config, gateway)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, _stopping, stop)
     async with opened(config, gateway, read_only=False) as session:
         with ExitStack() as stack:
-            keys = stack.enter_context(delivery(name, settings, config.directory))
             watch = _Watch(stack, quiet=quiet)
             asked = replace(options, approve=lambda _plan: _approved(stop, yes=yes))
             waiting = _Waiting(quiet=quiet)
-            watched = replace(asked, started=watch.start, told=watch.tell, waiting=waiting.tell, deliver=keys.deliver)
+            watched = replace(asked, started=watch.start, told=watch.tell, waiting=waiting.tell)
             report = await apply(session, watched, stop)
         await _settled(session, report, wait=wait, quiet=quiet)
         probed = await _probed(session, settings, report, probe) if probe is not None else ()
-    if keys.delivered:
-        note(f"{keys.delivered:,} new virtual {'key' if keys.delivered == 1 else 'keys'} in {keys.where}")
+    if report.delivered:
+        keys = f"{report.delivered:,} new virtual {'key' if report.delivered == 1 else 'keys'}"
+        note(f"{keys} in {report.delivered_to}")
     return report, probed
 
 
@@ -262,12 +261,12 @@ class _Waiting:
     def __init__(self, *, quiet: bool) -> None:
         self.quiet = quiet
 
-    def tell(self, seconds: float) -> None:
+    def tell(self, seconds: float, why: str) -> None:
         from reconciler.core.holding import duration  # noqa: PLC0415  not needed for --help
 
-        emit("waiting", seconds=round(seconds, 1))
+        emit("waiting", seconds=round(seconds, 1), reason=why)
         if not self.quiet:
-            note(f"waiting {duration(seconds)} until every process of the gateway knows of what was granted")
+            note(f"waiting up to {duration(seconds)}: {why}")
 
 
 class _Watch:
@@ -330,6 +329,11 @@ def _closing(report: "Report", outcomes: str) -> str:
     elif report.plan.told and not report.outcomes:
         lines.append(f"Wrote down {len(report.plan.told):,}; the gateway is as declared.")
     lines += [f"! {o.step.ref}: {o.error}" for o in report.outcomes if o.error and o.result.value == "applied"]
+    if report.owed:
+        owed = ", ".join(str(ref) for ref in report.owed[:5])
+        lines.append(
+            f"! {len(report.owed):,} virtual keys were not delivered yet: {owed}. Apply again to deliver them."
+        )
     recovered = report.recovered.applied + report.recovered.absent
     if recovered:
         lines.append(f"Looked up {recovered:,} steps that an earlier apply had left open.")

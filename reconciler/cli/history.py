@@ -35,8 +35,9 @@ def command(ctx: click.Context, config: Path, environment: str | None, gateway: 
 
     found = loaded(config, environment)
     _, settings = gateway_settings(found, gateway)
-    identity = gateway_identity(settings, found.directory)
-    ctx.obj = ctx.with_resource(ledger_of(found)), identity
+    ledger = ctx.with_resource(ledger_of(found))
+    identity = gateway_identity(ledger, settings, found.directory)
+    ctx.obj = ledger, identity
     if ctx.invoked_subcommand is None:
         from reconciler.render.history import render_history  # noqa: PLC0415  as above
 
@@ -63,7 +64,7 @@ def show(obj: tuple["Ledger", str], number: int) -> int:
 @click.pass_obj
 def decide(obj: tuple["Ledger", str], journal_id: int, verdict: str) -> int:
     """Settle by hand a step of unknown outcome (its number is in `history show N`)."""
-    from reconciler.recording import decide as settle  # noqa: PLC0415  not for --help
+    from reconciler.recovery import decide as settle  # noqa: PLC0415  not for --help
 
     ledger, identity = obj
     from reconciler.cli.apply import actor  # noqa: PLC0415  as above

@@ -22,14 +22,14 @@ Exit codes: 0 the gateway is not locked (any more), 1 the lock was left."""
 def command(config: Path, environment: str | None, gateway: str | None, yes: bool) -> int:
     """Show who holds the gateway's lock, and break it.
 
-    An apply that still runs loses its lock: it stops, and writes nothing more to the ledger.
+    An apply that still runs loses its lock: it stops before its next write.
     """
     from reconciler.pipeline import gateway_identity, gateway_settings, ledger_of, utc_now  # noqa: PLC0415  not for --help
 
     found = loaded(config, environment)
     name, settings = gateway_settings(found, gateway)
-    identity = gateway_identity(settings, found.directory)
     with ledger_of(found) as ledger:
+        identity = gateway_identity(ledger, settings, found.directory)
         holder = ledger.holder(identity, utc_now())
         if holder is None:
             say(f"{name} is not locked.")

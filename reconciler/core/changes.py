@@ -38,7 +38,8 @@ class CreditGrant:
 
     `grant_id` is the top-up's id, or `allocation` for the three-way merge of `credits_allocated`;
     `operation_id` marks the request on the gateway, so that an add of unknown outcome can be looked up.
-    A top-up's is the same for ever; an allocation's is fresh for each apply and therefore None in a plan.
+    A top-up's is the same for ever. An allocation's is None in a plan; it is given when the grant is intended, and
+    kept until it is known what became of it.
     """
 
     grant_id: str
@@ -85,6 +86,7 @@ class Step:
 
     `before` is the object as it is when the step starts, `after` as it is when the step is done;
     a grant has both equal but for `credits`. A rename bears the new name, and the old one in `renamed_from`.
+    `operation` names the step's requests on a gateway that counts each once; None until the step is intended.
     """
 
     ref: Ref
@@ -93,6 +95,7 @@ class Step:
     after: Resource | None
     credit: CreditGrant | None = None
     renamed_from: str | None = None
+    operation: str | None = None
 
     @property
     def id(self) -> str:

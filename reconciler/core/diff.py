@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from reconciler.core.aim import CREDITS, differences, observed, supposed, target, unstored
 from reconciler.core.changes import Change
@@ -20,12 +21,16 @@ class Known:
     """What we remember when we compare: what is ours, which top-ups were granted, what can only be read.
 
     `undecided` are teams with a grant of which nobody can tell whether it happened: no credits for them for now.
+    `owed` are objects whose virtual key nobody has been given yet, since when. `unfinished` is what an apply that was
+    not carried out to its end has created.
     """
 
     inventory: Inventory = field(default_factory=dict)
     granted: Mapping[str, frozenset[str]] = field(default_factory=dict)
     fixed: frozenset[Ref] = frozenset()
     undecided: frozenset[str] = frozenset()
+    owed: Mapping[Ref, datetime] = field(default_factory=dict)
+    unfinished: frozenset[Ref] = frozenset()
 
 
 REFUSE = "refuse:"

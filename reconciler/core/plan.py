@@ -103,6 +103,7 @@ class Plan:
     `foreign` are live objects that are not ours and stay untouched. `unchanged` counts objects in their desired state.
     `scope` are the patterns that it is cut to; `partial` says that it is cut, by them or to a saved plan.
     `held`: ref -> declared fields that this gateway cannot change and that therefore do not count as applied.
+    `owed`: objects whose virtual key was not delivered yet; the next apply tries again.
     `fingerprints`: ref -> digest of the live object as it was read, for every object that the plan relies on.
     `noted` are changes for which nothing is sent, only written down: pricing plans, and what else lives in git only.
     `on_plans`: pricing plan -> the teams that are declared to be on it, sorted.
@@ -124,6 +125,7 @@ class Plan:
     revision: str | None = None
     noted: tuple[Change, ...] = ()
     on_plans: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    owed: tuple[Ref, ...] = ()
 
     @property
     def counts(self) -> Mapping[str, int]:

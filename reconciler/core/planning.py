@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from reconciler.core.changes import Change
 from reconciler.core.diff import Diff, Known, diff
-from reconciler.core.findings import Finding, errors, ordered
+from reconciler.core.findings import Finding, errors, ordered, warning
 from reconciler.core.holding import Fresh, waits_finding
 from reconciler.core.impact import Context, impact
 from reconciler.core.inventory import record_of, resource_of
@@ -72,7 +72,15 @@ def make_plan(given: Inputs) -> Plan:
         )
     )
     refused = (
-        *refusals(found.changes, given.live, given.desired, meaning, given.settings.safety, given.runtime),
+        *refusals(
+            found.changes,
+            given.live,
+            given.desired,
+            meaning,
+            given.settings.safety,
+            given.runtime,
+            resumed=given.known.unfinished,
+        ),
         *(replace(finding, flag=finding.flag or FLAGS.get(finding.code)) for finding in found.refused),
     )
     return Plan(
@@ -80,7 +88,13 @@ def make_plan(given: Inputs) -> Plan:
         changes=found.changes,
         impact=_with_cuts(meaning, refused),
         findings=ordered(
-            (*given.findings, *found.findings, *lookalikes(found.changes, given.support), *_waits(found, given))
+            (
+                *given.findings,
+                *found.findings,
+                *lookalikes(found.changes, given.support),
+                *_waits(found, given),
+                *_owed_keys(given.known),
+            )
         ),
         refusals=ordered(refused),
         foreign=found.foreign,
@@ -94,6 +108,7 @@ def make_plan(given: Inputs) -> Plan:
         partial=_partial(given),
         noted=tuple(_noted(given, compared)),
         on_plans=_on_plans(given.desired),
+        owed=tuple(sorted(given.known.owed)),
     )
 
 
@@ -127,6 +142,12 @@ def _on_plans(desired: State) -> Mapping[str, tuple[str, ...]]:
         if team.plan is not None:
             found.setdefault(team.plan, []).append(name)
     return {plan: tuple(teams) for plan, teams in found.items()}
+
+
+def _owed_keys(known: Known) -> Iterable[Finding]:
+    for ref, since in sorted(known.owed.items()):
+        message = f"{ref}: its virtual key was made on {since:%Y-%m-%d %H:%M} UTC and nobody has been given it"
+        yield warning("key-owed", message, hint="the next apply tries again to deliver it", ref=ref)
 
 
 def _compared(given: Inputs, renamed: Renames, seen: View) -> Diff:

@@ -36,14 +36,17 @@ def refusals(
     impact: Impact,
     safety: Safety,
     runtime: Runtime = NO_RUNTIME,
+    resumed: Collection[Ref] = (),
 ) -> tuple[Finding, ...]:
     """One finding per danger; `FLAGS` maps their codes to the flags that override them.
+
+    `resumed` is what an unfinished apply has created: to go on with it counts against no share, nor do pure grants.
 
     `runtime` holds facts about live objects, e.g. `keys_count` of a team: its virtual keys, which die with it.
     """
     return (
         *_empty(changes, desired),
-        *_shares(changes, live, safety),
+        *_shares([change for change in changes if _counts(change, resumed)], live, safety),
         *_losses(impact, safety),
         *_cascades(changes, safety, runtime),
     )
@@ -64,6 +67,11 @@ def _empty(changes: Collection[Change], desired: State) -> Iterator[Finding]:
         yield refusal(
             "config-empty", f"the config declares nothing, and {len(changes):,} live objects would be deleted"
         )
+
+
+def _counts(change: Change, resumed: Collection[Ref]) -> bool:
+    pure_grant = change.verb == "update" and not change.fields and change.renamed_from is None
+    return change.ref not in resumed and not pure_grant
 
 
 def _shares(changes: Collection[Change], live: State, safety: Safety) -> Iterator[Finding]:

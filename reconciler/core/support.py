@@ -57,6 +57,8 @@ class Support:
     `unlimited_credits`: a live team whose credits are None has no limit, which is more than any number of them.
     `topped_up(ref, wish)` is the sum of the declared top-ups that the gateway itself says the team was given.
     `repeatable_grants`: the gateway itself refuses an operation id twice, so a grant may be sent again in doubt.
+    `voids`: every write bears an operation id that counts once, and one that may still arrive can be made void.
+    `keys`: kinds whose creation makes a virtual key; `chosen_keys`: those of them whose key the creation names.
     `top_ups_when_active`: only an active team shows what it was granted, so the top-ups of a suspended one wait.
     `renames`: kinds whose objects get another name in place; who refers to them follows, keys and credits stay.
     `balance`: what a team's calls use up, credits or a budget in USD; without any left every call is refused, unless
@@ -80,6 +82,9 @@ class Support:
     unlimited_credits: bool = False
     topped_up: Callable[[Ref, Resource], int] = lambda _ref, _wish: 0
     repeatable_grants: bool = False
+    voids: bool = False
+    keys: frozenset[str] = frozenset()
+    chosen_keys: frozenset[str] = frozenset()
     top_ups_when_active: bool = False
     touch_teams: bool = False
     balance: Literal["credits", "usd"] | None = None

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from importlib import import_module
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -26,6 +27,8 @@ class Opening:
 
 Open = Callable[[Opening], AbstractAsyncContextManager[Gateway]]
 
+LOOPBACK = "127.0.0.1"
+DEFAULT_PORTS = {"http": 80, "https": 443}
 EMBEDDED_DATABASE = ".reconciler/gateway.db"
 
 # Backend name in the settings -> the module with its `opened(opening)`.
@@ -61,13 +64,51 @@ def require_allowed(name: str, settings: GatewaySettings, environ: Mapping[str, 
 
 
 def identity(settings: GatewaySettings, directory: Path) -> str:
-    """What names a gateway in the ledger and in plan files: backend and place, never a user or a password."""
+    """What names a gateway in the ledger and in plan files: backend and place, never a user or a password.
+
+    One name for all spellings of a place: the host in lower case, every loopback name 127.0.0.1, no default port, no
+    slash at the end. An embedded gateway in a file is named by the id in it, so that the file can be moved.
+    """
     if settings.url is None:
-        return f"{settings.backend} {(directory / (settings.database or EMBEDDED_DATABASE)).resolve()}"
+        from reconciler.embedded.store import gateway_id  # noqa: PLC0415 - only this backend has files
+
+        place = (directory / (settings.database or EMBEDDED_DATABASE)).resolve()
+        return f"{settings.backend} {gateway_id(place) or place}"
+    return f"{settings.backend} {_canonical(settings.url)}"
+
+
+def former_identities(settings: GatewaySettings, directory: Path) -> tuple[str, ...]:
+    """What earlier versions called the gateway, and what it is called until it can be asked itself."""
+    if settings.url is None:
+        return (f"{settings.backend} {(directory / (settings.database or EMBEDDED_DATABASE)).resolve()}",)
     parts = urlsplit(settings.url)
-    return (
-        f"{settings.backend} {urlunsplit(parts._replace(netloc=parts.netloc.rpartition('@')[2].lower())).rstrip('/')}"
-    )
+    plain = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2].lower())).rstrip("/")
+    return (f"{settings.backend} {plain}", f"{settings.backend} {_canonical(settings.url)}")
+
+
+def is_local(settings: GatewaySettings) -> bool:
+    """Whether the gateway is on this machine."""
+    return settings.url is None or _host(urlsplit(settings.url).hostname) == LOOPBACK
+
+
+def _canonical(url: str) -> str:
+    parts = urlsplit(url)
+    host = _host(parts.hostname)
+    port = "" if parts.port in (None, DEFAULT_PORTS.get(parts.scheme)) else f":{parts.port}"
+    return urlunsplit((parts.scheme, host + port, parts.path.rstrip("/"), parts.query, ""))
+
+
+def _host(name: str | None) -> str:
+    host = (name or "").lower().rstrip(".")
+    if host == "localhost" or host.endswith(".localhost"):
+        return LOOPBACK
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    if address.is_loopback or address.is_unspecified:
+        return LOOPBACK
+    return f"[{address}]" if address.version == 6 else str(address)  # noqa: PLR2004  IPv6
 
 
 def _admin_key(name: str, settings: GatewaySettings, environ: Mapping[str, str]) -> SecretStr | None:

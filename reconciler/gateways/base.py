@@ -1,6 +1,6 @@
 """The seam to a gateway: read the live state, perform a step, and find out what became of a step of unknown outcome."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -64,15 +64,34 @@ class GatewayError(ReconcilerError):
         self.hint, self.status, self.unknown, self.retry, self.after = hint, status, unknown, retry, after
 
 
+class Incomplete(GatewayError):  # noqa: N818 - the name says what is, not that it is an error
+    """The first request of a creation was answered, a later one was not: the object exists, but not as it should be."""
+
+    def __init__(self, message: str, receipt: Receipt, cause: GatewayError) -> None:
+        super().__init__(message, hint=cause.hint or "apply again", status=cause.status)
+        self.receipt = receipt
+
+
+class Fenced(ReconcilerError):  # noqa: N818 - the name says what is, not that it is an error
+    """A write that was not sent, because the lock under which it was decided may be another's by now."""
+
+
+Operations = Mapping[str, int | None]
+
+
 class Gateway(Protocol):
     """A backend, connected. Opened by `gateways.connect`, closed by leaving its context.
 
-    `identity` names the gateway in the ledger and in plan files (backend and URL, no secret).
-    `concurrency` is how many steps may be in flight at once.
+    `identity` names the gateway in the ledger and in plan files (no secret), `called` is what else it is known by.
+    `concurrency` is how many steps may be in flight at once, `seconds` how long one request may take in all.
+    `lost`: a write got no answer, and may still arrive.
     """
 
     @property
     def identity(self) -> str: ...
+
+    @property
+    def called(self) -> tuple[str, ...]: ...
 
     @property
     def support(self) -> Support: ...
@@ -80,14 +99,53 @@ class Gateway(Protocol):
     @property
     def concurrency(self) -> int: ...
 
+    @property
+    def seconds(self) -> float: ...
+
+    @property
+    def lost(self) -> bool: ...
+
+    def guard(self, check: Callable[[], None]) -> None:
+        """From now on `check` is called right before each write leaves; what it raises ends that step."""
+        ...
+
     async def read(self) -> Live:
         """The live state. Raises GatewayError; an incomplete read is an error, never a smaller state."""
         ...
 
-    async def perform(self, step: Step) -> Receipt:
-        """Carry out one step. Raises GatewayError; never repeats a request that is not safe to repeat."""
+    async def perform(self, step: Step, key: SecretStr | None = None) -> Receipt:
+        """Carry out one step. Raises GatewayError; never repeats a request that is not safe to repeat.
+
+        `key` is the virtual key that a creation is to make, where `support.chosen_keys` has the kind.
+        """
         ...
 
     async def landed(self, step: Step) -> Landed:
         """Look whether a step of unknown outcome happened."""
+        ...
+
+    async def void(self, steps: Sequence[Step]) -> Mapping[Step, Landed]:
+        """What became of steps whose requests may still arrive; what has not arrived never will (`support.voids`).
+
+        Raises GatewayError where the gateway cannot do that, or did not answer.
+        """
+        ...
+
+    async def operations(self, teams: Collection[str]) -> Mapping[str, Operations]:
+        """Team -> the grants of ours that the gateway has on record: operation id -> credits (None: not shown).
+
+        A team of which the gateway shows nothing is left out.
+        """
+        ...
+
+    async def accepts(self, ref: Ref, key: SecretStr) -> bool | None:
+        """Whether the key is a virtual key that the gateway knows; None where that cannot be told."""
+        ...
+
+    async def reissue(self, ref: Ref, key: SecretStr | None) -> Receipt:
+        """A virtual key for an object whose own nobody has: `key` where we choose it, else what the gateway shows."""
+        ...
+
+    async def void_keys(self, ref: Ref, keys: Sequence[SecretStr]) -> None:
+        """Make sure that no request to reissue one of these keys takes effect any more (`support.voids`)."""
         ...

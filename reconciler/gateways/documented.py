@@ -2,7 +2,10 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from hashlib import sha256
 from typing import Any
+
+from pydantic import SecretStr
 
 from reconciler.core.access import GroupRules
 from reconciler.core.changes import CreditGrant, Step
@@ -10,12 +13,13 @@ from reconciler.core.credits import operations_of
 from reconciler.core.kinds import ModelAlias, Resource, Status, Team
 from reconciler.core.refs import Ref
 from reconciler.core.support import Support
-from reconciler.gateways.base import Receipt
+from reconciler.gateways.base import GatewayError, Receipt
 from reconciler.gateways.endpoints import Body, Endpoint, Request, Wire, echoed, names, never, optional, plain
 from reconciler.gateways.http import Http
+from reconciler.gateways.requests import Memory, granted_by_us
 from reconciler.gateways.rest import Dialect
 
-UNPROCESSABLE = 422
+UNAUTHORIZED = 401
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,199}")
 
 
@@ -110,16 +114,23 @@ TEAMS = Endpoint(
 ENDPOINTS: Mapping[str, Endpoint] = {each.kind: each for each in (ORGANIZATIONS, MODELS, GROUPS, TEAMS)}
 
 
-async def grant(http: Http, step: Step) -> Receipt:
-    """Adds the credits (negative: takes them back); the gateway keeps the operation id and never adds it twice."""
+async def grant(http: Http, step: Step, memory: Memory) -> Receipt:
+    """Adds the credits (negative: takes them back); the gateway keeps the operation id and never adds it twice.
+
+    Where the team's operations were looked at, another one since then makes the gateway refuse.
+    """
     credit = _credit(step)
-    body = {
+    body: dict[str, Any] = {
         "team_id": step.ref.name,
         "amount": credit.amount,
         "description": credit.reason,
         "operation_id": credit.operation_id,
     }
-    await http.send("POST", "/api/credits/add", body, repeatable=True)
+    if step.ref.name in memory.operations:
+        body["previous_operation_id"] = memory.operations[step.ref.name]
+    await http.send("POST", "/api/credits/add", body)
+    if step.ref.name in memory.operations:
+        memory.operations[step.ref.name] = credit.operation_id
     return Receipt()
 
 
@@ -131,9 +142,25 @@ async def granted(http: Http, step: Step) -> bool | None:
     return any(each.get("operation_id") == credit.operation_id for each in answer["transactions"])
 
 
-async def new_key(http: Http, team: str) -> Any:
-    """A new virtual key: the one that the lost answer held cannot be shown again."""
-    return await http.send("POST", f"{TEAMS.item(team)}/rotate-key", {}, follows=True)
+async def new_key(http: Http, team: str, key: SecretStr | None) -> Any:
+    """Gives the team the virtual key; sent twice it counts once."""
+    body = {"virtual_key": key} if key else {}
+    headers = {"Idempotency-Key": key_operation(team, key)} if key else {}
+    return await http.send("POST", f"{TEAMS.item(team)}/rotate-key", body, headers=headers, repeatable=key is not None)
+
+
+def key_operation(team: str, key: SecretStr) -> str:
+    """The operation id of the request that gives a team this key; nobody can tell the key from it."""
+    return f"reconciler:key:{team}:{sha256(key.get_secret_value().encode()).hexdigest()[:32]}"
+
+
+async def accepts(http: Http, _team: str, key: SecretStr) -> bool | None:
+    """Whether calls with the key are let in; a suspended team's are refused in another way."""
+    try:
+        await http.get("/v1/models", bearer=key)
+    except GatewayError as error:
+        return False if error.status == UNAUTHORIZED else None
+    return True
 
 
 async def probe(http: Http, team: str, model: str) -> bool:
@@ -157,8 +184,12 @@ def rename(step: Step) -> Iterable[Request]:
     yield Request("POST", endpoint.item(former, "rename"), body)
 
 
-def dialect(backend: str, renames: frozenset[str] = frozenset()) -> Dialect:
-    """The dialect, by the name of the backend that speaks it; `renames` are the kinds that it renames in place."""
+def dialect(backend: str, renames: frozenset[str] = frozenset(), *, voids: bool = False) -> Dialect:
+    """The dialect, by the name of the backend that speaks it.
+
+    `renames` are the kinds that it renames in place. `voids`: it is the embedded gateway, which counts operation ids,
+    keeps generations and takes virtual keys that we choose.
+    """
     support = Support(
         backend=backend,
         kinds={kind: endpoint.support() for kind, endpoint in ENDPOINTS.items()},
@@ -166,10 +197,24 @@ def dialect(backend: str, renames: frozenset[str] = frozenset()) -> Dialect:
         normalise=echoed(ENDPOINTS),
         check=check,
         repeatable_grants=True,
+        voids=voids,
+        keys=frozenset({Team.kind}),
+        chosen_keys=frozenset({Team.kind}) if voids else frozenset(),
         renames=renames,
         balance="credits",
     )
-    return Dialect(ENDPOINTS, support, grant, granted, rename=rename, probe=probe, key=new_key)
+    return Dialect(
+        ENDPOINTS,
+        support,
+        grant,
+        granted,
+        granted_by_us,
+        accepts,
+        new_key,
+        rename=rename,
+        probe=probe,
+        key_operation=key_operation,
+    )
 
 
 DIALECT = dialect("saas-litellm")

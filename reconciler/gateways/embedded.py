@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from reconciler.embedded.app import close, create_app
-from reconciler.gateways import EMBEDDED_DATABASE, Opening, identity
+from reconciler.gateways import EMBEDDED_DATABASE, Opening, former_identities, identity
 from reconciler.gateways.base import Gateway, GatewayError
 from reconciler.gateways.documented import ENDPOINTS, dialect
 from reconciler.gateways.http import open_http
@@ -13,7 +13,7 @@ from reconciler.gateways.rest import RestGateway
 from reconciler.gateways.saas_litellm import bounded, connection, detected
 
 CONCURRENCY, MOST_CONCURRENCY = 8, 32
-DIALECT = dialect("embedded", renames=frozenset(ENDPOINTS))
+DIALECT = dialect("embedded", renames=frozenset(ENDPOINTS), voids=True)
 SECONDS = 30.0
 
 
@@ -40,7 +40,9 @@ async def _in_process(opening: Opening, concurrency: int, seconds: float) -> Asy
             read_only=opening.read_only,
             app=app,
         ) as http:
-            yield RestGateway(identity(opening.settings, opening.directory), concurrency, http, DIALECT)
+            name = identity(opening.settings, opening.directory)
+            called = former_identities(opening.settings, opening.directory)
+            yield RestGateway(name, concurrency, http, DIALECT, called=called)
     finally:
         close(app)
 
@@ -54,4 +56,7 @@ async def _served(opening: Opening, concurrency: int, seconds: float) -> AsyncIt
                 f"{opening.settings.url} is a SaaS LiteLLM server, not an embedded gateway",
                 hint="set backend: saas-litellm",
             )
-        yield RestGateway(identity(opening.settings, opening.directory), concurrency, http, DIALECT)
+        told = await http.get("/health")
+        name = f"{opening.settings.backend} {told['gateway_id']}"
+        called = former_identities(opening.settings, opening.directory)
+        yield RestGateway(name, concurrency, http, DIALECT, called=called)

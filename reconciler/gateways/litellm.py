@@ -6,7 +6,7 @@ access groups access groups; teams carry access, budget and limits (`litellm_tea
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,19 +19,19 @@ from reconciler.core.kinds import Key, Resource
 from reconciler.core.litellm_rules import LiteLLMRules
 from reconciler.core.refs import Ref
 from reconciler.core.support import Support
-from reconciler.gateways import Opening, identity
-from reconciler.gateways.base import Gateway, GatewayError, Landed, Live, Receipt
+from reconciler.gateways import Opening, former_identities, identity
+from reconciler.gateways.base import Gateway, GatewayError, Landed, Live, Operations, Receipt
 from reconciler.gateways.http import open_http
 from reconciler.gateways.litellm_alias_writing import ALIASES
 from reconciler.gateways.litellm_cache import Lifetimes, holds_everywhere, lifetimes, lifetimes_of
 from reconciler.gateways.litellm_desk import Desk, Verbs
 from reconciler.gateways.litellm_group_writing import GROUPS
-from reconciler.gateways.litellm_key_writing import KEYS, reissue_key
+from reconciler.gateways.litellm_key_writing import KEYS, create_key, is_key, reissue_key
 from reconciler.gateways.litellm_live import facts_of, live_of, rules_of
 from reconciler.gateways.litellm_organizations import ORGANIZATIONS
 from reconciler.gateways.litellm_reading import licensed, snapshot
 from reconciler.gateways.litellm_support import Facts, support
-from reconciler.gateways.litellm_team_writing import TEAMS, grant_credits, granted
+from reconciler.gateways.litellm_team_writing import TEAMS, grant_credits, granted, mark_now, operations_of_mark
 from reconciler.gateways.litellm_version import load_inference, require_endpoints
 
 # The database pool of the proxy is the limit (contract section 7.8).
@@ -56,7 +56,8 @@ async def opened(opening: Opening) -> AsyncIterator[Gateway]:
         version = await require_endpoints(http)
         organizations = settings.organizations != "never" and await licensed(http)
         desk = Desk(http, organizations, settings.usd_per_credit)
-        yield LiteLLM(identity(settings, opening.directory), concurrency, desk, version, lifetimes_of(settings))
+        name, called = identity(settings, opening.directory), former_identities(settings, opening.directory)
+        yield LiteLLM(name, concurrency, desk, version, lifetimes_of(settings), called)
 
 
 def _connection(opening: Opening, concurrency: int) -> Any:
@@ -82,6 +83,7 @@ class LiteLLM:
     desk: Desk
     version: str
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
+    called: tuple[str, ...] = ()
     facts: Facts = field(default_factory=Facts)
     rules: LiteLLMRules = field(default_factory=LiteLLMRules)
     locks: dict[Ref, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
@@ -107,14 +109,23 @@ class LiteLLM:
         self.facts, self.rules = facts_of(found), rules_of(found, load_inference())
         return live_of(found, self.desk.codec)
 
-    async def perform(self, step: Step) -> Receipt:
+    @property
+    def seconds(self) -> float:
+        return self.desk.http.seconds
+
+    def guard(self, check: Callable[[], None]) -> None:
+        self.desk.http.before_send.append(check)
+
+    async def perform(self, step: Step, key: SecretStr | None = None) -> Receipt:
         # There is no version to compare: two writers of one object would lose an update (contract section 7.1).
         async with self.locks[step.ref]:
-            return await self._perform(step)
+            return await self._perform(step, key)
 
-    async def _perform(self, step: Step) -> Receipt:
+    async def _perform(self, step: Step, key: SecretStr | None) -> Receipt:  # noqa: PLR0911  one for each action
         verbs = VERBS[step.ref.kind]
         match step.action:
+            case Action.CREATE if isinstance(step.after, Key):
+                return await create_key(self.desk, step.ref, step.after, key)
             case Action.CREATE:
                 return await verbs.create(self.desk, step.ref, step.after)
             case Action.EXPAND | Action.CONTRACT:
@@ -133,12 +144,26 @@ class LiteLLM:
             raise GatewayError(f"{step.ref}: LiteLLM Proxy cannot rename a {step.ref.kind}")
         return await verbs.rename(self.desk, step.renamed_from, step.ref.name)
 
-    async def reissue(self, step: Step) -> Receipt:
-        """The virtual key of a creation whose answer was lost; nothing for other kinds."""
-        if not isinstance(step.after, Key):
-            return Receipt()
-        async with self.locks[step.ref]:
-            return await reissue_key(self.desk, step.ref, step.after)
+    async def void(self, steps: Sequence[Step]) -> Mapping[Step, Landed]:
+        raise GatewayError(f"LiteLLM Proxy cannot void requests ({len(steps)} steps)")
+
+    async def void_keys(self, ref: Ref, _keys: Sequence[SecretStr]) -> None:
+        raise GatewayError(f"LiteLLM Proxy cannot void requests ({ref})")
+
+    async def operations(self, teams: Collection[str]) -> Mapping[str, Operations]:
+        """The last allocation and all top-ups, as they are written down on the team; amounts are not."""
+        marks = await asyncio.gather(*(mark_now(self.desk, team) for team in sorted(teams)))
+        return {team: operations_of_mark(team, mark) for team, mark in zip(sorted(teams), marks, strict=True)}
+
+    async def accepts(self, ref: Ref, key: SecretStr) -> bool | None:
+        """Whether the key of that alias is this one: the proxy shows its SHA-256."""
+        async with self.locks[ref]:
+            return await is_key(self.desk, ref, key)
+
+    async def reissue(self, ref: Ref, key: SecretStr | None) -> Receipt:
+        """The virtual key in the place of one whose secret nobody has."""
+        async with self.locks[ref]:
+            return await reissue_key(self.desk, ref, key)
 
     async def holds_everywhere(self, changes: Iterable[Change]) -> tuple[int, str]:
         """(seconds, sentence): when the last process of the proxy decides by the changes."""

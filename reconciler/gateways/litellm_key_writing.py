@@ -19,21 +19,24 @@ async def find_key(desk: Desk, ref: Ref) -> Body | None:
     return found[0] if found else None
 
 
-async def create_key(desk: Desk, ref: Ref, after: Key) -> Receipt:
-    """The secret is made here, so that it can be delivered even where the answer to its creation got lost."""
+async def create_key(desk: Desk, ref: Ref, after: Key, key: SecretStr | None = None) -> Receipt:
+    """The secret is chosen by us, so that it is known even where the answer to its creation gets lost."""
     if await key_bodies(desk.http, ref.name):
         raise exists(ref)
-    secret = keys.new_secret()
+    secret = key or SecretStr(keys.new_secret())
     try:
-        await desk.http.send("POST", "/key/generate", keys.creation(ref.name, secret, after))
+        await desk.http.send("POST", "/key/generate", keys.creation(ref.name, secret.get_secret_value(), after))
     except GatewayError as error:
-        if not error.unknown or not await _made(desk, ref, secret):
+        sent = error.unknown or error.status is not None
+        if not sent or not await is_key(desk, ref, secret):
             raise
-    return Receipt(secret=SecretStr(secret))
+    return Receipt(secret=secret)
 
 
-async def _made(desk: Desk, ref: Ref, secret: str) -> bool:
-    return any(body["token"] == keys.token_of(secret) for body in await key_bodies(desk.http, ref.name))
+async def is_key(desk: Desk, ref: Ref, key: SecretStr) -> bool:
+    """Whether a key of that alias has this secret."""
+    token = keys.token_of(key.get_secret_value())
+    return any(body["token"] == token for body in await key_bodies(desk.http, ref.name))
 
 
 async def update_key(desk: Desk, ref: Ref, before: Key, after: Key) -> Receipt:
@@ -59,15 +62,17 @@ async def delete_key(desk: Desk, ref: Ref) -> Receipt:
     return Receipt()
 
 
-async def reissue_key(desk: Desk, ref: Ref, after: Key) -> Receipt:
+async def reissue_key(desk: Desk, ref: Ref, key: SecretStr | None) -> Receipt:
     """A new key in the place of one whose secret got lost. Raises GatewayError where somebody may be using it."""
     found = await find_key(desk, ref)
-    if found is None or not keys.is_ours(found):
+    if found is None:
+        raise gone(ref)
+    if not keys.is_ours(found):
         return Receipt()
     if found.get("last_active") or found.get("spend"):
         raise GatewayError(f"{ref} is in use already, so it is not replaced")
     await delete_key(desk, ref)
-    return await create_key(desk, ref, after)
+    return await create_key(desk, ref, keys.key_of(found), key)
 
 
 async def key_now(desk: Desk, ref: Ref) -> Key | None:

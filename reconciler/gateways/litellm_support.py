@@ -96,6 +96,8 @@ def support(
         unlimited_credits=True,
         topped_up=terms.topped_up,
         repeatable_grants=True,
+        keys=frozenset({"key"}),
+        chosen_keys=frozenset({"key"}),
         renames=RENAMES,
         balance="usd",
         lifetimes={kind: seconds for kind, seconds in (lifetimes or {}).items() if seconds},

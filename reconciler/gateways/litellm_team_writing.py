@@ -3,10 +3,10 @@
 from typing import Any
 
 from reconciler.core.changes import CreditGrant, Step
-from reconciler.core.credits import ALLOCATION
+from reconciler.core.credits import ALLOCATION, operation_id
 from reconciler.core.kinds import Team
 from reconciler.core.refs import Ref
-from reconciler.gateways.base import GatewayError, Receipt
+from reconciler.gateways.base import GatewayError, Operations, Receipt
 from reconciler.gateways.endpoints import Body
 from reconciler.gateways.litellm_desk import BAD_REQUEST, NOT_FOUND, Desk, Verbs, exists, gone, segment, unmoved
 from reconciler.gateways.litellm_reading import groups_of, team_body
@@ -102,6 +102,17 @@ async def grant_credits(desk: Desk, step: Step) -> Receipt:
 async def granted(desk: Desk, step: Step) -> bool:
     """Whether the operation is written down on the team."""
     return _is_marked(mark_of(await _present(desk, step.ref)), _credit(step))
+
+
+async def mark_now(desk: Desk, team: str) -> Mark:
+    """What is written down on the team of the credits that it was given."""
+    return mark_of(await team_body(desk.http, team) or {})
+
+
+def operations_of_mark(team: str, mark: Mark) -> Operations:
+    """Operation id -> None, as no amounts are kept."""
+    top_ups = [operation_id(team, top_up) for top_up in mark.top_ups]
+    return dict.fromkeys([*top_ups, *([mark.allocation] if mark.allocation else [])])
 
 
 async def _present(desk: Desk, ref: Ref) -> Body:

@@ -1,24 +1,26 @@
 """The gateway that endpoint rows describe: reads lists, carries out steps, looks at what became of them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import SecretStr
 
 from reconciler.core.changes import Action, Step
 from reconciler.core.findings import Finding
-from reconciler.core.kinds import Resource, Team
+from reconciler.core.kinds import Resource
 from reconciler.core.refs import Ref
 from reconciler.core.state import State
 from reconciler.core.support import Support
 from reconciler.gateways.answers import oddity
-from reconciler.gateways.base import GatewayError, Landed, Live, Receipt
-from reconciler.gateways.endpoints import Body, Endpoint, Request, Wire
+from reconciler.gateways.base import GatewayError, Incomplete, Landed, Live, Operations, Receipt
+from reconciler.gateways.endpoints import Body, Endpoint, Request, Wire, never
 from reconciler.gateways.http import Http
+from reconciler.gateways.requests import MOVED, Memory, Requests, operation_of, voided
 
 NOT_FOUND = 404
+LOOKS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +28,26 @@ class Dialect:
     """One management API: its rows, its abilities, and the few things that are not a matter of rows.
 
     `grant` adds credits under their operation id; `granted` says whether that happened, None where nobody can tell.
-    `key` asks for a team's virtual key again (or for a new one), for when the answer that held it was lost.
+    `operations` are our grants that the gateway has on record, `accepts` whether a virtual key is a team's own.
+    `key` gives a team the virtual key that we chose, or asks for its own again where the gateway shows it;
+    `key_operation` is the operation id of that request.
     `rename` are the requests of a rename, where `support.renames` has the kind.
     `fixed` refs exist but are out of the API's reach. `explain` makes a server's failure say what to do.
     """
 
     endpoints: Mapping[str, Endpoint]
     support: Support
-    grant: Callable[[Http, Step], Awaitable[Receipt]]
+    grant: Callable[[Http, Step, Memory], Awaitable[Receipt]]
     granted: Callable[[Http, Step], Awaitable[bool | None]]
+    operations: Callable[[Http, Collection[str]], Awaitable[Mapping[str, Operations]]]
+    accepts: Callable[[Http, str, SecretStr], Awaitable[bool | None]]
+    key: Callable[[Http, str, SecretStr | None], Awaitable[Any]]
     fixed: Callable[[Ref], bool] = lambda _ref: False
     explain: Callable[[str, GatewayError], GatewayError] = lambda _what, error: error
     note: Callable[[Step], str | None] = lambda _step: None
     rename: Callable[[Step], Iterable[Request]] = lambda _step: ()
     probe: Callable[[Http, str, str], Awaitable[bool]] | None = None
-    key: Callable[[Http, str], Awaitable[Any]] | None = None
+    key_operation: Callable[[str, SecretStr], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,15 @@ class RestGateway:
     http: Http
     dialect: Dialect
     findings: tuple[Finding, ...] = ()
+    called: tuple[str, ...] = ()
+    memory: Memory = field(default_factory=Memory)
+
+    @property
+    def seconds(self) -> float:
+        return self.http.seconds
+
+    def guard(self, check: Callable[[], None]) -> None:
+        self.http.before_send.append(check)
 
     @property
     def support(self) -> Support:
@@ -87,6 +103,8 @@ class RestGateway:
 
     def _live(self, lists: list[tuple[Endpoint, list[Body]]]) -> Live:
         bodies = {Ref(row.kind, body[row.id]): (row, body) for row, listed in lists for body in listed}
+        for ref, (_, body) in bodies.items():
+            self.memory.see(ref, body)
         resources = {ref: _decoded(row, body) for ref, (row, body) in bodies.items()}
         runtime = {
             ref: {key: body[key] for key in row.runtime if body.get(key) is not None}
@@ -96,46 +114,82 @@ class RestGateway:
         fixed = frozenset(filter(self.dialect.fixed, bodies))
         return Live(State(resources), fixed, runtime, self.findings)
 
-    async def perform(self, step: Step) -> Receipt:
+    async def perform(self, step: Step, key: SecretStr | None = None) -> Receipt:
         try:
-            return await self._perform(step)
+            return await self._decided_afresh(step, key)
+        except Incomplete:
+            raise
         except GatewayError as error:
             raise self.dialect.explain(f"{step.action} {step.ref.kind}", error) from error
 
-    async def _perform(self, step: Step) -> Receipt:
+    async def _decided_afresh(self, step: Step, key: SecretStr | None) -> Receipt:
+        """Where the object moved since it was read, but not in what the step is about, the step is still right."""
+        for _ in range(LOOKS):
+            try:
+                return await self._perform(step, key)
+            except GatewayError as error:
+                if error.status != MOVED:
+                    raise
+                self._require_unmoved(step, await self._found(_before_ref(step)))
+        raise GatewayError(f"{step.ref} moves all the time", hint="plan again, then apply")
+
+    async def _perform(self, step: Step, key: SecretStr | None) -> Receipt:
         match step.action:
             case Action.RENAME:
                 return await self._rename(step)
             case Action.CREATE:
-                return await self._create(step)
+                return await self._create(step, key)
             case Action.EXPAND | Action.CONTRACT:
                 return await self._update(step)
             case Action.DELETE:
                 return await self._delete(step)
             case Action.GRANT:
-                return await self.dialect.grant(self.http, step)
+                return await self.dialect.grant(self.http, step, self.memory)
             case Action.TOUCH:
                 return await self._touch(step)
 
-    async def _create(self, step: Step) -> Receipt:
-        first, *more = self._endpoint(step).creation(step.ref.name, _present(step.after))
-        answer = await self.http.send(first.method, first.path, first.body)
+    def _requests(self, step: Step, about: Ref | None) -> Requests:
+        named = step if self.support.voids else replace(step, operation=None)
+        return Requests(self.http, self.memory, named, about)
+
+    async def _create(self, step: Step, key: SecretStr | None) -> Receipt:
+        requests, writes = self._requests(step, None), self._writes(step)
+        first, *more = writes
+        body = {**first.body, "virtual_key": key} if key else first.body
+        answer = await requests.send(replace(first, body=body))
+        receipt = Receipt(secret=key or _virtual_key(answer), note=self.dialect.note(step))
         try:
             for request in more:
-                await self.http.send(request.method, request.path, request.body, repeatable=True)
+                await requests.send(request)
         except GatewayError as error:
             message = f"{step.ref} was created, but not completed: {error}"
-            raise GatewayError(message, hint=error.hint or "apply again", status=error.status) from error
-        return Receipt(secret=_virtual_key(answer), note=self.dialect.note(step))
+            raise Incomplete(message, receipt, error) from error
+        return receipt
+
+    def _writes(self, step: Step) -> tuple[Request, ...]:
+        """The requests of a step, but for grants and touches, which know of one."""
+        endpoint = self._endpoint(step)
+        match step.action:
+            case Action.CREATE:
+                return tuple(endpoint.creation(step.ref.name, _present(step.after)))
+            case Action.EXPAND | Action.CONTRACT:
+                return tuple(endpoint.updating(step.ref.name, _present(step.before), _present(step.after)))
+            case Action.DELETE:
+                return (Request("DELETE", endpoint.item(step.ref.name)),)
+            case Action.RENAME:
+                return tuple(self.dialect.rename(step))
+            case Action.GRANT | Action.TOUCH:
+                return ()
 
     async def _rename(self, step: Step) -> Receipt:
-        """Not sent again in doubt: a second one would not find the old name."""
-        for request in self.dialect.rename(step):
-            await self.http.send(request.method, request.path, request.body)
+        """Without operation ids not sent again in doubt: a second one would not find the old name."""
+        requests = self._requests(step, _before_ref(step))
+        for request in self._writes(step):
+            await requests.send(request)
         return Receipt()
 
     async def _renamed(self, step: Step) -> Landed:
-        former = await self._found(Ref(step.ref.kind, str(step.renamed_from)))
+        former = await self._found(_before_ref(step))
         latter = await self._found(step.ref)
         if (former is None) == (latter is None):
             return Landed.UNKNOWN
@@ -143,16 +197,42 @@ class RestGateway:
 
     async def _update(self, step: Step) -> Receipt:
         before, after, endpoint = _present(step.before), _present(step.after), self._endpoint(step)
-        whole = tuple(wire for wire in endpoint.changed(before, after) if wire.whole)
-        if whole:
-            _unmoved(step.ref, whole, before, after, await self._found(step.ref))
-        for request in endpoint.updating(step.ref.name, before, after):
-            await self.http.send(request.method, request.path, request.body, repeatable=True)
+        whole = any(wire.whole for wire in endpoint.changed(before, after))
+        if whole and step.ref not in self.memory.generations:
+            self._require_unmoved(step, await self._found(step.ref))
+        requests = self._requests(step, step.ref)
+        for request in self._writes(step):
+            await requests.send(request)
         return Receipt(note=self.dialect.note(step))
 
+    def _require_unmoved(self, step: Step, found: Resource | None) -> None:
+        """Raises GatewayError where what the step is about is not any more as it was when the step was decided.
+
+        A set is replaced as a whole, so what another hand changed in it since the plan would be lost.
+        """
+        if found is None:
+            raise _gone(step.ref)
+        before = step.before
+        if before is None:
+            return
+        after = step.after or before
+        for wire in self._endpoint(step).changed(before, after) if step.after else self._shown(step):
+            if step.after and not wire.whole:
+                continue
+            now = getattr(found, wire.field)
+            if now not in (getattr(before, wire.field), getattr(after, wire.field)):
+                raise _moved(step.ref, wire.field, now)
+
+    def _shown(self, step: Step) -> tuple[Wire, ...]:
+        """The fields that a deletion was decided on: all that a read shows, but for credits, which customers move."""
+        wires = self._endpoint(step).wires
+        return tuple(wire for wire in wires if wire.decode and wire.listed and wire.change is not never)
+
     async def _delete(self, step: Step) -> Receipt:
+        requests = self._requests(step, step.ref)
         try:
-            await self.http.send("DELETE", self._endpoint(step).item(step.ref.name), repeatable=True)
+            for request in self._writes(step):
+                await requests.send(request)
         except GatewayError as error:
             if error.status != NOT_FOUND:
                 raise
@@ -168,14 +248,45 @@ class RestGateway:
         for wire in endpoint.wires:
             if wire.whole:
                 body |= wire.encode(step.ref.name, getattr(found, wire.field))
-        await self.http.send(endpoint.update, endpoint.item(step.ref.name), body, repeatable=True)
+        await self._requests(step, step.ref).send(Request(endpoint.update, endpoint.item(step.ref.name), body))
         return Receipt()
 
-    async def reissue(self, step: Step) -> Receipt:
-        """The virtual key of a team that was created, where its answer was lost; nothing for other kinds."""
-        if self.dialect.key is None or step.ref.kind != Team.kind:
-            return Receipt()
-        return Receipt(secret=_virtual_key(await self.dialect.key(self.http, step.ref.name)))
+    async def operations(self, teams: Collection[str]) -> Mapping[str, Operations]:
+        granted = await self.dialect.operations(self.http, teams)
+        for team, operations in granted.items():
+            self.memory.operations[team] = next(iter(operations), None)
+        return granted
+
+    async def accepts(self, ref: Ref, key: SecretStr) -> bool | None:
+        return await self.dialect.accepts(self.http, ref.name, key)
+
+    async def reissue(self, ref: Ref, key: SecretStr | None) -> Receipt:
+        answer = await self.dialect.key(self.http, ref.name, key)
+        return Receipt(secret=key or _virtual_key(answer))
+
+    async def void_keys(self, ref: Ref, keys: Sequence[SecretStr]) -> None:
+        if self.dialect.key_operation is not None:
+            await voided(self.http, [self.dialect.key_operation(ref.name, key) for key in keys])
+
+    async def void(self, steps: Sequence[Step]) -> Mapping[Step, Landed]:
+        operations = {step: self._operations(step) for step in steps}
+        named = [operation for names in operations.values() for operation in names]
+        done = await voided(self.http, named) if named else {}
+        verdicts: dict[Step, Landed] = {}
+        for step, names in operations.items():
+            if not names:  # of an earlier version, which named only grants
+                verdicts[step] = await self.landed(step)
+            else:
+                verdicts[step] = Landed.APPLIED if all(done[name] for name in names) else Landed.ABSENT
+        return verdicts
+
+    def _operations(self, step: Step) -> tuple[str, ...]:
+        """The operation ids of all requests that the step sends."""
+        if step.credit is not None:
+            return (str(step.credit.operation_id),)
+        if step.operation is None:
+            return ()
+        return tuple(operation_of(step, number) for number in range(max(1, len(self._writes(step)))))
 
     async def landed(self, step: Step) -> Landed:
         if step.action is Action.GRANT:
@@ -210,6 +321,7 @@ class RestGateway:
             if error.status == NOT_FOUND:
                 return None
             raise
+        self.memory.see(ref, body)
         return _decoded(endpoint, endpoint.flat(body))
 
     def _endpoint(self, step: Step) -> Endpoint:
@@ -225,15 +337,15 @@ def _decoded(endpoint: Endpoint, body: Body) -> Resource:
         raise GatewayError(message) from error
 
 
-def _unmoved(ref: Ref, wires: tuple[Wire, ...], before: Resource, after: Resource, found: Resource | None) -> None:
-    """A set is replaced as a whole, so what another hand changed in it since the plan would be lost: refuse."""
-    if found is None:
-        raise _gone(ref)
-    for wire in wires:
-        now = getattr(found, wire.field)
-        if now not in (getattr(before, wire.field), getattr(after, wire.field)):
-            message = f"{ref} moved since the plan: its {wire.field} are now {', '.join(sorted(now)) or 'none'}"
-            raise GatewayError(message, hint="plan again, then apply")
+def _before_ref(step: Step) -> Ref:
+    """What the object is called until the step is done."""
+    return Ref(step.ref.kind, step.renamed_from) if step.renamed_from and step.action is Action.RENAME else step.ref
+
+
+def _moved(ref: Ref, name: str, now: Any) -> GatewayError:
+    value = ", ".join(sorted(now)) if isinstance(now, frozenset) else str(now or "")
+    message = f"{ref} moved since the plan: its {name} are now {value or 'none'}"
+    return GatewayError(message, hint="plan again, then apply")
 
 
 def _gone(ref: Ref) -> GatewayError:

@@ -3,6 +3,9 @@
 Source: contracts/saas-litellm.md sections 1 to 3, observed on the running server.
 """
 
+import asyncio
+import re
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from pydantic import SecretStr
@@ -13,9 +16,10 @@ from reconciler.core.credits import ALLOCATION
 from reconciler.core.kinds import Status, Team
 from reconciler.core.refs import Ref
 from reconciler.core.support import Support
-from reconciler.gateways.base import GatewayError, Receipt
+from reconciler.gateways.base import GatewayError, Operations, Receipt
 from reconciler.gateways.endpoints import echoed, segment
 from reconciler.gateways.http import Http
+from reconciler.gateways.requests import Memory
 from reconciler.gateways.rest import Dialect
 from reconciler.gateways.saas_checks import check
 from reconciler.gateways.saas_rows import ENDPOINTS, TEAMS
@@ -26,6 +30,7 @@ CONCURRENCY, MOST_CONCURRENCY = 4, 8
 # A team's creation waits for LiteLLM twice, 30 s each (contract 3.3).
 SECONDS = 75.0
 LONGEST_REASON, SERVER_ERROR = 500, 500
+MARK = re.compile(r"\[(?P<operation>reconciler:[^\]]*)\]\s*$")
 
 
 def fixed(ref: Ref) -> bool:
@@ -33,7 +38,7 @@ def fixed(ref: Ref) -> bool:
     return "/" in ref.name or not ref.name or (ref.kind == "team" and ref.name.endswith("_default"))
 
 
-async def grant(http: Http, step: Step) -> Receipt:
+async def grant(http: Http, step: Step, _memory: Memory) -> Receipt:
     """Adds the credits unless a transaction with the operation id says that it happened.
 
     The server's `add` is not idempotent and makes a ghost of an unknown team (contract 1.6), so the team is read first.
@@ -58,14 +63,34 @@ async def granted(http: Http, step: Step) -> bool | None:
 
     They need the team's own virtual key, and an active team (contract 1.1, 3.4).
     """
-    body = await http.get(TEAMS.item(step.ref.name))
-    team = TEAMS.flat(body)
-    if team["status"] != Status.ACTIVE or not team.get("virtual_key"):
+    transactions = await _transactions(http, step.ref.name)
+    if transactions is None:
         return None
-    path = f"/api/credits/teams/{segment(step.ref.name)}/transactions"
-    answer = await http.get(path, bearer=SecretStr(team["virtual_key"]), params={"limit": "1000000"})
     mark = _mark(str(_credit(step).operation_id))
-    return any(mark in (each.get("reason") or "") for each in answer["transactions"])
+    return any(mark in (each.get("reason") or "") for each in transactions)
+
+
+async def _transactions(http: Http, team: str) -> list[Mapping[str, Any]] | None:
+    body = TEAMS.flat(await http.get(TEAMS.item(team)))
+    if body["status"] != Status.ACTIVE or not body.get("virtual_key"):
+        return None
+    path = f"/api/credits/teams/{segment(team)}/transactions"
+    answer = await http.get(path, bearer=SecretStr(body["virtual_key"]), params={"limit": "1000000"})
+    return list(answer["transactions"])
+
+
+async def operations(http: Http, teams: Collection[str]) -> Mapping[str, Operations]:
+    """Team -> our operations, by the mark in their reason; a team that shows no transactions is left out."""
+    looks = await asyncio.gather(*(_operations(http, team) for team in sorted(teams)))
+    return {team: found for team, found in zip(sorted(teams), looks, strict=True) if found is not None}
+
+
+async def _operations(http: Http, team: str) -> Operations | None:
+    transactions = await _transactions(http, team)
+    if transactions is None:
+        return None
+    marked = ((MARK.search(each.get("reason") or ""), each) for each in transactions)
+    return {mark["operation"]: int(each["credits_amount"]) for mark, each in marked if mark}
 
 
 def _credit(step: Step) -> CreditGrant:
@@ -112,9 +137,14 @@ def note(step: Step) -> str | None:
     return None
 
 
-async def shown_key(http: Http, team: str) -> Any:
+async def shown_key(http: Http, team: str, _key: SecretStr | None) -> Any:
     """The team's virtual key: this server shows it to whoever asks (contract 1.5)."""
     return await http.get(TEAMS.item(team))
+
+
+async def accepts(http: Http, team: str, key: SecretStr) -> bool | None:
+    """Whether the key is the one that the server shows."""
+    return bool((await http.get(TEAMS.item(team))).get("virtual_key") == key.get_secret_value())
 
 
 DIALECT = Dialect(
@@ -129,9 +159,12 @@ DIALECT = Dialect(
         top_ups_when_active=True,
         balance="credits",
         answers_when_spent=True,  # contract 3.6: credits are not asked for before a call
+        keys=frozenset({Team.kind}),
     ),
     grant=grant,
     granted=granted,
+    operations=operations,
+    accepts=accepts,
     fixed=fixed,
     explain=explain,
     note=note,

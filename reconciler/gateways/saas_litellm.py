@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from reconciler.core.findings import Finding, warning
-from reconciler.gateways import Opening, documented, identity, saas, saas_rows
+from reconciler.gateways import Opening, documented, former_identities, identity, saas, saas_rows
 from reconciler.gateways.base import Gateway, GatewayError
 from reconciler.gateways.http import Http, open_http
 from reconciler.gateways.rest import Dialect, RestGateway
@@ -20,7 +20,8 @@ async def opened(opening: Opening) -> AsyncIterator[Gateway]:
     concurrency, capped = bounded(settings.concurrency, saas.CONCURRENCY, saas.MOST_CONCURRENCY)
     seconds = settings.timeout_seconds or saas.SECONDS
     async with connection(opening, concurrency, seconds) as http:
-        yield RestGateway(identity(settings, opening.directory), concurrency, http, await detected(http), capped)
+        name, called = identity(settings, opening.directory), former_identities(settings, opening.directory)
+        yield RestGateway(name, concurrency, http, await detected(http), capped, called)
 
 
 def bounded(asked: int | None, default: int, most: int) -> tuple[int, tuple[Finding, ...]]:

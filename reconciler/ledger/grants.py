@@ -51,6 +51,18 @@ def settle(conn: Connection, gateway: str, outcomes: Iterable[tuple[str, GrantSt
         conn.execute(update(grants).where(still_open).values(state=bindparam("end"), settled=bindparam("at")), rows)
 
 
+def remember(conn: Connection, gateway: str, records: Sequence[GrantRecord], now: datetime) -> None:
+    """Grants that the gateway has on record: one that was given up as refused counts as granted after all."""
+    operations = [record.operation_id for record in records]
+    ours = (grants.c.gateway == gateway) & grants.c.operation_id.in_(bindparam("of_operations", expanding=True))
+    for part in chunks(operations):
+        late = update(grants).where(ours).values(state="granted", settled=now)
+        conn.execute(late, {"of_operations": list(part)})
+    known = {record.operation_id for record in read(conn, gateway).values()}
+    new = [replace(record, intended=now, settled=now) for record in records if record.operation_id not in known]
+    upsert(conn, grants, _CHANGED, [{"gateway": gateway, **_as_row(record)} for record in new])
+
+
 def move(conn: Connection, gateway: str, renamed: Renamed) -> None:
     """The team's grants under its new name. Of two with one id, the one that was not refused counts."""
     if renamed.kind != "team":

@@ -264,6 +264,11 @@ class Ledger:
         with self._read() as conn:
             return grants.read(conn, gateway)
 
+    def remember_grants(self, lease: Lease, records: Sequence[GrantRecord], now: datetime) -> None:
+        """Counts grants as given that the gateway has on record and that were not known, or given up."""
+        with self._fenced(lease) as conn:
+            grants.remember(conn, lease.gateway, records, now)
+
     # --- transactions
 
     @contextmanager

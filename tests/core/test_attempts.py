@@ -3,9 +3,8 @@
 import asyncio
 
 import pytest
-from pydantic import SecretStr
 
-from reconciler.apply import Pace, attempt
+from reconciler.apply import Means, Pace, attempt
 from reconciler.core.access import GroupRules
 from reconciler.core.changes import Action, CreditGrant, Result, Step
 from reconciler.core.findings import ReconcilerError
@@ -13,7 +12,7 @@ from reconciler.core.kinds import Team
 from reconciler.core.refs import Ref
 from reconciler.core.settings import GatewaySettings
 from reconciler.core.support import Support
-from reconciler.gateways.base import GatewayError, Landed, Receipt
+from reconciler.gateways.base import GatewayError, Landed
 from reconciler.keys import delivery
 
 STEP = Step(Ref("team", "t"), Action.GRANT, Team(), Team(), CreditGrant("allocation", 5, "credits", "op"))
@@ -28,20 +27,24 @@ class Slow:
     def __init__(self, failures):
         self.failures = list(failures)
 
-    async def perform(self, step):
+    async def perform(self, step, key=None):
         raise GatewayError("no answer", **self.failures.pop(0))
 
     async def landed(self, step):
         return Landed.ABSENT
 
 
-async def nowhere(step, receipt):
-    return None
+class Paper:
+    """A journal of a lock that nobody takes."""
+
+    def check(self):
+        return None
 
 
 def tried(*failures, step=STEP):
+    gateway = Slow(failures)
     pace = Pace(attempts=3, first=0, longest=0)
-    return asyncio.run(attempt(step, Slow(failures), nowhere, pace))
+    return asyncio.run(attempt(step, Means(gateway, Paper(), None, asyncio.Event(), pace)))
 
 
 @pytest.mark.parametrize("failures", [(CUT, CUT, CUT), (CUT, {"status": 400}), (CUT, {"retry": True}, {"retry": True})])
@@ -57,6 +60,6 @@ def test_a_plain_refusal_is_known(failures):
 
 
 def test_a_key_that_cannot_be_written_is_an_error_with_a_hint(tmp_path):
-    settings = GatewaySettings(backend="embedded", keys_out=".")
-    with delivery("g", settings, tmp_path) as keys, pytest.raises(ReconcilerError, match="cannot write to"):
-        asyncio.run(keys.deliver(STEP, Receipt(secret=SecretStr("sk-1"))))
+    keys = delivery("g", GatewaySettings(backend="embedded", keys_out="."), tmp_path)
+    with pytest.raises(ReconcilerError, match="cannot write to"):
+        keys.prepare([STEP.ref])

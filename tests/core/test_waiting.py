@@ -3,7 +3,7 @@
 import asyncio
 from time import monotonic
 
-from reconciler.apply import execute
+from reconciler.apply import Means, execute
 from reconciler.core.access import GroupRules
 from reconciler.core.changes import Action, Result, Step
 from reconciler.core.holding import Hold
@@ -20,7 +20,7 @@ class Ready:
     support = Support("ready", {}, GroupRules())
     concurrency = 4
 
-    async def perform(self, step):
+    async def perform(self, step, key=None):
         return Receipt()
 
 
@@ -28,12 +28,8 @@ class Paper:
     def intend(self, steps):
         return steps
 
-    def settle(self, outcomes, *, unknown):
+    def settle(self, outcomes, *, unknown, owed):
         return None
-
-
-async def nowhere(step, receipt):
-    return None
 
 
 def step(name, action=Action.EXPAND):
@@ -45,15 +41,13 @@ NEEDS = {SHRINKS: frozenset({GROWS}), GROWS: frozenset(), LEAVES: frozenset()}
 SECONDS = 0.02
 
 
-def executed(hold, waiting=lambda _seconds: None, stop=None):
+def executed(hold, waiting=lambda _seconds, _why: None, stop=None):
     waits = Waits({SHRINKS: frozenset({hold})})
     began, done = monotonic(), {}
 
     async def run():
-        running = execute(
-            NEEDS, Ready(), Paper(), deliver=nowhere, stop=stop or asyncio.Event(), waits=waits, waiting=waiting
-        )
-        async for outcome in running:
+        means = Means(Ready(), Paper(), None, stop or asyncio.Event(), waits=waits, waiting=waiting)
+        async for outcome in execute(NEEDS, means):
             done[outcome.step.ref.name] = (outcome.result, monotonic() - began)
 
     asyncio.run(run())
@@ -62,7 +56,7 @@ def executed(hold, waiting=lambda _seconds: None, stop=None):
 
 def test_only_the_held_step_waits_and_the_wait_is_told():
     told = []
-    done = executed(Hold(GROWS, SECONDS), told.append)
+    done = executed(Hold(GROWS, SECONDS), lambda seconds, _why: told.append(seconds))
     assert list(done)[-1] == "b"
     assert all(result is Result.APPLIED for result, _ in done.values())
     assert done["b"][1] - done["a"][1] >= SECONDS / 2
@@ -76,7 +70,7 @@ def test_a_hold_of_an_earlier_apply_counts_from_the_begin():
 
 def test_a_stop_ends_the_wait_and_nothing_more_is_started():
     stop = asyncio.Event()
-    done = executed(Hold(GROWS, 3600.0), lambda _seconds: stop.set(), stop)
+    done = executed(Hold(GROWS, 3600.0), lambda _seconds, _why: stop.set(), stop)
     assert {name: result for name, (result, _) in done.items()} == {
         "a": Result.APPLIED,
         "b": Result.BLOCKED,

@@ -128,6 +128,9 @@ class World:
 
     @property
     def identity(self) -> str:
+        """An embedded gateway is named by its id, every other by its url."""
+        if self.gateway.documented:
+            return f"{self.gateway.backend} {self.gateway.ask('GET', '/health')['gateway_id']}"
         return f"{self.gateway.backend} {self.proxy.url}"
 
     @property

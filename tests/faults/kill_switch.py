@@ -10,7 +10,18 @@ import signal
 from pathlib import Path
 from typing import Any
 
-WRITES_OF_THE_LEDGER = ("acquire", "own", "disown", "begin", "intend", "settle", "resolve", "finish", "release")
+WRITES_OF_THE_LEDGER = (
+    "acquire",
+    "own",
+    "disown",
+    "begin",
+    "intend",
+    "settle",
+    "resolve",
+    "key_delivered",
+    "finish",
+    "release",
+)
 
 
 class Switch:

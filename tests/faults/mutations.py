@@ -4,6 +4,13 @@ from dataclasses import replace
 from typing import Any
 
 
+def _one_memory() -> None:
+    """What the gateway has on record of our grants is not looked at: it would make up for a rule that is broken."""
+    from reconciler import pipeline
+
+    pipeline.strangers = lambda _operations, _known: ()
+
+
 def settled_before_performed() -> None:
     """The outcome is written before the request is sent."""
     from reconciler import apply
@@ -16,7 +23,9 @@ def settled_before_performed() -> None:
         intend(self)
         early = [as_sent for task, (_, as_sent) in self.flying.items() if task not in before]
         if early:
-            self.journal.settle([Outcome(step, Result.APPLIED) for step in early], unknown=frozenset())
+            self.means.journal.settle(
+                [Outcome(step, Result.APPLIED) for step in early], unknown=frozenset(), owed=frozenset()
+            )
 
     run.start = start
 
@@ -25,12 +34,13 @@ def no_intent() -> None:
     """Nothing is written before the request; the outcome comes with its intent."""
     from reconciler.recording import Recorder
 
+    _one_memory()
     settle = Recorder.settle
 
-    def late(self: Any, outcomes: Any, *, unknown: Any) -> None:
+    def late(self: Any, outcomes: Any, *, unknown: Any, owed: Any) -> None:
         steps = [outcome.step for outcome in outcomes]
         self.ledger.intend(self.lease, self.apply_id, [self._intent(step) for step in steps], self.now())
-        settle(self, outcomes, unknown=unknown)
+        settle(self, outcomes, unknown=unknown, owed=owed)
 
     Recorder.intend = lambda self, steps: [self._named(step) for step in steps]
     Recorder.settle = late
@@ -44,6 +54,7 @@ def no_look() -> None:
     async def absent(_self: Any, _step: Any) -> Any:
         return Landed.ABSENT
 
+    _one_memory()
     RestGateway.landed = absent
 
 
@@ -55,44 +66,38 @@ def grants_are_sent_again_in_doubt() -> None:
 
     careful = apply.attempt
 
-    async def again(step: Any, gateway: Any, deliver: Any, pace: Any) -> Any:
+    async def again(step: Any, means: Any, key: Any = None) -> Any:
         if step.action is Action.GRANT:
             try:
-                await gateway.perform(step)
+                await means.gateway.perform(step)
             except GatewayError:
                 renamed = replace(step.credit, operation_id=f"{step.credit.operation_id}-2")
-                return await careful(replace(step, credit=renamed), gateway, deliver, pace)
+                return await careful(replace(step, credit=renamed), means, key)
             return apply.Tried(apply.Result.APPLIED)
-        return await careful(step, gateway, deliver, pace)
+        return await careful(step, means, key)
 
+    _one_memory()
     apply.attempt = again
 
 
 def no_recovery() -> None:
     """What an earlier apply left open is closed without a look."""
-    from reconciler import recording
+    from reconciler import recovery
     from reconciler.gateways.base import Landed
 
     async def absent(_step: Any, _gateway: Any) -> Any:
         return Landed.ABSENT
 
-    recording._verdict = absent
-
-
-async def _no_calm(_session: Any, _options: Any) -> None:
-    return None
+    _one_memory()
+    recovery._looked = absent
 
 
 def no_grace() -> None:
     """The absence of a grant counts at once, and nobody waits for what a dead apply still has on its way."""
-    from reconciler import applying, recording
-    from reconciler.gateways.base import Landed
+    from reconciler import recovery
 
-    async def at_once(_step: Any, _gateway: Any, _rest: Any) -> Any:
-        return Landed.ABSENT
-
-    recording._absent_for = at_once
-    applying._calm = _no_calm
+    _one_memory()
+    recovery._patience = lambda _step, _gateway: 0.0
 
 
 def operation_id_forgotten() -> None:
@@ -103,20 +108,21 @@ def operation_id_forgotten() -> None:
 
     perform = RestGateway._perform
 
-    async def renamed(self: Any, step: Any) -> Any:
+    async def renamed(self: Any, step: Any, key: Any) -> Any:
         if step.credit is not None:
             step = replace(step, credit=replace(step.credit, operation_id=f"x:{secrets.token_hex(8)}"))
-        return await perform(self, step)
+        return await perform(self, step, key)
 
     RestGateway._perform = renamed
 
 
 def no_lock() -> None:
     """Two applies at once."""
-    from reconciler import applying
+    from reconciler import recovery
     from reconciler.ledger import lock
 
-    applying._calm = _no_calm  # the second would wait for what looks like a dead first
+    _one_memory()
+    recovery._patience = lambda _step, _gateway: 0.0  # the second would wait for what looks like a dead first
     lock._holder = lambda *_args: None
     lock.check = lambda *_args: None
 

@@ -199,15 +199,54 @@ def test_what_another_hand_changed_since_the_plan_is_not_overwritten(world, buil
     ref, resource = only(built, "team")
     basic, pro = f"{world.prefix}-basic", f"{world.prefix}-pro"
 
-    async def work(gateway: Gateway) -> None:
+    async def another_hand(gateway: Gateway) -> None:
         await gateway.perform(change(gateway, ref, resource, access_groups=frozenset({basic, pro})))
+
+    async def work(gateway: Gateway) -> None:
         stale = resource.model_copy(update={"access_groups": frozenset({pro})})
         with pytest.raises(GatewayError, match="moved since the plan") as caught:
             await gateway.perform(change(gateway, ref, stale, access_groups=frozenset({basic})))
         assert not caught.value.unknown
         assert (await gateway.read()).state[ref].access_groups == {basic, pro}
 
+    world.run(another_hand)
     world.run(work)
+
+
+def test_what_another_hand_changes_between_the_plan_and_its_step_is_not_overwritten(world, built):
+    ref, resource = only(built, "team")
+    basic, pro = f"{world.prefix}-basic", f"{world.prefix}-pro"
+
+    async def planned(gateway: Gateway) -> None:
+        read = (await gateway.read()).state[ref]
+
+        async def another_hand(other: Gateway) -> None:
+            await other.perform(change(other, ref, resource, access_groups=frozenset({basic, pro})))
+
+        await asyncio.to_thread(world.run, another_hand)
+        with pytest.raises(GatewayError, match="moved since the plan"):
+            await gateway.perform(change(gateway, ref, read, access_groups=frozenset({pro})))
+        assert (await gateway.read()).state[ref].access_groups == {basic, pro}
+
+    world.run(planned)
+
+
+def test_what_another_hand_changes_beside_a_step_stays_and_hinders_nothing(world, built):
+    ref, _ = only(built, "access_group", "-pro")
+    mini = frozenset({f"{world.prefix}-mini"})
+
+    async def planned(gateway: Gateway) -> None:
+        read = (await gateway.read()).state[ref]
+
+        async def another_hand(other: Gateway) -> None:
+            await other.perform(change(other, ref, read, description="theirs"))
+
+        await asyncio.to_thread(world.run, another_hand)
+        await gateway.perform(change(gateway, ref, read, model_aliases=mini))
+        after = (await gateway.read()).state[ref]
+        assert (after.description, after.model_aliases) == ("theirs", mini)
+
+    world.run(planned)
 
 
 def test_creating_what_exists_is_a_definite_refusal(world, built):

@@ -1,9 +1,13 @@
 """Requests whose outcome is unknown: a look at the gateway tells what happened, and nothing happens twice."""
 
+import asyncio
+from dataclasses import replace
+
 import pytest
 from gateway_company import build, change, company, creation, deletion, granting
 
-from reconciler.core.changes import Action, Step
+from reconciler.apply import Means, Pace, attempt
+from reconciler.core.changes import Action, Result, Step
 from reconciler.core.kinds import Status
 from reconciler.core.refs import Ref
 from reconciler.gateways.base import Gateway, GatewayError, Landed
@@ -17,6 +21,13 @@ def built(faulty_world):
     resources = company(faulty_world.prefix)
     faulty_world.run(lambda gateway: build(gateway, resources))
     return resources
+
+
+class Paper:
+    """A journal of a lock that nobody takes."""
+
+    def check(self):
+        return None
 
 
 async def settle(gateway: Gateway, step: Step, expected: Landed) -> bool:
@@ -81,6 +92,7 @@ def test_a_grant_of_unknown_outcome_counts_once(faulty_world, built, mode, amoun
 def test_updates_and_deletions_are_repeated_until_they_are_done(faulty_world, built, mode):
     refs = {ref.name.removeprefix(faulty_world.prefix): ref for ref in built}
     team, group, alias = refs["-prod"], refs["-pro"], refs["-gpt"]
+    ref_prefix = f"step {faulty_world.prefix}"
 
     async def work(gateway: Gateway) -> None:
         faulty_world.fail("PUT", ".", mode)
@@ -92,8 +104,10 @@ def test_updates_and_deletions_are_repeated_until_they_are_done(faulty_world, bu
             change(gateway, alias, built[alias], description="new"),
             deletion(alias, built[alias]),
         ]
-        for step in steps:
-            await gateway.perform(step)
+        means = Means(gateway, Paper(), None, asyncio.Event(), Pace(first=0, longest=0))
+        for number, step in enumerate(steps):
+            tried = await attempt(replace(step, operation=f"{ref_prefix}:{number}"), means)
+            assert tried.result is Result.APPLIED, tried
             assert await gateway.landed(step) is Landed.APPLIED
 
     faulty_world.run(work)

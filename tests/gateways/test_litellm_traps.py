@@ -7,6 +7,7 @@ import os
 import psycopg
 import pytest
 from gateway_company import change, creation, deletion, granting
+from pydantic import SecretStr
 
 from reconciler.core.access import access
 from reconciler.core.aim import differences
@@ -21,6 +22,7 @@ from reconciler.core.safety import FLAGS
 from reconciler.core.settings import GatewaySettings
 from reconciler.core.state import State
 from reconciler.gateways.base import Gateway, GatewayError, Landed
+from reconciler.keys import new_key
 
 MOCK = {"mock_response": "hello"}
 
@@ -515,7 +517,7 @@ def test_a_key_whose_secret_nobody_has_is_made_anew(litellm_world, names):
         await built(gateway, names)
         step = creation(gateway, ref, Key(team_id=names["t"].name))
         lost = (await gateway.perform(step)).secret.get_secret_value()
-        fresh = (await gateway.reissue(step)).secret.get_secret_value()
+        fresh = (await gateway.reissue(step.ref, SecretStr(new_key()))).secret.get_secret_value()
         assert proxy.call("GET", "/key/list", key_alias=ref.name, size="10")["total_count"] == 1
         assert [proxy.chat(key, names["m"].name).status_code for key in (lost, fresh)] == [401, 200]
 
