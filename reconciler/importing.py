@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from reconciler.core.changes import Change
-from reconciler.core.diff import diff
+from reconciler.core.diff import diff, veiled_state
 from reconciler.core.drift import Drift
 from reconciler.core.export import Export, Source, everything, export
 from reconciler.core.findings import Finding, Level, ReconcilerError, error, ordered, warning
@@ -98,7 +98,9 @@ def require_settings(loaded: Loaded) -> None:
 
 
 def source_of(session: Session, live: Live) -> Source:
-    return Source(live.state, session.gateway.support, known_of(session, live))
+    known = known_of(session, live)
+    seen = veiled_state(live.state, session.loaded.manifests.state, known.inventory)
+    return Source(seen, session.gateway.support, known)
 
 
 def counted(export: Export) -> Mapping[str, int]:

@@ -46,6 +46,7 @@ from reconciler.core.scope import EVERYTHING, Scope
 from reconciler.core.settings import GatewaySettings, Settings
 from reconciler.core.shown import Shown
 from reconciler.core.state import State
+from reconciler.core.typed_secrets import veiled
 from reconciler.core.urls import refusal
 from reconciler.disk import HOME
 from reconciler.files.base_settings import load_base_settings
@@ -373,4 +374,5 @@ async def show(session: Session, ref: Ref) -> Shown:
         raise ReconcilerError(error("not-found", f"{ref} is neither declared nor on {session.target.name}", hint=hint))
     place = located(loaded, info("place", "", ref=ref)).origin
     applied = record.applied if record else None
+    found = veiled(found, desired, applied) if found is not None else None
     return Shown(ref, written, desired, found, applied, live.runtime.get(ref, {}), place)

@@ -24,7 +24,7 @@ from reconciler.core.kinds import (
     Team,
     links,
 )
-from reconciler.core.literal_secrets import literal_secrets
+from reconciler.core.literal_secrets import literal_secrets, revealed
 from reconciler.core.refs import Ref, names_in
 from reconciler.core.state import State
 
@@ -264,7 +264,7 @@ def _renames(state: State) -> Iterator[Finding]:
 
 def _secrets(state: State) -> Iterator[Finding]:
     for ref, resource in state.resources.items():
-        for path in literal_secrets(dict(_free_values(resource))):
+        for path in literal_secrets(revealed(dict(_free_values(resource)))):
             says = f"{'.'.join(map(str, path))} looks like a literal secret"
             hint = "reference an environment variable of the gateway: os.environ/NAME"
             yield error("secret-in-manifest", says, hint=hint, ref=ref, path=path)

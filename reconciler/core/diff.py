@@ -14,6 +14,7 @@ from reconciler.core.kinds import KINDS, Resource, Status, Team
 from reconciler.core.refs import Ref
 from reconciler.core.state import State, referrers
 from reconciler.core.support import KindSupport, Support
+from reconciler.core.typed_secrets import veiled
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ def diff(desired: State, live: State, known: Known, support: Support, prune: str
     """Every change that takes live to desired. Deterministic: sorted by ref, whatever the order of the inputs."""
     wanted, findings = _supported(desired, support)
     wanted, waiting = _top_ups_waiting(wanted, known, support) if support.top_ups_when_active else (wanted, [])
+    live = veiled_state(live, wanted, known.inventory)
     upserts: list[Change] = []
     for ref in sorted(wanted):
         change, found = _upsert(ref, wanted[ref], live.get(ref), known, support)
@@ -72,6 +74,15 @@ def diff(desired: State, live: State, known: Known, support: Support, prune: str
         unchanged=len(wanted) - len(upserts),
         held=_held_fields(findings),
     )
+
+
+def veiled_state(live: State, wanted: Mapping[Ref, Resource] | State, inventory: Inventory) -> State:
+    """The live state without the texts of secrets that we fill in or once filled in."""
+    hidden: dict[Ref, Resource] = {}
+    for ref, resource in live.resources.items():
+        record = inventory.get(ref)
+        hidden[ref] = veiled(resource, wanted.get(ref), record.applied if record else None)
+    return State(hidden)
 
 
 def _gone(wanted: Mapping[Ref, Resource], live: State, known: Known, support: Support) -> Iterator[Ref]:

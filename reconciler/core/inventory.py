@@ -9,10 +9,7 @@ from pydantic import ValidationError
 from reconciler.core.kinds import KINDS, Resource
 from reconciler.core.literal_secrets import concealed
 from reconciler.core.refs import Ref
-
-MASK = "**********"
-# The fields whose content is open, where a secret may be.
-FREE = frozenset({"metadata", "litellm_params", "deployments"})
+from reconciler.core.typed_secrets import FREE, MASK, forgotten
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +36,7 @@ def required_of(resource: Resource) -> dict[str, Any]:
 
 
 def resource_of(ref: Ref, record: Record) -> Resource:
-    """The resource that a record was made of."""
+    """The resource that a record was made of; secrets are there without their texts (ForgottenSecret)."""
     return read_back(KINDS[ref.kind], record.applied)
 
 
@@ -49,10 +46,10 @@ def read_back(cls: type[Resource], raw: Mapping[str, Any]) -> Resource:
     Raises ValidationError where a field is unfit that no resource of the kind can be without.
     """
     try:
-        return cls.model_validate(raw)
+        return forgotten(cls.model_validate(raw))
     except ValidationError as problem:
         unfit = {each["loc"][0] for each in problem.errors(include_input=False) if each["loc"]}
-        return cls.model_validate({name: value for name, value in raw.items() if name not in unfit})
+        return forgotten(cls.model_validate({name: value for name, value in raw.items() if name not in unfit}))
 
 
 def applied_value(ref: Ref, record: Record, name: str) -> Any:

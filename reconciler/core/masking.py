@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from reconciler.core.inventory import FREE, Record
+from reconciler.core.inventory import Record
 from reconciler.core.kinds import KINDS, IfDeclared, marked
 from reconciler.core.literal_secrets import Path, literal_secrets
 from reconciler.core.refs import Ref
+from reconciler.core.typed_secrets import FREE
 
 # LiteLLM shows the ends of a secret around asterisks, or asterisks and bullets alone.
 _MASK = re.compile(r"\*{3,}|•{3,}|\bREDACTED\b")

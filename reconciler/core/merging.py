@@ -15,7 +15,6 @@ from reconciler.core.credits import ALLOCATION
 from reconciler.core.diff import Diff, diff
 from reconciler.core.export import Export, Source, everything, export, plain
 from reconciler.core.findings import Finding, info, warning
-from reconciler.core.inventory import FREE
 from reconciler.core.kinds import AccessGroup, CreditsMode, IfDeclared, PricingPlan, Resource, Team, marked
 from reconciler.core.live_fields import ABSENT, Fields, sound, with_fields
 from reconciler.core.masking import secret_paths
@@ -23,6 +22,7 @@ from reconciler.core.prices import PriceMap
 from reconciler.core.refs import Ref
 from reconciler.core.resolve import Resolved, resolve
 from reconciler.core.state import State
+from reconciler.core.typed_secrets import FREE
 
 _SAID = ("import-taken", "import-secret", "import-unwritable")
 

@@ -8,6 +8,7 @@ from reconciler.core.findings import Finding, Origin, did_you_mean, error, order
 from reconciler.core.kinds import KINDS, Resource
 from reconciler.core.refs import Ref
 from reconciler.core.state import State
+from reconciler.core.typed_secrets import filled
 from reconciler.files.declarations import Declarations, Declared, declare, merge
 from reconciler.files.discovery import ENVIRONMENTS, Found, discover, shown
 from reconciler.files.parsing import Parsed, collection_paused, parse_files
@@ -121,14 +122,17 @@ def _typed(declared: Declarations, variables: Variables) -> tuple[Mapping[Ref, R
 
 def _resource(ref: Ref, declared: Declared, variables: Variables) -> Resource | tuple[Problem, ...]:
     spec: object = declared.spec
+    taken: list[tuple[str | int, ...]] = []
     if spec is None:
         return (Problem("wrong-type", f"{ref} has no spec", "write {} where nothing else is to be said"),)
     if declared.variables:
-        spec, problems = substitute(spec, variables)
+        spec, problems = substitute(spec, variables, taken.append)
         if problems:
             return problems
     resource = typed(KINDS[ref.kind], spec)
-    if isinstance(resource, Resource) or not declared.variables:
+    if isinstance(resource, Resource):
+        return filled(resource, taken)
+    if not declared.variables:
         return resource
     return tuple(unshown(problem, declared.spec) for problem in resource)
 

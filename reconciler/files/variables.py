@@ -42,14 +42,24 @@ class Variables:
         return says, f"set {other} and write ${{{other}}}, or list it in the settings: variables: [{name}]"
 
 
-def substitute(value: object, variables: Variables) -> tuple[object, tuple[Problem, ...]]:
+def substitute(
+    value: object, variables: Variables, taken: Callable[[Path], None] = lambda _path: None
+) -> tuple[object, tuple[Problem, ...]]:
     """The value with its variables filled in, and a problem for each that is unset, malformed or not to be read.
 
     As in a shell, `:-` also applies where the variable is set but empty. An unquoted scalar that is one variable is
     read again as a plain YAML scalar, so that `credits_allocated: ${CREDITS:-100}` is a number; quoted, it stays text.
+    `taken` is told the path of each value that the environment, not a default, has a part in.
     """
     problems: list[Problem] = []
-    return _filled(value, (), variables, problems.append), tuple(problems)
+    return _filled(value, (), _Filling(variables, problems.append, taken)), tuple(problems)
+
+
+@dataclass(frozen=True, slots=True)
+class _Filling:
+    variables: Variables
+    report: Callable[[Problem], None]
+    taken: Callable[[Path], None]
 
 
 def unshown(problem: Problem, written: object) -> Problem:
@@ -66,23 +76,26 @@ def unshown(problem: Problem, written: object) -> Problem:
     return replace(problem, found=f"the value of {value}", hint=quoted)
 
 
-def _filled(value: object, path: Path, variables: Variables, report: Callable[[Problem], None]) -> object:
+def _filled(value: object, path: Path, filling: _Filling) -> object:
     if isinstance(value, dict):
-        return {key: _filled(item, (*path, key), variables, report) for key, item in value.items()}
+        return {key: _filled(item, (*path, key), filling) for key, item in value.items()}
     if isinstance(value, list):
-        return [_filled(item, (*path, index), variables, report) for index, item in enumerate(value)]
+        return [_filled(item, (*path, index), filling) for index, item in enumerate(value)]
     if not isinstance(value, str) or "${" not in value:
         return value
-    return _filled_text(value, path, variables, report)
+    return _filled_text(value, path, filling)
 
 
-def _filled_text(text: str, path: Path, variables: Variables, report: Callable[[Problem], None]) -> object:
+def _filled_text(text: str, path: Path, filling: _Filling) -> object:
     def replacement(match: re.Match[str]) -> str:
         if match["inner"] is None:
             return "${"
-        problem, filled = _looked_up(match, variables)
+        problem, filled = _looked_up(match, filling.variables)
         if problem is not None:
-            report(Problem(problem[0], problem[1], problem[2], path))
+            filling.report(Problem(problem[0], problem[1], problem[2], path))
+        if filled is None:
+            return _default(match)
+        filling.taken(path)
         return filled
 
     filled = _REFERENCE.sub(replacement, text)
@@ -90,21 +103,27 @@ def _filled_text(text: str, path: Path, variables: Variables, report: Callable[[
     return _retyped(filled) if whole else filled
 
 
-def _looked_up(match: re.Match[str], variables: Variables) -> tuple[tuple[str, str, str] | None, str]:
+def _default(match: re.Match[str]) -> str:
+    inner = _INNER.match(match["inner"])
+    return (inner["default"] or "") if inner else ""
+
+
+def _looked_up(match: re.Match[str], variables: Variables) -> tuple[tuple[str, str, str] | None, str | None]:
+    """What is wrong, and the text of the environment; None where there is none, or an empty one and a default."""
     inner = _INNER.match(match["inner"]) if match["end"] else None
     if inner is None:
         hint = "write ${NAME} or ${NAME:-default}; a literal ${ is written $${"
-        return ("variable-syntax", "${...} does not name a variable", hint), ""
+        return ("variable-syntax", "${...} does not name a variable", hint), None
     name, default = inner["name"], inner["default"]
     refusal = variables.refusal(name)
     if refusal is not None:
-        return ("variable-refused", *refusal), ""
+        return ("variable-refused", *refusal), None
     value = variables.values.get(name)
     if default is not None:
-        return None, value or default
+        return None, value or None
     if value is None:
         hint = f"set it, or give it a default: ${{{name}:-...}}"
-        return ("variable-unset", f"the environment variable {name} is not set", hint), ""
+        return ("variable-unset", f"the environment variable {name} is not set", hint), None
     return None, value
 
 
