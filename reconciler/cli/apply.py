@@ -36,7 +36,8 @@ ALLOWANCES = {
     "--allow-deletes": ("too-many-deletes", "Let it delete more of a kind than the safety limit."),
     "--allow-empty": ("config-empty", "Let an empty config delete everything that is owned."),
     "--allow-protected": ("protected", "Let it delete objects that were declared with protect: true."),
-    "--allow-budget-cut": ("budget-cut", "Let it limit budgets that had no limit, or below what is spent."),
+    "--allow-budget-cut": ("budget-cut", "Let it give a budget to teams that had no limit."),
+    "--allow-secret-lost": ("secret-lost", "Let it create models anew without the secrets that only the gateway had."),
     "--allow-cascade": ("cascade", "Let it delete teams whose keys die with them."),
 }
 

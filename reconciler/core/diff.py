@@ -12,6 +12,7 @@ from reconciler.core.findings import Finding, Level, error, warning
 from reconciler.core.inventory import Inventory, Record
 from reconciler.core.kinds import KINDS, Resource, Status, Team
 from reconciler.core.refs import Ref
+from reconciler.core.safety import REFUSE, secret_lost
 from reconciler.core.state import State, referrers
 from reconciler.core.support import KindSupport, Support
 from reconciler.core.typed_secrets import veiled
@@ -32,9 +33,6 @@ class Known:
     undecided: frozenset[str] = frozenset()
     owed: Mapping[Ref, datetime] = field(default_factory=dict)
     unfinished: frozenset[Ref] = frozenset()
-
-
-REFUSE = "refuse:"
 
 
 @dataclass(frozen=True)
@@ -158,7 +156,9 @@ def _create(ref: Ref, wish: Resource, known: Known, support: Support) -> tuple[C
     grants = (
         credit_grants(ref.name, wish, None, None, known.granted.get(ref.name, ())) if isinstance(wish, Team) else ()
     )
-    return Change(ref, None, after, adopt=False, credits=grants), [*refusals, *_granted_before(ref, wish, known)]
+    lost = secret_lost(ref, known.inventory.get(ref), support.owes_secret(ref, after))
+    told = [*refusals, *_granted_before(ref, wish, known), *lost]
+    return Change(ref, None, after, adopt=False, credits=grants), told
 
 
 def _granted_before(ref: Ref, wish: Resource, known: Known) -> list[Finding]:
@@ -175,8 +175,8 @@ def _fixed(ref: Ref, wish: Resource, live: Resource, support: Support) -> tuple[
     wish, live = support.wished(ref, wish, live, None), support.seen(ref, wish, live, None)
     moved = differences(live, target(ref, wish, live, None, support), kind)
     names = ", ".join(difference.name for difference in moved)
-    message = f"{ref} can only be read on this gateway, and its {names} differ from what is declared"
-    return None, [error("read-only", message, ref=ref)] if moved else []
+    message = f"{ref} can only be read on this gateway, and its {names} differ from what is declared; it stays as it is"
+    return None, [warning("read-only", message, ref=ref)] if moved else []
 
 
 def _update(

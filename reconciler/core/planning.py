@@ -113,11 +113,11 @@ def make_plan(given: Inputs) -> Plan:
 
 
 def _with_cuts(meaning: Impact, refused: Collection[Finding]) -> Impact:
-    """Budgets that end calls are as bad as models that are lost."""
+    """A first limit may end calls one day, as nothing did before."""
     cut = sum(1 for finding in refused if finding.code == BUDGET_CUT)
     if not cut:
         return meaning
-    said = f"{cut:,} {'team gets' if cut == 1 else 'teams get'} a budget that was unlimited or is spent already"
+    said = f"{cut:,} {'team gets' if cut == 1 else 'teams get'} a limit where there was none"
     return replace(meaning, risk=Risk.HIGH, reasons=(said, *meaning.reasons))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from reconciler.core.changes import Change
 from reconciler.core.findings import Finding, error
+from reconciler.core.inventory import Record
 from reconciler.core.kinds import KINDS, Team
 from reconciler.core.plan import Impact, TeamImpact
 from reconciler.core.refs import Ref
@@ -14,6 +15,9 @@ from reconciler.core.state import State
 
 EXAMPLES = 3
 BUDGET_CUT = "budget-cut"
+SECRET_LOST = "secret-lost"  # noqa: S105  a code of findings
+# What a check's code starts with where a flag allows it (`Support.check`).
+REFUSE = "refuse:"
 FLAGS = {
     "too-many-updates": "--allow-updates",
     "too-many-deletes": "--allow-deletes",
@@ -22,6 +26,7 @@ FLAGS = {
     "loss": "--allow-loss",
     "cascade": "--allow-cascade",
     BUDGET_CUT: "--allow-budget-cut",
+    SECRET_LOST: "--allow-secret-lost",
 }
 
 
@@ -127,6 +132,15 @@ def listed(names: Sequence[str], most: int = EXAMPLES) -> str:
     if len(names) <= most + 1:
         return ", ".join(names)
     return f"{', '.join(names[:most])} and {len(names) - most:,} more"
+
+
+def secret_lost(ref: Ref, record: Record | None, lacks: str | None) -> list[Finding]:
+    """What was adopted and is gone had its secret, if any, on the gateway only: created anew it has none."""
+    if record is None or not record.adopted or lacks is None:
+        return []
+    message = f"{ref} was adopted and is gone: what secret it had was only on the gateway, and {lacks} is not declared"
+    hint = f"declare it as os.environ/NAME; {FLAGS[SECRET_LOST]} creates it without"
+    return [error(f"{REFUSE}{SECRET_LOST}", message, hint=hint, ref=ref, flag=FLAGS[SECRET_LOST])]
 
 
 def refusal(code: str, message: str, details: Sequence[str] = ()) -> Finding:

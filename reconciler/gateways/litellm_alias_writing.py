@@ -9,7 +9,16 @@ from typing import Any
 from reconciler.core.kinds import ModelAlias
 from reconciler.core.refs import Ref
 from reconciler.gateways.base import GatewayError, Receipt
-from reconciler.gateways.litellm_deploying import SERVER_INFO, UNREADABLE, Create, creation, ids_for, operations
+from reconciler.gateways.litellm_deploying import (
+    SERVER_INFO,
+    UNREADABLE,
+    Create,
+    creation,
+    ids_for,
+    operations,
+    patch_of,
+    without_losses,
+)
 from reconciler.gateways.litellm_desk import BAD_REQUEST, Desk, Verbs, exists, gone, segment, unmoved
 from reconciler.gateways.litellm_models import TARGETS, Content, Row, alias_of, contents_of, words_of
 from reconciler.gateways.litellm_reading import deployment_exists, deployments_of
@@ -26,7 +35,10 @@ async def create_alias(desk: Desk, ref: Ref, after: ModelAlias) -> Receipt:
 
 
 async def update_alias(desk: Desk, ref: Ref, before: ModelAlias, after: ModelAlias) -> Receipt:
-    """Creations before deletions: the name is backed all the time, and no access group drops it."""
+    """Creations before deletions: the name is backed all the time, and no access group drops it.
+
+    Raises GatewayError where a deployment cannot be replaced because of its secrets; what a PATCH can do is done then.
+    """
     rows = tuple(row for row in await deployments_of(desk.http, ref.name) if row.db)
     if not rows:
         raise gone(ref)
@@ -34,13 +46,32 @@ async def update_alias(desk: Desk, ref: Ref, before: ModelAlias, after: ModelAli
     unmoved(ref, moving, before, after, alias_of(rows))
     todo = operations(rows, contents_of(after), words_of(after))
     used = {row.id for row in rows}
+    kept: dict[str, GatewayError] = {}
     for each in todo.creations:
-        await _create(desk, ref, after, each, used)
+        try:
+            await _create(desk, ref, after, each, used)
+        except SecretError as problem:
+            kept[each.instead_of.id if each.instead_of else ""] = problem
+            await _patch_instead(desk, after, each)
     for patch in todo.patches:
         await desk.http.send("PATCH", f"/model/{segment(patch.row.id)}/update", patch.body, repeatable=True)
     for row in todo.deletions:
-        await _delete_row(desk, row.id)
+        if row.id not in kept:
+            await _delete_row(desk, row.id)
+    if kept:
+        raise next(iter(kept.values()))
     return Receipt()
+
+
+class SecretError(GatewayError):
+    """A deployment holds a secret that cannot be read, so it cannot be replaced by another one."""
+
+
+async def _patch_instead(desk: Desk, after: ModelAlias, each: Create) -> None:
+    row = each.instead_of
+    body = patch_of(row, without_losses(row.content, each.content), words_of(after)) if row else None
+    if row and body:
+        await desk.http.send("PATCH", f"/model/{segment(row.id)}/update", body, repeatable=True)
 
 
 async def _create(desk: Desk, ref: Ref, after: ModelAlias, each: Create, used: set[str]) -> None:
@@ -62,13 +93,14 @@ async def _free_id(desk: Desk, name: str, used: set[str]) -> str:
 async def _foreign(desk: Desk, ref: Ref, row: Row, content: Content) -> Mapping[str, Any]:
     """What others keep in `model_info` of a deployment, as stored: only the answer to a write shows it unmixed.
 
-    Raises GatewayError where it holds a secret that was not written by us: it cannot be read, so it would be lost.
+    Raises SecretError where it holds a secret that was not written by us: it cannot be read, so it would be lost.
     """
     body = {"model_info": {"id": row.id}}
     stored = await desk.http.send("PATCH", f"/model/{segment(row.id)}/update", body, repeatable=True)
-    secrets = (set(stored["litellm_params"]) & UNREADABLE) - content.params.keys() - row.content.params.keys()
+    known = (content.params.keys() | row.content.params.keys()) - content.unreadable
+    secrets = ((set(stored["litellm_params"]) & UNREADABLE) | content.unreadable) - known
     if secrets:
-        raise GatewayError(
+        raise SecretError(
             f"{ref}: a parameter can only be taken away by replacing deployment {row.id}, and its "
             f"{', '.join(sorted(secrets))} cannot be read to be carried over",
             hint="declare it as os.environ/NAME, or use litellm_credential_name",

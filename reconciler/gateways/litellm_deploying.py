@@ -7,7 +7,7 @@ POST /model/update is never used: it loses parameters that it does not know.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from reconciler.gateways.litellm_models import (
@@ -37,6 +37,8 @@ UNREADABLE = frozenset(
         "azure_ad_token",
     }
 )
+# What the ids of deployments that we create start with.
+OUR_IDS = f"{MARK}-"
 # Of `model_info` as it is stored; everything else in it belongs to others and comes along with a replacement.
 SERVER_INFO = frozenset({"id", "db_model", "member_auto_router", BASE_MODEL, BLOCKED, INPUT, OUTPUT, MARK})
 
@@ -66,11 +68,29 @@ class Operations:
     deletions: tuple[Row, ...] = ()
 
 
+def carried(have: Sequence[Content], want: Sequence[Content]) -> list[Content]:
+    """The wanted contents with what of the live ones nobody can read and nobody declares: it stays where it is."""
+    rows = [Row(str(index), "", content) for index, content in enumerate(have)]
+    kept = list(want)
+    for row, content in _paired(rows, want):
+        hidden = {name: row.content.params[name] for name in row.content.unreadable - content.params.keys()}
+        kept.remove(content)
+        kept.append(replace(content, params={**content.params, **hidden}))
+    return kept
+
+
+def without_losses(have: Content, want: Content) -> Content:
+    """The wanted content as far as a PATCH can make it: what it cannot take away stays."""
+    left = {name: have.params[name] for name in lost(have, want) if name in have.params}
+    base_model = want.base_model or have.base_model
+    return replace(want, params={**want.params, **left}, base_model=base_model)
+
+
 def operations(rows: Sequence[Row], wanted: Sequence[Content], words: Words) -> Operations:
     """Rows that are as wanted stay, rows that a PATCH can make so are patched, the others are replaced."""
     pairs = _paired(rows, wanted)
     paired = {row.id for row, _ in pairs}
-    fixed = [(row, content, _patch(row, content, words)) for row, content in pairs]
+    fixed = [(row, content, patch_of(row, content, words)) for row, content in pairs]
     replaced = [(row, content) for row, content, body in fixed if body is None]
     fresh = list(wanted)
     for _, content in pairs:
@@ -101,22 +121,22 @@ def _distance(have: Content, want: Content) -> tuple[bool, bool, bool, int]:
     """Equal, then patchable, then of the same model, then the number of parameters that differ."""
     names = have.params.keys() | want.params.keys()
     moved = sum(1 for name in names if have.params.get(name) != want.params.get(name))
-    return have != want, bool(_lost(have, want)), have.model != want.model, moved
+    return have != want, bool(lost(have, want)), have.model != want.model, moved
 
 
-def _lost(have: Content, want: Content) -> frozenset[str]:
+def lost(have: Content, want: Content) -> frozenset[str]:
     """What a PATCH cannot take away."""
     gone = (name for name in have.params.keys() - want.params.keys() if name not in CLEARED_BY_NULL)
     names = {name for name in gone if not isinstance(have.params[name], list)}
     return frozenset(names | ({BASE_MODEL} if have.base_model and not want.base_model else set()))
 
 
-def _patch(row: Row, content: Content, words: Words) -> dict[str, Any] | None:
+def patch_of(row: Row, content: Content, words: Words) -> dict[str, Any] | None:
     """The body of the PATCH, empty where nothing differs, None where no PATCH can do it."""
     have, mark = row.content, mark_of(content, words)
     if have == content and row.mark == mark:
         return {}
-    if _lost(have, content):
+    if lost(have, content):
         return None
     body: dict[str, Any] = {}
     if params := _moved_params(have, content):
@@ -127,7 +147,8 @@ def _patch(row: Row, content: Content, words: Words) -> dict[str, Any] | None:
 
 
 def _moved_params(have: Content, want: Content) -> dict[str, Any]:
-    moved = {name: value for name, value in want.params.items() if have.params.get(name) != value}
+    readable = {name: value for name, value in want.params.items() if name not in want.unreadable}
+    moved = {name: value for name, value in readable.items() if have.params.get(name) != value}
     for name in have.params.keys() - want.params.keys():
         moved[name] = None if name in CLEARED_BY_NULL else []
     if have.model != want.model:
@@ -139,7 +160,12 @@ def _moved_params(have: Content, want: Content) -> dict[str, Any]:
 
 
 def creation(name: str, new_id: str, content: Content, words: Words, foreign: Mapping[str, Any]) -> dict[str, Any]:
-    """The body of POST /model/new. `foreign` are the keys of others in `model_info` of the row that it replaces."""
+    """The body of POST /model/new. `foreign` are the keys of others in `model_info` of the row that it replaces.
+
+    Raises ValueError for a content with something unreadable: a mask would be stored in the place of the secret.
+    """
+    if content.unreadable:
+        raise ValueError(f"{', '.join(sorted(content.unreadable))} cannot be read, so it cannot be sent")
     prices = {INPUT: content.input, OUTPUT: content.output}
     params = {"model": content.model, **content.params}
     params |= {key: per_token(value) for key, value in prices.items() if value is not None}
@@ -151,4 +177,4 @@ def creation(name: str, new_id: str, content: Content, words: Words, foreign: Ma
 
 def ids_for(name: str) -> str:
     """What the ids of an alias's deployments start with; a number follows."""
-    return f"{MARK}-{hashlib.sha256(name.encode()).hexdigest()[:12]}-"
+    return f"{OUR_IDS}{hashlib.sha256(name.encode()).hexdigest()[:12]}-"

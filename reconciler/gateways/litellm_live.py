@@ -14,6 +14,7 @@ from reconciler.gateways import litellm_teams as teams
 from reconciler.gateways.answers import oddity
 from reconciler.gateways.base import GatewayError, Live
 from reconciler.gateways.endpoints import Body
+from reconciler.gateways.litellm_deploying import OUR_IDS
 from reconciler.gateways.litellm_group_writing import group_of
 from reconciler.gateways.litellm_models import Row, alias_of
 from reconciler.gateways.litellm_organizations import organization_of
@@ -75,6 +76,7 @@ def facts_of(found: Snapshot) -> Facts:
         rates={name: mark.usd_per_credit for name, mark in marks.items() if mark.usd_per_credit},
         top_ups={name: frozenset(mark.top_ups) for name, mark in marks.items() if mark.top_ups},
         spend={str(body["team_id"]): float(body.get("spend") or 0) for body in found.teams},
+        by_others=frozenset(row.name for row in found.rows if row.db and not row.id.startswith(OUR_IDS)),
         in_config=frozenset(row.name for row in found.rows if not row.db),
     )
 

@@ -5,7 +5,8 @@ Canonical form, which a read and `normalise` both give: a lone deployment is the
 blocked); what only some have stays visible as a parameter of those, so that a half-done change is never taken for done.
 
 Source: contracts/litellm-proxy.md sections 1.1, 2, 6. References (`os.environ/NAME`) are resolved by the proxy and
-cannot be read back, so the reference (which is no secret) is kept in the mark `model_info.reconciler`.
+cannot be read back, so the reference (which is no secret) is kept in the mark `model_info.reconciler`. Of other secrets
+the proxy shows masks or nothing; a mask is `litellm_masks.Unreadable`, shown to nobody and never sent.
 """
 
 import json
@@ -15,6 +16,7 @@ from typing import Any
 
 from reconciler.core.kinds import Deployment, ModelAlias, Status
 from reconciler.gateways.endpoints import Body
+from reconciler.gateways.litellm_masks import hides, veiled
 
 MARK = "reconciler"
 VERSION = 1
@@ -52,6 +54,11 @@ class Content:
         """Equal contents have equal keys; the order of keys is the canonical order."""
         parts = [self.model, self.params, self.base_model, self.input, self.output, self.blocked]
         return json.dumps(_plain(parts), sort_keys=True, default=str)
+
+    @property
+    def unreadable(self) -> frozenset[str]:
+        """The parameters that are there and cannot be read, be it in part: PATCH replaces them only as a whole."""
+        return frozenset(name for name, value in self.params.items() if hides(value))
 
 
 def _plain(value: Any) -> Any:
@@ -99,10 +106,11 @@ def row_of(body: Body) -> Row:
     mark = mark if isinstance(mark, Mapping) else {}
     model = str(params.pop("model"))
     prices = {name: _per_million(params.pop(name, None)) for name in (INPUT, OUTPUT)}
-    params |= mark.get("refs") or {}
+    references = mark.get("refs") or {}
+    shown = {name: veiled(value) for name, value in tidy(params).items() if name not in references}
     content = Content(
         model,
-        tidy(params),
+        {**shown, **tidy(references)},
         info.get(BASE_MODEL),
         prices[INPUT],
         prices[OUTPUT],
@@ -237,6 +245,12 @@ def _content(model: str, params: dict[str, Any], alias: ModelAlias) -> Content:
 def _price(own: float | None, shared: float | None) -> float | None:
     chosen = own if own is not None else shared
     return round(float(chosen), 9) if chosen is not None else None
+
+
+def with_contents(alias: ModelAlias, contents: Sequence[Content]) -> ModelAlias:
+    """The alias with other deployments, in canonical form."""
+    found = dict(_alias(contents, words_of(alias)))
+    return alias.model_copy(update={name: found[name] for name in TARGETS if found[name] != getattr(alias, name)})
 
 
 def words_of(alias: ModelAlias) -> Words:

@@ -14,6 +14,7 @@ from reconciler.core.safety import BUDGET_CUT, FLAGS
 from reconciler.core.support import KindSupport, Support
 from reconciler.gateways.litellm_keys import ALL_OF_THE_TEAM
 from reconciler.gateways.litellm_models import MARK, canonical
+from reconciler.gateways.litellm_secrets import owes_secret, replacing, with_secrets
 from reconciler.gateways.litellm_teams import SERVER_METADATA, credits_of, dollars, without_nulls
 
 BACKEND = "litellm"
@@ -63,7 +64,8 @@ RENAMES = frozenset({"model_alias", "access_group", "key"})
 class Facts:
     """What was found on the gateway and the core does not know. Budgets and spend in USD, by team.
 
-    `top_ups`: team -> ids of the top-ups that its row says it was given.
+    `top_ups`: team -> ids of the top-ups that its row says it was given. `by_others`: aliases with a deployment that
+    somebody else created, so that it may hold secrets that no read shows.
     """
 
     budgets: Mapping[str, float | None] = field(default_factory=dict)
@@ -71,6 +73,7 @@ class Facts:
     spend: Mapping[str, float] = field(default_factory=dict)
     top_ups: Mapping[str, frozenset[str]] = field(default_factory=dict)
     in_config: frozenset[str] = frozenset()
+    by_others: frozenset[str] = frozenset()
 
 
 def support(
@@ -95,6 +98,7 @@ def support(
         credits="operations",
         unlimited_credits=True,
         topped_up=terms.topped_up,
+        owes_secret=owes_secret,
         repeatable_grants=True,
         keys=frozenset({"key"}),
         chosen_keys=frozenset({"key"}),
@@ -152,8 +156,13 @@ class Terms:
         named = {"credits_allocated": wish.credits_allocated is not None, "top_ups": bool(wish.top_ups)}
         return frozenset(name for name, there in named.items() if there)
 
-    def wished(self, ref: Ref, wish: Resource, live: Resource | None, _record: Record | None) -> Resource:
-        """The wish; where a credit's worth changed, with the budget that the credits there are come to now."""
+    def wished(self, ref: Ref, wish: Resource, live: Resource | None, record: Record | None) -> Resource:
+        """The wish; where a credit's worth changed, with the budget that the credits there are come to now.
+
+        An alias keeps what nobody can read of it and nobody declares, as it keeps an api_key.
+        """
+        if isinstance(wish, ModelAlias):
+            return with_secrets(wish, live, record)
         if not isinstance(wish, Team):
             return wish
         rate = self.rate_of(wish)
@@ -218,6 +227,7 @@ def checks(facts: Facts) -> Callable[[Ref, Resource | None, Resource | None], tu
 def _refusals(ref: Ref, before: Resource | None, after: Resource | None, facts: Facts) -> Iterator[Refusal]:
     if isinstance(after, ModelAlias):
         yield from _patterns(ref, (ref.name,))
+        yield from replacing(ref, before, after, facts.by_others)
         if before is None and ref.name in facts.in_config:
             yield "in-config-yaml", f"{ref} is defined in the proxy's config.yaml, which the API cannot change", None
     elif isinstance(after, AccessGroup):
@@ -252,26 +262,14 @@ def _reserved(ref: Ref, metadata: Mapping[str, Any] | None) -> Iterator[Refusal]
         yield "reserved-metadata", f"{ref}: LiteLLM keeps {', '.join(taken)} in metadata itself", "use another name"
 
 
-ALLOWED = f"{FLAGS[BUDGET_CUT]} allows it"
-
-
 def _over_budget(ref: Ref, before: Resource | None, after: Team, facts: Facts) -> Iterator[Refusal]:
-    """Spend is all there ever was until a period begins anew (contract 1.3): a new budget may be used up at once."""
-    hard, had = _hard(after), facts.budgets.get(ref.name)
+    """A first limit. One that is spent already is the loss of every model, which `core.spending` sees and refuses."""
+    hard, spend = _hard(after), facts.spend.get(ref.name, 0.0)
     if not isinstance(before, Team) or hard is None or after.status is not Status.ACTIVE:
         return
-    moves = hard != had or before.budget_duration != after.budget_duration
-    spend = facts.spend.get(ref.name, 0.0)
-    if moves and spend >= hard:
-        message = f"{ref} has spent {spend:g} USD already: with a budget of {hard:g} USD its calls are refused at once"
-        yield (
-            f"refuse:{BUDGET_CUT}",
-            message,
-            f"raise the budget, or give it a budget_duration, with which spend begins anew; {ALLOWED}",
-        )
-    elif moves and had is None:
+    if facts.budgets.get(ref.name) is None and spend < hard:
         message = f"{ref}: its budget goes from unlimited to {hard:g} USD, of which {spend:g} are spent"
-        yield f"refuse:{BUDGET_CUT}", message, ALLOWED
+        yield f"refuse:{BUDGET_CUT}", message, f"{FLAGS[BUDGET_CUT]} allows it"
 
 
 def _hard(team: Team) -> float | None:
