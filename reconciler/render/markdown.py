@@ -5,13 +5,13 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from reconciler.core.findings import Finding
+from reconciler.core.findings import Finding, errors
 from reconciler.core.plan import Risk
 from reconciler.core.printable import safe
 from reconciler.render.fields import FieldRow
 from reconciler.render.findings import place, tally
 from reconciler.render.groups import NAMED, SIGNS, ChangeRow, ImpactRow, Section, labelled
-from reconciler.render.view import Notice, PlanView, Problems
+from reconciler.render.view import Notice, PlanView, Problems, flags_of
 from reconciler.render.words import NameList, count, plural, shown
 
 LIMIT = 65_536
@@ -21,6 +21,7 @@ EXAMPLES = 5
 LONGEST_FENCE = 40
 ACTIVE = re.compile(r"[#$&*<>@\[\\\]^_`{|}~]|:(?=//)|(?<=www)\.")
 FLAG = re.compile(r"(?<!\S)(--[a-z][a-z-]*(?:=[\w-]+)?)(?!\S)", re.ASCII)
+LABEL = "reconciler:"  # what a reviewer sets for a flag: reconciler:allow-loss
 AS_CODE = r"`\1`"
 SIMPLE = re.compile(r"[\w./:+@#=$%~^,;()'-]+(?: [\w./:+@#=$%~^,;()'-]+)*", re.ASCII)
 
@@ -61,7 +62,16 @@ def render(view: PlanView, *, limit: int = LIMIT) -> str:
         part, used = _fitted(block, room)
         parts.append(part)
         room -= used
-    return "\n".join([*parts, f"{_prose(shown(view.next, SENTENCE))}\n"])
+    return "\n".join([*parts, f"{_next(view)}\n"])
+
+
+def _next(view: PlanView) -> str:
+    """What to do where the comment stands: in a pull request there is no command line, but labels."""
+    labels = [_label(flag) for flag in flags_of(view.plan.refusals)]
+    if not view.next or not labels or errors(view.plan.findings):
+        return _prose(shown(view.next, SENTENCE))
+    what = "the label" if len(labels) == 1 else "the labels"
+    return f"Apply refuses this. If all of it is meant, set {what} {' and '.join(labels)}."
 
 
 def _size(text: str) -> int:
@@ -130,7 +140,13 @@ def _refusals(refusals: Problems) -> Iterator[Block]:
 
 
 def _hint(finding: Finding) -> str:
+    if finding.flag:
+        return f" (the label {_label(finding.flag)} allows it)"
     return f" ({FLAG.sub(AS_CODE, _prose(finding.hint))})" if finding.hint else ""
+
+
+def _label(flag: str) -> str:
+    return f"`{LABEL}{flag.removeprefix('--')}`"
 
 
 def _repeated(problems: Problems) -> Iterator[Row]:

@@ -263,13 +263,13 @@ def _next(plan: Plan) -> str:
         return f"Fix {'the error' if len(failing) == 1 else f'the {len(failing):,} errors'}, then plan again."
     if not plan.pending:
         return "Nothing to do: the gateway is as declared."
-    flags = _flags(plan.refusals)
+    flags = flags_of(plan.refusals)
     if plan.refusals:
         return f"apply refuses this plan. If all of it is meant: reconciler apply {' '.join(flags)}".rstrip()
     return "Apply it: reconciler apply"
 
 
-def _flags(refusals: tuple[Finding, ...]) -> list[str]:
+def flags_of(refusals: tuple[Finding, ...]) -> list[str]:
     """The flags that allow what is refused, each once, in order."""
     return list(dict.fromkeys(finding.flag for finding in in_order(refusals) if finding.flag))
 
