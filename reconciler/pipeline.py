@@ -48,6 +48,7 @@ from reconciler.core.shown import Shown
 from reconciler.core.state import State
 from reconciler.core.typed_secrets import veiled
 from reconciler.core.urls import refusal
+from reconciler.core.unpriced import unpriced_selections
 from reconciler.disk import HOME
 from reconciler.files.base_settings import load_base_settings
 from reconciler.files.discovery import shown
@@ -137,11 +138,14 @@ def _load(
     moment = now or utc_now()
     settings, settings_findings = read
     manifests = load_manifests(source, environment=environment, variables=readable(settings, variables))
-    checked = check(manifests.state, declared=tuple(manifests.files), complete=manifests.complete)
+    prices = load_prices()
+    checked = (
+        *check(manifests.state, declared=tuple(manifests.files), complete=manifests.complete),
+        *unpriced_selections(manifests.state, prices),
+    )
     backends = {gateway.backend for gateway in settings.gateways.values()}
     placed = (locate(manifests, finding) for finding in put_off(checked, backends))
     findings = ordered((*settings_findings, *manifests.findings, *leveled(placed, settings.lint)))
-    prices = load_prices()
     desired = Resolved(State(), {}) if errors(findings) else resolve(manifests.state, moment, prices)
     if not errors(findings):
         rules = rules_of(settings.gateways.get(settings.default_gateway))

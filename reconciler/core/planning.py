@@ -25,6 +25,7 @@ from reconciler.core.scope import EVERYTHING, Scope, out_of_scope
 from reconciler.core.settings import Settings
 from reconciler.core.state import State
 from reconciler.core.support import Support
+from reconciler.core.unpriced import unpriced_changes
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ def make_plan(given: Inputs) -> Plan:
                 *lookalikes(found.changes, given.support),
                 *_waits(found, given),
                 *_owed_keys(given.known),
+                *unpriced_changes(meaning, given.live, given.desired, given.prices),
             )
         ),
         refusals=ordered(refused),

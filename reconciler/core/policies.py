@@ -11,7 +11,7 @@ from typing import Any
 
 from reconciler.core.access import Source
 from reconciler.core.cel import Broken, Expression, Mistake, compiled
-from reconciler.core.findings import Finding, Level, Origin, error
+from reconciler.core.findings import Finding, Level, Origin, error, warning
 from reconciler.core.kinds import AccessGroup, ModelAlias, Policy, Team
 from reconciler.core.prices import PriceMap, models_of, price_of, providers_of
 from reconciler.core.refs import Ref
@@ -21,6 +21,8 @@ FindExpression = Callable[[Ref, Path, int, int], Origin | None]
 Values = Mapping[str, object]
 
 VIOLATION = "policy"
+EXAMPLES = 5
+PRICES = ("model.price_input", "model.price_output")
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,25 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A policy that a team violates, by a model and an access group where the policy is about those."""
+    """A policy that a team violates, by a model and an access group where the policy is about those.
+
+    `broken`: the policy has no answer, and why. `unpriced`: it has none because the model's price is not known.
+    """
 
     policy: str
     team: str
     model: str | None = None
     group: str | None = None
     broken: str | None = None
+    unpriced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a policy that is not content says: no, or no answer (`broken`), also for want of a price (`unpriced`)."""
+
+    broken: str | None = None
+    unpriced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +98,20 @@ def verdict_of(rules: Rules, values: Values) -> bool | Broken:
     return rules.rule.holds(values) if matched is True else True if matched is False else matched
 
 
+def answer_of(rules: Rules, values: Values) -> Answer | None:
+    """None where the policy is content. A comparison with a price that is not known has no answer."""
+    content = verdict_of(rules, values)
+    if not isinstance(content, Broken):
+        return None if content else Answer()
+    return Answer(content.message, any(name in rules.names and values[name] is None for name in PRICES))
+
+
 def violations(asked: Asked, find_expression: FindExpression = lambda *_: None) -> tuple[Finding, ...]:
     """A finding per policy, team and model that violates it, at the place that grants it; and per broken expression.
 
     Codes: `policy` (at the policy's level), `policy-invalid` (an expression does not compile), `policy-failed` (it has
-    no answer for some team: guard it with has() or != null).
+    no answer for some team: guard it with has()), `policy-unpriced` (a warning: it compares prices, and those of some
+    models are not known).
     """
     rules, mistakes = compile_policies(asked.written.of(Policy))
     said = [_invalid(ref, path, mistake, find_expression) for ref, path, mistake in mistakes]
@@ -107,10 +130,10 @@ def _invalid(ref: Ref, path: Path, mistake: Mistake, find: FindExpression) -> Fi
 
 def violating(rules: Rules, asked: Asked, world: World) -> Iterator[Violation]:
     """Every violation of one policy. Teams alike in all that it looks at are judged once."""
-    attributes = _Attributes(world, asked.prices)
+    attributes = Attributes(world, asked.prices)
     team_names = [name for name in sorted(rules.names) if name.startswith("team.")]
-    judged: dict[object, tuple[tuple[Subject, str | None], ...]] = {}
-    verdicts: dict[object, bool | Broken] = {}
+    judged: dict[object, tuple[tuple[Subject, Answer], ...]] = {}
+    verdicts: dict[object, Answer | None] = {}
     sources = rules.about_models or rules.about_groups
     for name, team in world.state.of(Team).items():
         values = {variable: attributes.of_team(name, team, variable) for variable in team_names}
@@ -121,27 +144,28 @@ def violating(rules: Rules, asked: Asked, world: World) -> Iterator[Violation]:
         if key not in judged:
             subjects = _subjects(rules, world, name, team)
             judged[key] = tuple(_judged(rules, attributes, world, name, values, subjects, verdicts))
-        yield from (Violation(rules.name, name, s.model, s.group, broken) for s, broken in judged[key])
+        for subject, answer in judged[key]:
+            yield Violation(rules.name, name, subject.model, subject.group, answer.broken, answer.unpriced)
 
 
 def _judged(
     rules: Rules,
-    attributes: "_Attributes",
+    attributes: "Attributes",
     world: World,
     team: str,
     values: Values,
     subjects: Iterator[Subject],
-    verdicts: dict[object, bool | Broken],
-) -> Iterator[tuple[Subject, str | None]]:
+    verdicts: dict[object, Answer | None],
+) -> Iterator[tuple[Subject, Answer]]:
     others = [name for name in sorted(rules.names) if not name.startswith("team.")]
     for subject in subjects:
         more = {name: attributes.of_subject(world, team, subject, name) for name in others}
         key = tuple(map(_frozen, (*values.values(), *more.values())))
         if key not in verdicts:
-            verdicts[key] = verdict_of(rules, {**values, **more})
-        content = verdicts[key]
-        if content is not True:
-            yield subject, content.message if isinstance(content, Broken) else None
+            verdicts[key] = answer_of(rules, {**values, **more})
+        answer = verdicts[key]
+        if answer is not None:
+            yield subject, answer
 
 
 def _subjects(rules: Rules, world: World, name: str, team: Team) -> Iterator[Subject]:
@@ -176,7 +200,7 @@ _OWN: Mapping[str, Callable[[World, str, Team], Any]] = {
 
 
 @dataclass(frozen=True)
-class _Attributes:
+class Attributes:
     """The variables of teams, models and groups, by name."""
 
     world: World
@@ -222,8 +246,9 @@ class _Attributes:
 
 
 def _told(rules: Rules, found: tuple[Violation, ...], asked: Asked, world: World) -> list[Finding]:
-    broken = [each for each in found if each.broken is not None]
-    said = [_failed(rules, broken)] if broken else []
+    unpriced = sorted({each.model for each in found if each.unpriced and each.model is not None})
+    broken = [each for each in found if each.broken is not None and not each.unpriced]
+    said = ([_failed(rules, broken)] if broken else []) + ([_unpriced(rules, unpriced)] if unpriced else [])
     return said + [_violated(rules, each, asked, world) for each in found if each.broken is None]
 
 
@@ -232,8 +257,15 @@ def _failed(rules: Rules, broken: list[Violation]) -> Finding:
     what = first.team + (f" and {first.model}" if first.model else "") + (f" and {first.group}" if first.group else "")
     more = f" (and {len(broken) - 1:,} more)" if len(broken) > 1 else ""
     says = f"policy {rules.name} has no answer for {what}{more}: {first.broken}"
-    hint = "guard it: has(team.labels.x) && ..., or model.price_output != null && ..."
+    hint = "guard it: has(team.labels.x) && ..."
     return Finding(Level(rules.policy.level), "policy-failed", says, hint, Ref(Policy.kind, rules.name), ("rule",))
+
+
+def _unpriced(rules: Rules, models: list[str]) -> Finding:
+    named = ", ".join(models[:EXAMPLES]) + (f" and {len(models) - EXAMPLES:,} more" if len(models) > EXAMPLES else "")
+    says = f"policy {rules.name} cannot judge {named}: their price is not known"
+    hint = "declare pricing_input and pricing_output of the alias, or say what holds: model.price_output == null || ..."
+    return warning("policy-unpriced", says, hint=hint, ref=Ref(Policy.kind, rules.name), path=("rule",))
 
 
 def _violated(rules: Rules, each: Violation, asked: Asked, world: World) -> Finding:

@@ -8,16 +8,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from reconciler.core.cel import DEFAULTS, VARIABLES, Broken
+from reconciler.core.cel import DEFAULTS, VARIABLES
 from reconciler.core.findings import Origin
-from reconciler.core.kinds import Labels, Policy, Spec
-from reconciler.core.policies import Rules, compile_policies, verdict_of, violating
+from reconciler.core.kinds import Labels, Policy, Spec, Team
+from reconciler.core.policies import Attributes, Rules, answer_of, compile_policies, violating
 from reconciler.core.refs import Ref
 from reconciler.core.resolve import resolve
 from reconciler.core.routes import Asked, config_world
 from reconciler.core.state import State
 
 Number = int | float
+UNPRICED = "the model's price is not known"
 
 
 class GivenTeam(Spec):
@@ -57,7 +58,11 @@ class GivenGroup(Spec):
 
 
 class PolicyCase(Spec):
-    """One test. `team` and `model` are attributes, or the names of a team and an alias of the config or `manifest`."""
+    """One test. `team`, `model` and `group` are attributes, or names of the config or of `manifest`.
+
+    With names alone the policy is asked about what that team really reaches; with attributes just about what is given,
+    and a name beside them stands for the attributes of what it names.
+    """
 
     name: Annotated[str, Field(min_length=1, description="What is tested.")]
     policy: Annotated[str | None, Field(description="The policy asked; all of them by default.")] = None
@@ -102,8 +107,7 @@ def run_case(case: PolicyCase, asked: Asked, manifest: State | None = None, orig
     missing = undeclared(case, world.written)
     if missing:
         return CaseResult(case.name, case.policy, case.expect, "error", missing, origin)
-    by_attributes = isinstance(case.team, GivenTeam) or (manifest is None and not isinstance(case.team, str))
-    answers = dict(_by_attributes(case, rules) if by_attributes else _by_names(case, rules, world))
+    answers = dict(_by_attributes(case, rules, world) if _is_given(case) else _by_names(case, rules, world))
     return _result(case, answers, origin)
 
 
@@ -122,15 +126,27 @@ def _with(asked: Asked, manifest: State) -> Asked:
     return replace(asked, written=manifest, desired=resolve(manifest, asked.now, asked.prices))
 
 
-def _by_attributes(case: PolicyCase, rules: tuple[Rules, ...]) -> Iterator[tuple[str, str]]:
-    values, given = _values(case)
+def _is_given(case: PolicyCase) -> bool:
+    """Whether the case describes what it is about, instead of naming a team whose effective access is meant."""
+    described = any(
+        isinstance(part, (GivenTeam, GivenModel, GivenGroup)) for part in (case.team, case.model, case.group)
+    )
+    return described or (case.manifest is None and not isinstance(case.team, str))
+
+
+def _by_attributes(case: PolicyCase, rules: tuple[Rules, ...], asked: Asked) -> Iterator[tuple[str, str]]:
+    values, given = _values(case, asked)
     for each in rules:
         if (each.about_models <= ("model" in given)) and (each.about_groups <= ("group" in given)):
-            answer = verdict_of(each, values)
-            yield each.name, answer.message if isinstance(answer, Broken) else "allow" if answer else "deny"
+            answer = answer_of(each, values)
+            yield each.name, "allow" if answer is None else _said(answer.broken, unpriced=answer.unpriced)
 
 
-def _values(case: PolicyCase) -> tuple[Mapping[str, object], set[str]]:
+def _said(broken: str | None, *, unpriced: bool) -> str:
+    return UNPRICED if unpriced else broken or "deny"
+
+
+def _values(case: PolicyCase, asked: Asked) -> tuple[Mapping[str, object], set[str]]:
     """Variable -> value as the case gives it, and which of model and group it gives at all."""
     values: dict[str, object] = {name: DEFAULTS[kind] for name, (kind, _) in VARIABLES.items()}
     values |= {"via": list(case.via), "model.price_input": None, "model.price_output": None}
@@ -140,9 +156,24 @@ def _values(case: PolicyCase) -> tuple[Mapping[str, object], set[str]]:
         if isinstance(part, cls):
             given.add(what)
             values |= {f"{what}.{name}": getattr(part, name) for name in cls.model_fields}
+        elif isinstance(part, str):
+            given.add(what)
+            values |= _attributes(what, part, asked)
     if isinstance(case.team, GivenTeam) and case.team.env is None:
         values["team.env"] = case.team.labels.get("env", "")
     return values, given
+
+
+def _attributes(what: str, name: str, asked: Asked) -> Mapping[str, object]:
+    """Variable -> value of a team, alias or access group of the config."""
+    world = config_world(asked)
+    found = Attributes(world, asked.prices)
+    variables = [variable for variable in VARIABLES if variable.startswith(f"{what}.")]
+    if what == "team":
+        team = world.state.of(Team)[name]
+        return {variable: found.of_team(name, team, variable) for variable in variables}
+    of = found.of_model if what == "model" else found.of_group
+    return {variable: of(name, variable) for variable in variables}
 
 
 def _by_names(case: PolicyCase, rules: tuple[Rules, ...], asked: Asked) -> Iterator[tuple[str, str]]:
@@ -155,8 +186,11 @@ def _by_names(case: PolicyCase, rules: tuple[Rules, ...], asked: Asked) -> Itera
             and (violation.model is None or case.model in (None, violation.model))
             and (violation.group is None or case.group in (None, violation.group))
         ]
-        broken = next((violation.broken for violation in found if violation.broken), None)
-        yield each.name, broken or ("deny" if found else "allow")
+        # What has no price is no violation; asked for by its name, it has no answer.
+        found = [violation for violation in found if not violation.unpriced or case.model is not None]
+        broken = next((violation for violation in found if violation.broken), None)
+        first = broken or next(iter(found), None)
+        yield each.name, "allow" if first is None else _said(first.broken, unpriced=first.unpriced)
 
 
 def undeclared(case: PolicyCase, state: State) -> str | None:

@@ -14,6 +14,7 @@ from reconciler.core.refs import Ref
 from reconciler.core.state import State
 
 INHERITED = tuple(name for name in Limits.model_fields if name not in Resource.model_fields)
+Range = tuple[float | None, float | None, float | None]  # a price, and what it may be at least and at most
 SCALARS = tuple(name for name in INHERITED if name != "access_groups")
 
 
@@ -114,14 +115,34 @@ def selected(select: Select, aliases: Mapping[str, ModelAlias], prices: PriceMap
     return frozenset(name for name, alias in aliases.items() if _fits(select, alias, prices))
 
 
+def unpriced(select: Select, aliases: Mapping[str, ModelAlias], prices: PriceMap) -> frozenset[str]:
+    """The aliases that only a price which is not known keeps out."""
+    return frozenset(
+        name
+        for name, alias in aliases.items()
+        if _is_among(select, alias, prices)
+        and any(price is None and (low, high) != (None, None) for price, low, high in _ranges(select, alias, prices))
+        and all(price is None or _within(price, low, high) for price, low, high in _ranges(select, alias, prices))
+    )
+
+
 def _fits(select: Select, alias: ModelAlias, prices: PriceMap) -> bool:
+    ranges = _ranges(select, alias, prices)
+    return _is_among(select, alias, prices) and all(_within(price, low, high) for price, low, high in ranges)
+
+
+def _is_among(select: Select, alias: ModelAlias, prices: PriceMap) -> bool:
+    """Whether the alias fits the conditions that are not about prices."""
     if select.provider is not None and not _many(select.provider) & providers_of(alias, prices):
         return False
-    if select.tag is not None and not _many(select.tag) & alias.tags:
-        return False
+    return select.tag is None or bool(_many(select.tag) & alias.tags)
+
+
+def _ranges(select: Select, alias: ModelAlias, prices: PriceMap) -> tuple[Range, ...]:
     price_input, price_output = price_of(alias, prices)
-    return _within(price_input, select.min_price_input, select.max_price_input) and _within(
-        price_output, select.min_price_output, select.max_price_output
+    return (
+        (price_input, select.min_price_input, select.max_price_input),
+        (price_output, select.min_price_output, select.max_price_output),
     )
 
 

@@ -119,11 +119,43 @@ def test_a_policy_without_an_answer_says_so_at_its_own_level():
     assert "acme-prod (and 3 more)" in finding.message
 
 
-def test_an_unknown_price_is_null_and_must_be_guarded():
-    [finding] = judged({"p": {"rule": "model.price_output < 100"}})
-    assert finding.code == "policy-failed"
-    assert "private" in finding.message
+def test_what_a_rule_says_of_an_unknown_price_holds():
     assert judged({"p": {"rule": "model.price_output == null || model.price_output < 100"}}) == ()
+    denied = judged({"p": {"rule": "model.price_output != null && model.price_output < 100"}})
+    assert {finding.code for finding in denied} == {"policy"}
+    assert all("reaches private" in finding.message for finding in denied)
+
+
+PRICED = {name: spec for name, spec in ALIASES.items() if name in ("gpt-4", "gpt-3.5-turbo", "claude-3-opus")}
+RULES = {
+    "model.price_output <= 10": lambda price: price <= 10,
+    "model.price_output > 10.5": lambda price: price > 10.5,
+    "model.price_output < 100 && team.id != ''": lambda price: price < 100,
+    "!(model.price_output >= 10)": lambda price: price < 10,
+    "model.price_output + 1.0 <= 61.0": lambda price: price + 1 <= 61,
+}
+
+
+@given(
+    st.sampled_from(list(RULES)),
+    st.dictionaries(st.sampled_from(list(PRICED)), st.sampled_from([0.5, 10, 60, 300])),
+    st.sampled_from(["error", "warning"]),
+)
+def test_a_price_that_is_not_known_is_said_and_violates_nothing(rule, known, level):
+    """Known prices are judged as ever; all models without one are in one warning, whatever the policy's level."""
+    aliases = {name: {"litellm_model": f"ours/{name}"} for name in PRICED}
+    aliases |= {name: spec | {"pricing_output": known[name]} for name, spec in aliases.items() if name in known}
+    groups = {"all": {"model_aliases": list(aliases)}}
+    teams = {"t": {"access_groups": ["all"]}}
+    policy = {"p": {"rule": rule, "level": level}}
+    found = violations(asked(model_aliases=aliases, access_groups=groups, teams=teams, policies=policy))
+    unknown = sorted(aliases.keys() - known.keys())
+    unpriced = [finding for finding in found if finding.code == "policy-unpriced"]
+    assert [(f.level, f.path) for f in unpriced] == ([("warning", ("rule",))] if unknown else [])
+    assert all(name in unpriced[0].message for name in unknown)
+    denied = {name for name, price in known.items() if not RULES[rule](price)}
+    assert {f.message.split(" reaches ")[1].split(" by ")[0] for f in found if f.code == "policy"} == denied
+    assert {f.code for f in found} <= {"policy", "policy-unpriced"}
 
 
 @pytest.mark.parametrize("name", VARIABLES)
@@ -212,6 +244,14 @@ cases:
   - {name: cheap is allowed, policy: dev, team: {labels: {env: dev}}, model: {price_output: 1}, expect: allow}
   - {name: env can be said, policy: dev, team: {env: dev}, model: {price_output: 60}, expect: deny}
   - {name: a team of the config, team: acme-dev, expect: deny}
+  - {name: a described team and a model by its name, policy: dev, team: {env: dev}, model: gpt-4, expect: deny}
+  - {name: another by its name, policy: dev, team: {labels: {env: dev}}, model: gpt-3.5-turbo, expect: allow}
+  - {name: a model alone by its name, policy: dev, model: gpt-4, expect: allow}
+  - {name: a team by its name and a described model, policy: dev, team: acme-dev, model: {price_output: 60}, expect: deny}
+  - {name: the same in production, policy: dev, team: acme-prod, model: {price_output: 60}, expect: allow}
+  - {name: a described team and a group by its name, policy: custom, team: {organization_id: x}, group: acme-custom, expect: deny}
+  - {name: the right organization, policy: custom, team: {organization_id: org_acme}, group: acme-custom, expect: allow}
+  - {name: a team by its name and a described group, policy: custom, team: b-prod, group: {labels: {customer: org_b}}, expect: allow}
   - {name: another model of it, team: acme-dev, model: gpt-3.5-turbo, expect: allow}
   - {name: by a group, policy: paying, team: {}, model: {}, via: [expensive-models], expect: deny}
   - name: a manifest of its own
