@@ -14,6 +14,8 @@ STARTER = {
     "models.yaml": "models.yaml",
     "plans.yaml": "plans.yaml",
     "teams.yaml": "teams.yaml",
+    "policies.yaml": "policies.yaml",
+    "environments/staging/teams.yaml": "environments/staging/teams.yaml",
     "gitignore": ".gitignore",
 }
 
@@ -28,7 +30,7 @@ Examples:
 @click.command(epilog=EPILOG)
 @new_config_option
 def command(config: Path) -> int:
-    """Write a small working config: two models, two plans, two teams, on the embedded gateway.
+    """Write a small working config: two models, two plans, two teams and a policy, on the embedded gateway.
 
     Nothing that exists is overwritten.
     """

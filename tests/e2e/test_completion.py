@@ -35,7 +35,7 @@ def place(place: Place) -> Place:
     [
         ("reconciler pl", ["plan"]),
         ("reconciler plan --gateway ", ["local", "local-http"]),
-        ("reconciler plan -e ", ["prod"]),
+        ("reconciler plan -e ", ["prod", "staging"]),
         ("reconciler plan --or", ["--order"]),
         ("reconciler plan --order rev", ["revoke-first"]),
         ("reconciler plan --only te", ["team"]),
@@ -47,7 +47,7 @@ def place(place: Place) -> Place:
         ("reconciler show nothing x", []),
         ("reconciler explain shop-", ["shop-prod", "shop-trial"]),
         ("reconciler explain shop-prod gpt-4-", ["gpt-4-turbo", "gpt-4-vision"]),
-        ("reconciler promote --from ", ["base", "prod"]),
+        ("reconciler promote --from ", ["base", "prod", "staging"]),
         ("reconciler lint --explain unused-g", ["unused-group"]),
         ("reconciler history ", ["show", "decide"]),
     ],

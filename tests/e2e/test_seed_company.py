@@ -117,6 +117,7 @@ def test_every_file_names_its_schema_by_a_path_that_exists():
         named = re.match(r"# yaml-language-server: \$schema=(\S+)\n", file.read_text(encoding="utf-8"))
         assert named, file
         schema = (file.parent / named[1]).resolve()
-        kind = "settings" if file.name == "reconciler.yaml" else "manifest"
+        layer = "overlay" if "environments" in file.parts else "manifest"
+        kind = "settings" if file.name == "reconciler.yaml" else layer
         assert schema.name == f"{kind}.schema.json"
         assert json.loads(schema.read_text(encoding="utf-8"))
