@@ -47,8 +47,8 @@ from reconciler.core.settings import GatewaySettings, Settings
 from reconciler.core.shown import Shown
 from reconciler.core.state import State
 from reconciler.core.typed_secrets import veiled
-from reconciler.core.urls import refusal
 from reconciler.core.unpriced import unpriced_selections
+from reconciler.core.urls import refusal
 from reconciler.disk import HOME
 from reconciler.files.base_settings import load_base_settings
 from reconciler.files.discovery import shown
