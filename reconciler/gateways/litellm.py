@@ -33,6 +33,7 @@ from reconciler.gateways.litellm_reading import licensed, snapshot
 from reconciler.gateways.litellm_support import Facts, support
 from reconciler.gateways.litellm_team_writing import TEAMS, grant_credits, granted, mark_now, operations_of_mark
 from reconciler.gateways.litellm_version import load_inference, require_endpoints
+from reconciler.gateways.shapes import understood
 
 # The database pool of the proxy is the limit (contract section 7.8).
 CONCURRENCY, MOST_CONCURRENCY = 4, 4
@@ -103,6 +104,7 @@ class LiteLLM:
             lifetimes=self.lifetimes.holding(),
         )
 
+    @understood(unknown=False)
     async def read(self) -> Live:
         found = await snapshot(self.desk.http, organizations=self.desk.organizations)
         self.desk.know(found.groups)
@@ -116,6 +118,7 @@ class LiteLLM:
     def guard(self, check: Callable[[], None]) -> None:
         self.desk.http.before_send.append(check)
 
+    @understood(unknown=True)
     async def perform(self, step: Step, key: SecretStr | None = None) -> Receipt:
         # There is no version to compare: two writers of one object would lose an update (contract section 7.1).
         async with self.locks[step.ref]:
@@ -144,31 +147,38 @@ class LiteLLM:
             raise GatewayError(f"{step.ref}: LiteLLM Proxy cannot rename a {step.ref.kind}")
         return await verbs.rename(self.desk, step.renamed_from, step.ref.name)
 
+    @understood(unknown=True)
     async def void(self, steps: Sequence[Step]) -> Mapping[Step, Landed]:
         raise GatewayError(f"LiteLLM Proxy cannot void requests ({len(steps)} steps)")
 
+    @understood(unknown=True)
     async def void_keys(self, ref: Ref, _keys: Sequence[SecretStr]) -> None:
         raise GatewayError(f"LiteLLM Proxy cannot void requests ({ref})")
 
+    @understood(unknown=False)
     async def operations(self, teams: Collection[str]) -> Mapping[str, Operations]:
         """The last allocation and all top-ups, as they are written down on the team; amounts are not."""
         marks = await asyncio.gather(*(mark_now(self.desk, team) for team in sorted(teams)))
         return {team: operations_of_mark(team, mark) for team, mark in zip(sorted(teams), marks, strict=True)}
 
+    @understood(unknown=False)
     async def accepts(self, ref: Ref, key: SecretStr) -> bool | None:
         """Whether the key of that alias is this one: the proxy shows its SHA-256."""
         async with self.locks[ref]:
             return await is_key(self.desk, ref, key)
 
+    @understood(unknown=True)
     async def reissue(self, ref: Ref, key: SecretStr | None) -> Receipt:
         """The virtual key in the place of one whose secret nobody has."""
         async with self.locks[ref]:
             return await reissue_key(self.desk, ref, key)
 
+    @understood(unknown=False)
     async def holds_everywhere(self, changes: Iterable[Change]) -> tuple[int, str]:
         """(seconds, sentence): when the last process of the proxy decides by the changes."""
         return holds_everywhere(changes, await lifetimes(self.desk.http, self.lifetimes))
 
+    @understood(unknown=False)
     async def landed(self, step: Step) -> Landed:
         if step.action is Action.GRANT:
             return Landed.APPLIED if await granted(self.desk, step) else Landed.ABSENT

@@ -23,6 +23,9 @@ from reconciler.gateways.litellm_desk import BAD_REQUEST, Desk, Verbs, exists, g
 from reconciler.gateways.litellm_models import TARGETS, Content, Row, alias_of, contents_of, words_of
 from reconciler.gateways.litellm_reading import deployment_exists, deployments_of
 
+# No alias has as many deployments; a proxy that finds a row for whatever id it is asked about is broken.
+MOST_IDS = 500
+
 
 async def create_alias(desk: Desk, ref: Ref, after: ModelAlias) -> Receipt:
     rows = await deployments_of(desk.http, ref.name)
@@ -83,11 +86,12 @@ async def _create(desk: Desk, ref: Ref, after: ModelAlias, each: Create, used: s
 
 async def _free_id(desk: Desk, name: str, used: set[str]) -> str:
     """The first id of the alias that no row has; a row may have been renamed by hand and keep its id."""
-    number = 0
-    while (new_id := f"{ids_for(name)}{number}") in used or await deployment_exists(desk.http, new_id):
-        number += 1
-    used.add(new_id)
-    return new_id
+    for number in range(MOST_IDS):
+        new_id = f"{ids_for(name)}{number}"
+        if new_id not in used and not await deployment_exists(desk.http, new_id):
+            used.add(new_id)
+            return new_id
+    raise GatewayError(f"model_alias/{name}: the gateway says that it has {MOST_IDS} deployments of this alias")
 
 
 async def _foreign(desk: Desk, ref: Ref, row: Row, content: Content) -> Mapping[str, Any]:

@@ -49,6 +49,8 @@ def lifetimes_of(settings: GatewaySettings) -> Lifetimes:
     return Lifetimes(teams=seconds, groups=seconds) if seconds else Lifetimes()
 
 
+# Nobody reloads models less often than once a day.
+MOST_SECONDS = 86_400
 RELOAD = "proxy_config_reload_interval_seconds"
 WORDS = {Team.kind: "teams", Key.kind: "keys", AccessGroup.kind: "access groups", ModelAlias.kind: "models"}
 
@@ -64,7 +66,8 @@ async def lifetimes(http: Http, known: Lifetimes) -> Lifetimes:
         seconds = reload.get("field_value") or reload.get("field_default_value")
     except (GatewayError, KeyError, TypeError, AttributeError):
         return known
-    return replace(known, models=int(seconds)) if isinstance(seconds, (int, float)) else known
+    sensible = isinstance(seconds, (int, float)) and 0 <= seconds <= MOST_SECONDS
+    return replace(known, models=int(seconds)) if sensible else known
 
 
 def holds_everywhere(changes: Iterable[Change], lifetimes: Lifetimes | None = None) -> tuple[int, str]:

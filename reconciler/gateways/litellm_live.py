@@ -11,8 +11,7 @@ from reconciler.core.refs import Ref
 from reconciler.core.state import State
 from reconciler.gateways import litellm_keys as keys
 from reconciler.gateways import litellm_teams as teams
-from reconciler.gateways.answers import oddity
-from reconciler.gateways.base import GatewayError, Live
+from reconciler.gateways.base import Live
 from reconciler.gateways.endpoints import Body
 from reconciler.gateways.litellm_deploying import OUR_IDS
 from reconciler.gateways.litellm_group_writing import group_of
@@ -20,6 +19,7 @@ from reconciler.gateways.litellm_models import Row, alias_of
 from reconciler.gateways.litellm_organizations import organization_of
 from reconciler.gateways.litellm_reading import Snapshot
 from reconciler.gateways.litellm_support import Facts
+from reconciler.gateways.shapes import UNEXPECTED, checked, odd
 
 EXAMPLES = 3
 
@@ -28,9 +28,9 @@ def live_of(found: Snapshot, codec: teams.TeamCodec) -> Live:
     """The live state. Raises GatewayError where a row lacks what every row has."""
     try:
         state = {**_aliases(found), **_others(found, codec)}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise GatewayError(f"the gateway answered in an unknown shape ({oddity(error)})") from error
-    return Live(State(state), _fixed(found), _runtime(found), tuple(_findings(found, codec)))
+        return checked(Live(State(state), _fixed(found), _runtime(found), tuple(_findings(found, codec))))
+    except UNEXPECTED as error:
+        raise odd(error) from error
 
 
 def _by_name(found: Snapshot) -> Mapping[str, list[Row]]:

@@ -64,6 +64,9 @@ async def paged(http: Http, paging: Paging, **params: str) -> list[Body]:
 async def _pages(http: Http, paging: Paging, params: Mapping[str, str]) -> tuple[list[Body], int]:
     first = await _page(http, paging, params, 1)
     total = int(first[paging.total])
+    if len(first[paging.items]) < min(total, paging.size):
+        # What is not even on the first page is not looked for on thousands of others.
+        return first[paging.items], total
     count = -(-total // paging.size)
     others = await asyncio.gather(*(_page(http, paging, params, page) for page in range(2, count + 1)))
     found = {_identity(item, paging): item for page in (first, *others) for item in page[paging.items]}

@@ -10,6 +10,7 @@ from typing import Any
 from reconciler.core.litellm_providers import InferProvider, infer_provider, no_provider, provider_catalog
 from reconciler.gateways.base import GatewayError
 from reconciler.gateways.http import Http
+from reconciler.gateways.shapes import understood
 
 PRICE_FILE = "model_prices_and_context_window_backup.json"
 NEEDED: Mapping[str, str] = {
@@ -28,6 +29,7 @@ NEEDED: Mapping[str, str] = {
 }
 
 
+@understood(unknown=False)
 async def require_endpoints(http: Http) -> str:
     """The version. Raises GatewayError where what answers is not LiteLLM Proxy, or too old to be managed."""
     answer = await http.get("/openapi.json")

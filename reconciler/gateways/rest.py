@@ -13,11 +13,11 @@ from reconciler.core.kinds import Resource
 from reconciler.core.refs import Ref
 from reconciler.core.state import State
 from reconciler.core.support import Support
-from reconciler.gateways.answers import oddity
 from reconciler.gateways.base import GatewayError, Incomplete, Landed, Live, Operations, Receipt
 from reconciler.gateways.endpoints import Body, Endpoint, Request, Wire, never
 from reconciler.gateways.http import Http
 from reconciler.gateways.requests import MOVED, Memory, Requests, operation_of, voided
+from reconciler.gateways.shapes import UNEXPECTED, checked, odd, sound, understood
 
 NOT_FOUND = 404
 LOOKS = 3
@@ -78,6 +78,7 @@ class RestGateway:
         """Whether a write got no answer, and may still arrive."""
         return bool(self.http.lost)
 
+    @understood(unknown=False)
     async def probe(self, team: str, model: str) -> bool:
         """Whether the gateway would let the team call the model now. Raises GatewayError where it has no such check."""
         if self.dialect.probe is None:
@@ -85,6 +86,7 @@ class RestGateway:
             raise GatewayError("this gateway cannot be probed without a virtual key", hint=hint)
         return await self.dialect.probe(self.http, team, model)
 
+    @understood(unknown=False)
     async def read(self) -> Live:
         rows = tuple(self.dialect.endpoints.values())
         answers = await asyncio.gather(*map(self._list, rows), return_exceptions=True)
@@ -112,8 +114,9 @@ class RestGateway:
             if row.runtime
         }
         fixed = frozenset(filter(self.dialect.fixed, bodies))
-        return Live(State(resources), fixed, runtime, self.findings)
+        return checked(Live(State(resources), fixed, runtime, self.findings))
 
+    @understood(unknown=True)
     async def perform(self, step: Step, key: SecretStr | None = None) -> Receipt:
         try:
             return await self._decided_afresh(step, key)
@@ -251,23 +254,28 @@ class RestGateway:
         await self._requests(step, step.ref).send(Request(endpoint.update, endpoint.item(step.ref.name), body))
         return Receipt()
 
+    @understood(unknown=False)
     async def operations(self, teams: Collection[str]) -> Mapping[str, Operations]:
         granted = await self.dialect.operations(self.http, teams)
         for team, operations in granted.items():
             self.memory.operations[team] = next(iter(operations), None)
         return granted
 
+    @understood(unknown=False)
     async def accepts(self, ref: Ref, key: SecretStr) -> bool | None:
         return await self.dialect.accepts(self.http, ref.name, key)
 
+    @understood(unknown=True)
     async def reissue(self, ref: Ref, key: SecretStr | None) -> Receipt:
         answer = await self.dialect.key(self.http, ref.name, key)
         return Receipt(secret=key or _virtual_key(answer))
 
+    @understood(unknown=True)
     async def void_keys(self, ref: Ref, keys: Sequence[SecretStr]) -> None:
         if self.dialect.key_operation is not None:
             await voided(self.http, [self.dialect.key_operation(ref.name, key) for key in keys])
 
+    @understood(unknown=True)
     async def void(self, steps: Sequence[Step]) -> Mapping[Step, Landed]:
         operations = {step: self._operations(step) for step in steps}
         named = [operation for names in operations.values() for operation in names]
@@ -288,6 +296,7 @@ class RestGateway:
             return ()
         return tuple(operation_of(step, number) for number in range(max(1, len(self._writes(step)))))
 
+    @understood(unknown=False)
     async def landed(self, step: Step) -> Landed:
         if step.action is Action.GRANT:
             told = await self.dialect.granted(self.http, step)
@@ -329,12 +338,13 @@ class RestGateway:
 
 
 def _decoded(endpoint: Endpoint, body: Body) -> Resource:
+    name = body.get(endpoint.id) if isinstance(body, Mapping) else None
     try:
-        return endpoint.decoded(body)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        name = body.get(endpoint.id) if isinstance(body, Mapping) else None
-        message = f"{endpoint.kind}/{name}: the gateway answered in an unknown shape ({oddity(error)})"
-        raise GatewayError(message) from error
+        resource = endpoint.decoded(body)
+    except UNEXPECTED as error:
+        raise odd(error, f"{endpoint.kind}/{name}: ") from error
+    sound(Ref(endpoint.kind, name), resource)  # type: ignore[arg-type]  # that it is a text is looked at there
+    return resource
 
 
 def _before_ref(step: Step) -> Ref:
@@ -360,4 +370,4 @@ def _present(resource: Resource | None) -> Resource:
 
 def _virtual_key(answer: Any) -> SecretStr | None:
     key = answer.get("virtual_key") if isinstance(answer, Mapping) else None
-    return SecretStr(key) if key else None
+    return SecretStr(key) if key and isinstance(key, str) else None

@@ -9,6 +9,7 @@ from reconciler.gateways import Opening, documented, former_identities, identity
 from reconciler.gateways.base import Gateway, GatewayError
 from reconciler.gateways.http import Http, open_http
 from reconciler.gateways.rest import Dialect, RestGateway
+from reconciler.gateways.shapes import understood
 
 ADMIN_HEADER = "X-Admin-Key"
 
@@ -46,6 +47,7 @@ def connection(opening: Opening, concurrency: int, seconds: float) -> Any:
     )
 
 
+@understood(unknown=False)
 async def detected(http: Http) -> Dialect:
     """The dialect of the server, by the paths in its /openapi.json, which is open to everybody."""
     answer = await http.get("/openapi.json")
