@@ -4,7 +4,6 @@ import asyncio
 import getpass
 import os
 import select
-import signal
 import socket
 import sys
 from contextlib import ExitStack, suppress
@@ -14,10 +13,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli.events import as_json, emit, emit_outcome, emit_plan, log_format_option
+from reconciler.cli.events import acting, as_json, emit, emit_outcome, emit_plan, log_format_option
 from reconciler.cli.failures import DONE, EXPECTED, INTERRUPTED
 from reconciler.cli.options import as_of_option, loaded, only_option, revision_option, world
 from reconciler.cli.output import color, note, say, width
+from reconciler.cli.signals import stoppable
+from reconciler.cli.streams import lost
 
 if TYPE_CHECKING:
     from reconciler.applying import Options, Report
@@ -145,11 +146,25 @@ def command(
         shown=lambda plan: _show(plan, full=full, quiet=quiet),
     )
     patience = probe_seconds if probe else None
+    # From here on the exit code says what became of the gateway, whoever can still read the rest.
+    acting(now=True)
     doing = _apply(found, gateway, options, yes=yes, quiet=quiet, probe=patience, wait=wait)
-    report, probed = asyncio.run(doing)
+    try:
+        report, probed = asyncio.run(doing)
+    except asyncio.CancelledError:
+        _left_at_once()
+        return INTERRUPTED
     code = max(_closed(report, quiet=quiet), _told_probes(probed))
     _finished(report, code)
     return code
+
+
+def _left_at_once() -> None:
+    message = "left at once; the next apply looks up what became of the requests that were in flight"
+    if as_json():
+        emit("failed", "error", exit_code=INTERRUPTED, message=message)
+    else:
+        note(message)
 
 
 def _allowed(given: dict[str, bool]) -> frozenset[str]:
@@ -181,9 +196,12 @@ def _approved(stop: asyncio.Event, *, yes: bool) -> bool:
     """Asks, and waits for the answer only until a stop: the signals are the apply's, so a prompt hears none."""
     if yes:
         return True
-    if not sys.stdin.isatty():
+    gone = lost()
+    if gone is not None:
+        raise gone
+    if sys.stdin is None or not sys.stdin.isatty():
         raise click.UsageError("there is no terminal to ask on; --yes applies without asking")
-    click.echo("\nApply these changes? [y/N]: ", nl=False)
+    click.echo("\nApply these changes? [y/N]: ", nl=False, file=sys.stdout)
     while not select.select([sys.stdin], [], [], ANSWER_SECONDS)[0]:
         if stop.is_set():
             return False
@@ -208,25 +226,23 @@ async def _apply(
     require_valid(config)
     _, settings = gateway_settings(config, gateway)
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, _stopping, stop)
-    async with opened(config, gateway, read_only=False) as session:
-        with ExitStack() as stack:
-            watch = _Watch(stack, quiet=quiet)
-            asked = replace(options, approve=lambda _plan: _approved(stop, yes=yes))
-            waiting = _Waiting(quiet=quiet)
-            watched = replace(asked, started=watch.start, told=watch.tell, waiting=waiting.tell)
-            report = await apply(session, watched, stop)
-        await _settled(session, report, wait=wait, quiet=quiet)
-        probed = await _probed(session, settings, report, probe) if probe is not None else ()
+    with stoppable(stop, note):
+        async with opened(config, gateway, read_only=False) as session:
+            with ExitStack() as stack:
+                watch = _Watch(stack, quiet=quiet)
+                asked = replace(options, approve=lambda _plan: _approved(stop, yes=yes))
+                waiting = _Waiting(quiet=quiet)
+                watched = replace(asked, started=watch.start, told=watch.tell, waiting=waiting.tell)
+                report = await apply(session, watched, stop)
+            await _settled(session, report, stop, wait=wait, quiet=quiet)
+            probed = await _probed(session, settings, report, probe) if probe is not None else ()
     if report.delivered:
         keys = f"{report.delivered:,} new virtual {'key' if report.delivered == 1 else 'keys'}"
         note(f"{keys} in {report.delivered_to}")
     return report, probed
 
 
-async def _settled(session: "Session", report: "Report", *, wait: bool, quiet: bool) -> None:
+async def _settled(session: "Session", report: "Report", stop: asyncio.Event, *, wait: bool, quiet: bool) -> None:
     """Say when the changes hold everywhere, where the gateway has caches; with --wait not before."""
     holds = getattr(session.gateway, "holds_everywhere", None)
     if holds is None or not report.outcomes:
@@ -235,7 +251,8 @@ async def _settled(session: "Session", report: "Report", *, wait: bool, quiet: b
     if seconds and not quiet:
         note(sentence)
     if wait:
-        await asyncio.sleep(seconds)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), seconds)
 
 
 async def _probed(
@@ -288,12 +305,6 @@ class _Watch:
         emit_outcome(outcome)
         if self.progress is not None:
             self.progress.outcome(outcome)
-
-
-def _stopping(stop: asyncio.Event) -> None:
-    if not stop.is_set():
-        note("stopping: what is in flight is finished first")
-    stop.set()
 
 
 def _closed(report: "Report", *, quiet: bool) -> int:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 _AS_JSON: ContextVar[bool] = ContextVar("reconciler-log-as-json", default=False)
 _ANSWERED: ContextVar[bool] = ContextVar("reconciler-answered", default=False)
+_ACTING: ContextVar[bool] = ContextVar("reconciler-acting", default=False)
 
 
 def log_format_option(command: F) -> F:
@@ -60,9 +61,17 @@ def answered(*, now: bool = False) -> bool:
     return _ANSWERED.get()
 
 
-def not_answered() -> None:
+def begin() -> None:
     """A command begins."""
     _ANSWERED.set(False)
+    _ACTING.set(False)
+
+
+def acting(*, now: bool = False) -> bool:
+    """Whether the command changes something, so that its exit code tells what was done and not what was printed."""
+    if now:
+        _ACTING.set(True)
+    return _ACTING.get()
 
 
 def emit(event: str, level: str = "info", **facts: Any) -> None:

@@ -1,5 +1,6 @@
 """The one place that turns errors into text and an exit code."""
 
+import errno
 import json
 import os
 import sys
@@ -11,46 +12,63 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from reconciler.cli.events import answered, as_json, emit, emit_failure, finding_facts, log_as, not_answered
+from reconciler.cli.events import acting, answered, as_json, begin, emit, emit_failure, finding_facts, log_as
+from reconciler.cli.streams import OutputLostError, lost, tolerant
 
 if TYPE_CHECKING:
     from reconciler.core.findings import ReconcilerError
 
 DONE, EXPECTED, PENDING, BUG, INTERRUPTED = 0, 1, 2, 3, 130
+_FILE_SYSTEM = frozenset({errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.ENOENT, errno.ESTALE})
 
 
 def guarded(command: click.Command, args: list[str] | None) -> NoReturn:
     """Run a command and leave: an expected error in a few lines, a bug with a log to report, never a bare traceback."""
+    with tolerant():
+        code = _ended(command, args)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        gone = lost()
+        if gone is not None and code == DONE and not acting():
+            code = EXPECTED
+        if gone is not None and not gone.unheard:
+            _say(f"standard output could not be written: {gone.why}", code)
+    sys.exit(code)
+
+
+def _ended(command: click.Command, args: list[str] | None) -> int:
+    """The exit code of a command, with everything said."""
     log_as("text")
-    not_answered()
+    begin()
     document = _wants_json(sys.argv[1:] if args is None else args)
     try:
         code = command.main(args, prog_name="reconciler", standalone_mode=False)
-        sys.stdout.flush()
-        sys.exit(code if isinstance(code, int) else DONE)
     except click.exceptions.Exit as left:
-        sys.exit(left.exit_code)
+        code = left.exit_code
     except (click.exceptions.Abort, KeyboardInterrupt):
         _say("interrupted", INTERRUPTED)
-        sys.exit(INTERRUPTED)
+        code = INTERRUPTED
     except click.exceptions.NoArgsIsHelpError as alone:
         # A group without a command asks what there is: an answer, as `--help` is one.
-        click.echo(alone.ctx.get_help() if alone.ctx else alone.format_message())
-        sys.exit(DONE)
+        click.echo(alone.ctx.get_help() if alone.ctx else alone.format_message(), file=sys.stdout)
+        code = DONE
     except click.ClickException as mistake:
-        if as_json():
-            emit("failed", "error", exit_code=EXPECTED, message=mistake.format_message())
-        else:
-            mistake.show()
-        if document:
-            _answer({"level": "error", "code": "usage", "message": mistake.format_message()}, code=EXPECTED)
-        sys.exit(EXPECTED)
-    except BrokenPipeError:
-        # The reader (head, less) has gone: not an error of anybody's.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(EXPECTED)
+        code = _mistaken(mistake, document=document)
+    except OutputLostError:
+        code = EXPECTED
     except Exception as problem:  # noqa: BLE001  everything else ends here
-        sys.exit(_told(problem, document=document))
+        code = _told(problem, document=document)
+    return code if isinstance(code, int) else DONE
+
+
+def _mistaken(mistake: click.ClickException, *, document: bool) -> int:
+    if as_json():
+        emit("failed", "error", exit_code=EXPECTED, message=mistake.format_message())
+    else:
+        mistake.show(file=sys.stderr)
+    if document:
+        _answer({"level": "error", "code": "usage", "message": mistake.format_message()}, code=EXPECTED)
+    return EXPECTED
 
 
 def _wants_json(args: Sequence[str]) -> bool:
@@ -61,22 +79,35 @@ def _wants_json(args: Sequence[str]) -> bool:
 def _answer(*findings: "dict[str, object]", code: int) -> None:
     """The document of a failed command, on standard output, unless another document stands there already."""
     if not answered():
-        click.echo(json.dumps({"exit_code": code, "findings": findings}, indent=2))
+        click.echo(json.dumps({"exit_code": code, "findings": findings}, indent=2), file=sys.stdout)
 
 
 def _told(problem: Exception, *, document: bool) -> int:
+    from reconciler.core.findings import ReconcilerError  # noqa: PLC0415  not needed for --help
+
+    expected = problem if isinstance(problem, ReconcilerError) else _expected(problem)
+    if expected is None:
+        return _bug(problem, document=document)
+    _tell(expected)
+    if document:
+        _answer(*map(finding_facts, expected.findings), code=EXPECTED)
+    return EXPECTED
+
+
+def _expected(problem: Exception) -> "ReconcilerError | None":
+    """What is nobody's bug, as an error with a finding: the ledger, the file system, the memory."""
     from reconciler.core.findings import ReconcilerError, error  # noqa: PLC0415  not needed for --help
     from reconciler.ledger.errors import LedgerError  # noqa: PLC0415  as above
 
     if isinstance(problem, LedgerError):
-        found = error("ledger", problem.message, hint=problem.hint or None)
-        problem = ReconcilerError(found)
-    if not isinstance(problem, ReconcilerError):
-        return _bug(problem, document=document)
-    _tell(problem)
-    if document:
-        _answer(*map(finding_facts, problem.findings), code=EXPECTED)
-    return EXPECTED
+        return ReconcilerError(error("ledger", problem.message, hint=problem.hint or None))
+    if isinstance(problem, OSError) and problem.errno is not None:
+        where = f"{os.fsdecode(problem.filename)}: " if isinstance(problem.filename, (str, bytes)) else ""
+        hint = "is the file system full, read-only, or gone?" if problem.errno in _FILE_SYSTEM else None
+        return ReconcilerError(error("file-system", f"{where}{problem.strerror}", hint=hint))
+    if isinstance(problem, MemoryError):
+        return ReconcilerError(error("memory", "there is not enough memory for this"))
+    return None
 
 
 def _say(text: str, code: int) -> None:
@@ -84,7 +115,7 @@ def _say(text: str, code: int) -> None:
     if as_json():
         emit("failed", "error", exit_code=code, message=text)
     else:
-        click.echo(text, err=True)
+        click.echo(text, file=sys.stderr)
 
 
 def _tell(problem: "ReconcilerError") -> None:
@@ -98,10 +129,19 @@ def _tell(problem: "ReconcilerError") -> None:
 
 
 def _bug(problem: Exception, *, document: bool) -> int:
-    with tempfile.NamedTemporaryFile("w", prefix="reconciler-bug-", suffix=".log", delete=False) as log:
-        traceback.print_exception(problem, file=log)
     told = f"This is a bug in the reconciler: {type(problem).__name__}."
     if document:
         _answer({"level": "error", "code": "bug", "message": told}, code=BUG)
-    _say(f"{told}\nPlease report it with {log.name} (check that it holds nothing private).", BUG)
+    _say(f"{told}\nPlease report it with {_logged(problem)} (check that it holds nothing private).", BUG)
     return BUG
+
+
+def _logged(problem: Exception) -> str:
+    """The file with the traceback, or the place in the code where none can be written."""
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="reconciler-bug-", suffix=".log", delete=False) as log:
+            traceback.print_exception(problem, file=log)
+    except (OSError, ValueError):
+        last = traceback.extract_tb(problem.__traceback__)[-1]
+        return f"{last.filename}:{last.lineno}"
+    return log.name

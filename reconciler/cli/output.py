@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from reconciler.cli.events import answered, as_json, emit, finding_facts
+from reconciler.cli.events import acting, answered, as_json, emit, finding_facts
+from reconciler.cli.streams import lost
 
 if TYPE_CHECKING:
     from reconciler.core.findings import Finding
@@ -29,9 +30,12 @@ def width() -> int | None:
 
 
 def say(text: str) -> None:
-    """To standard output: what was asked for."""
+    """To standard output: what was asked for. Raises OutputLostError where nobody can read it, unless `acting`."""
     answered(now=True)
-    click.echo(text.rstrip("\n"), color=color())
+    click.echo(text.rstrip("\n"), file=sys.stdout, color=color())
+    gone = lost()
+    if gone is not None and not acting():
+        raise gone
 
 
 def note(text: str) -> None:
@@ -39,7 +43,7 @@ def note(text: str) -> None:
     if as_json():
         emit("note", message=text.rstrip("\n"))
         return
-    click.echo(text.rstrip("\n"), err=True, color=color(sys.stderr))
+    click.echo(text.rstrip("\n"), file=sys.stderr, color=color(sys.stderr))
 
 
 FINDINGS = ("text", "json", "sarif", "github")
