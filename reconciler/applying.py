@@ -230,7 +230,9 @@ async def _carry_out(work: _Work, stop: asyncio.Event) -> Report:
     carry_over(books, desired, support)
     moves = moves_of(plan.changes)
     known = renamed_known(work.planned.known, moves)
-    wishes = recorded_wishes(plan, desired, known.inventory)
+    # What is announced lies ahead of the day that is planned for, and of today.
+    moment = max(session.loaded.now, work.options.now())
+    wishes = recorded_wishes(plan, desired, known.inventory, moment)
     record_at_once(books, wishes, known.inventory)
     ours = desired.resources.keys()
     seen = renamed_state(live.state, moves)

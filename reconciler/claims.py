@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from reconciler.core.announced import recorded
 from reconciler.core.credits import ALLOCATION
 from reconciler.core.inventory import Inventory, Record, record_of, required_of
 from reconciler.core.kinds import PricingPlan, Team
@@ -44,11 +45,15 @@ def owed_allocations(plan: Plan, undecided: frozenset[str], support: Support) ->
     return frozenset(changed | {Ref(Team.kind, team) for team in undecided})
 
 
-def recorded_wishes(plan: Plan, desired: State, inventory: Inventory) -> Wishes:
-    """What the inventory will say of each declared ref; fields that the gateway cannot change stay as they were."""
+def recorded_wishes(plan: Plan, desired: State, inventory: Inventory, now: datetime) -> Wishes:
+    """What the inventory will say of each declared ref; fields that the gateway cannot change stay as they were.
+
+    Dates count as announced where they lie ahead of `now`.
+    """
     wishes: dict[Ref, dict[str, Any]] = {}
     for ref, wish in desired.resources.items():
-        wishes[ref] = recordable(record_of(wish), plan.held.get(ref, ()), _last(inventory.get(ref)))
+        last = _last(inventory.get(ref))
+        wishes[ref] = recorded(recordable(record_of(wish), plan.held.get(ref, ()), last), wish, last, now)
     return wishes
 
 

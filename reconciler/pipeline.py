@@ -341,6 +341,7 @@ def plan_against(
             approved=approved,
             fresh=fresh_of(session, utc_now()),
             plans=loaded.desired.plans,
+            now=loaded.now,
         )
     )
     placed = tuple(located(loaded, finding) for finding in plan.findings)

@@ -6,6 +6,7 @@ from math import fsum
 from typing import Any
 
 from reconciler.core.access import Access, access
+from reconciler.core.announced import Come
 from reconciler.core.changes import Change
 from reconciler.core.crediting import limits
 from reconciler.core.inventory import Inventory
@@ -25,6 +26,7 @@ Dearest = Callable[[frozenset[str]], tuple[str, float] | None]
 class Context:
     """What the meaning of a plan is computed from. `desired` holds the declared teams with their prices resolved in.
 
+    `ahead` is live after the dates that have come.
     `called` is live with the aliases as they are called until the plan is applied, where it renames some.
     """
 
@@ -37,6 +39,7 @@ class Context:
     order: Order = Order.GRANT_FIRST
     called: State | None = None
     runtime: Mapping[Ref, Mapping[str, Any]] = field(default_factory=dict)
+    ahead: Come | None = None
 
 
 def impact(context: Context) -> Impact:
@@ -82,10 +85,22 @@ def _matters(found: TeamImpact) -> bool:
 
 def _teams(context: Context, world: Transition) -> Iterator[TeamImpact]:
     changed = {change.ref.name: change for change in context.changes if change.ref.kind == Team.kind}
+    gone = _gone_by_dates(context)
     dear_before = dearest(world.live, context.prices)
     dear_after = dearest(world.desired, context.prices)
     for name in sorted(world.live.of(Team).keys() | world.desired.of(Team)):
-        yield _team(name, context, world, changed.get(name), (dear_before, dear_after))
+        found = _team(name, context, world, changed.get(name), (dear_before, dear_after))
+        # What refuses every call was announced by no date.
+        yield found if found.cut_off else replace(found, announced=found.lost & gone(name))
+
+
+def _gone_by_dates(context: Context) -> Callable[[str], frozenset[str]]:
+    """From a team to the models that the dates alone take from it."""
+    if context.ahead is None or context.ahead.state is context.live:
+        return lambda _team: frozenset()
+    now = access(context.live, context.support.rules)
+    then = access(context.ahead.state, context.support.rules)
+    return lambda team: now.of(team) - then.of(team)
 
 
 def _team(
@@ -217,13 +232,18 @@ def _risk(
     teams: tuple[TeamImpact, ...], exposures: tuple[Exposure, ...], changes: tuple[Change, ...]
 ) -> tuple[Risk, tuple[str, ...]]:
     high = _said(
-        (sum(1 for t in teams if t.lost and not t.deleted), "{} {s} a model", ("team loses", "teams lose")),
+        (sum(1 for t in teams if t.unannounced and not t.deleted), "{} {s} a model", ("team loses", "teams lose")),
         (sum(1 for t in teams if t.deleted), "{} {s} deleted", ("team is", "teams are")),
         (sum(1 for t in teams if t.cut_off), "{} {s} refused every call", ("team is", "teams are")),
-        (sum(1 for t in teams if t.left_with_nothing), "{} {s} left with no model", ("team is", "teams are")),
+        (
+            sum(1 for t in teams if t.left_with_nothing and t.unannounced),
+            "{} {s} left with no model",
+            ("team is", "teams are"),
+        ),
         (sum(1 for t in teams if t.everything), "{} {s} access to everything", ("team gets", "teams get")),
     )
     low = _said(
+        (sum(1 for t in teams if t.announced), "{} {s} a model as announced", ("team loses", "teams lose")),
         (sum(1 for t in teams if t.gained), "{} {s} a model", ("team gains", "teams gain")),
         (_dearer(teams), "{} {s} a dearer model than before", ("team reaches", "teams reach")),
         (sum(1 for t in teams if t.price_before != t.price_after), "{} {s} another price", ("team pays", "teams pay")),
@@ -244,6 +264,10 @@ _SHARED = (AccessGroup.kind, ModelAlias.kind)
 
 def _said(*counts: tuple[int, str, tuple[str, str]]) -> tuple[str, ...]:
     return tuple(text.format(f"{n:,}", s=words[n != 1]) for n, text, words in counts if n)
+
+
+def _left_with_nothing(team: TeamImpact) -> bool:
+    return team.left_with_nothing and bool(team.unannounced)
 
 
 def _taken_back(team: TeamImpact) -> bool:

@@ -11,6 +11,9 @@ from reconciler.core.literal_secrets import concealed
 from reconciler.core.refs import Ref
 from reconciler.core.typed_secrets import FREE, MASK, forgotten
 
+# In a record: the dates that lay ahead when it was written (`core.announced`).
+ANNOUNCED = "announced"
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -45,6 +48,7 @@ def read_back(cls: type[Resource], raw: Mapping[str, Any]) -> Resource:
 
     Raises ValidationError where a field is unfit that no resource of the kind can be without.
     """
+    raw = {name: value for name, value in raw.items() if name != ANNOUNCED} if ANNOUNCED in raw else raw
     try:
         return forgotten(cls.model_validate(raw))
     except ValidationError as problem:

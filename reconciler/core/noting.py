@@ -4,11 +4,13 @@ Pricing plans, prices, labels, dates: whatever is remembered is compared by the 
 """
 
 from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
 
 from reconciler.core.aim import CREDITS
+from reconciler.core.announced import recorded
 from reconciler.core.changes import Change, FieldChange
 from reconciler.core.diff import Diff, Known
 from reconciler.core.inventory import Record, record_of, resource_of
@@ -43,21 +45,24 @@ def recordable(record: Json, held: Collection[str], known: Mapping[str, Any] | N
     return {name: value for name, value in record.items() if name not in held} | kept
 
 
-def noted(desired: State, plans: Mapping[str, PricingPlan], known: Known, found: Diff) -> tuple[Change, ...]:
+def noted(
+    desired: State, plans: Mapping[str, PricingPlan], known: Known, found: Diff, now: datetime
+) -> tuple[Change, ...]:
     """Changes that are only written down, sorted by ref: of objects of ours that need no request, and of pricing plans.
 
     `desired` and `plans` are resolved. An object that a request changes is recorded with that request.
     """
     sent = {change.ref for change in found.changes}
     ours = (ref for ref in desired if ref in known.inventory and ref not in sent)
-    moved = [change for ref in ours if (change := _object(ref, desired[ref], known, found)) is not None]
+    moved = [change for ref in ours if (change := _object(ref, desired[ref], known, found, now)) is not None]
     return tuple(sorted((*moved, *_pricing(plans, known)), key=lambda change: change.ref))
 
 
-def _object(ref: Ref, wish: Resource, known: Known, found: Diff) -> Change | None:
+def _object(ref: Ref, wish: Resource, known: Known, found: Diff, now: datetime) -> Change | None:
     before = known.inventory[ref]
     record = recordable(record_of(wish), found.held.get(ref, ()), before.applied)
     record = settled_record(record, before.applied, owed=ref.kind == "team" and ref.name in known.undecided)
+    record = recorded(record, wish, before.applied, now)
     return None if record == dict(before.applied) else _moved(ref, before, wish, record)
 
 

@@ -23,7 +23,8 @@ class TeamImpact:
     """What the plan means for one team. Prices in USD per month, `dearest` in USD per million output tokens.
 
     `gained` and `lost` are effective: a model that stays reachable by another path is in neither, and a team that is
-    refused every call (`refused_after`: why) has lost all. `left_*` is what it has to spend in `unit`, credits or usd.
+    refused every call (`refused_after`: why) has lost all. Of the lost, those in `announced` go by a date that came.
+    `left_*` is what it has to spend in `unit`, credits or usd.
     """
 
     team: str
@@ -46,6 +47,12 @@ class TeamImpact:
     unit: Literal["credits", "usd"] | None = None
     refused_before: str | None = None
     refused_after: str | None = None
+    announced: frozenset[str] = frozenset()
+
+    @property
+    def unannounced(self) -> frozenset[str]:
+        """The lost models that nobody announced."""
+        return self.lost - self.announced
 
     @property
     def cut_off(self) -> bool:

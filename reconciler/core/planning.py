@@ -4,7 +4,9 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
+from reconciler.core.announced import by_date, come
 from reconciler.core.changes import Change
 from reconciler.core.diff import Diff, Known, diff
 from reconciler.core.findings import Finding, errors, ordered, warning
@@ -27,12 +29,15 @@ from reconciler.core.state import State
 from reconciler.core.support import Support
 from reconciler.core.unpriced import unpriced_changes
 
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 @dataclass(frozen=True)
 class Inputs:
     """All that a plan depends on. `desired` and `plans` are effective (`resolve`), `live` as read.
 
     `scope` and `approved` (of a saved plan) cut it to a part of the changes. `fresh` as in `core.holding`.
+    `now` is the moment that `desired` was resolved for.
     """
 
     target: Target
@@ -50,6 +55,7 @@ class Inputs:
     fresh: Fresh = field(default_factory=dict)
     approved: Approved | None = None
     plans: Mapping[str, PricingPlan] = field(default_factory=dict)
+    now: datetime = LONG_AGO
 
 
 def make_plan(given: Inputs) -> Plan:
@@ -59,6 +65,7 @@ def make_plan(given: Inputs) -> Plan:
     given = replace(given, desired=seen.desired, live=seen.live, known=seen.known)
     compared = _compared(given, renamed, seen)
     found = _scoped(compared, given)
+    ahead = come(given.live, given.known.inventory, given.now)
     meaning = impact(
         Context(
             changes=found.changes,
@@ -70,8 +77,10 @@ def make_plan(given: Inputs) -> Plan:
             order=given.order,
             called=seen.called,
             runtime=given.runtime,
+            ahead=ahead,
         )
     )
+    dated = frozenset(change.ref for change in found.changes if by_date(change, ahead))
     refused = (
         *refusals(
             found.changes,
@@ -81,6 +90,7 @@ def make_plan(given: Inputs) -> Plan:
             given.settings.safety,
             given.runtime,
             resumed=given.known.unfinished,
+            dated=dated,
         ),
         *(replace(finding, flag=finding.flag or FLAGS.get(finding.code)) for finding in found.refused),
     )
@@ -133,7 +143,7 @@ def _waits(found: Diff, given: Inputs) -> tuple[Finding, ...]:
 
 def _noted(given: Inputs, compared: Diff) -> Iterator[Change]:
     """What is only written down, cut to the scope; of a saved plan just what it says word for word."""
-    for change in noted(given.desired, given.plans, given.known, compared):
+    for change in noted(given.desired, given.plans, given.known, compared, given.now):
         if _fits(change, given) and (given.approved is None or given.approved.notes(change)):
             yield change
 

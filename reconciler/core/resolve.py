@@ -1,9 +1,10 @@
 """resolve: the state as written -> the effective wish at `now`.
 
-Plans, selections, time-limited grants and sunsets are resolved away: what is left is what a gateway can hold.
+Plans, selections, time-limited grants and sunsets are resolved: groups hold what a gateway can hold. The dates stay
+beside that, for what is announced by them (`core.announced`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any
@@ -81,8 +82,17 @@ def resolve_team(team: Team, plans: Mapping[str, PricingPlan], now: datetime) ->
     current = [grant.access_groups for grant in team.grants if holds(grant, now)]
     inherited = (plan.access_groups,) if plan else ()
     update: dict[str, Any] = _inherit(team, [plan], (*SCALARS, "price_usd_per_month")) if plan else {}
-    update["access_groups"] = team.access_groups.union(*inherited, *current)
-    return team.model_copy(update={**update, "grants": ()} if team.grants else update)
+    own = team.access_groups.union(*inherited)
+    update["access_groups"] = own.union(*current)
+    return team.model_copy(update={**update, "grants": tuple(_narrowed(team, own))} if team.grants else update)
+
+
+def _narrowed(team: Team, own: frozenset[str]) -> Iterator[Grant]:
+    """The grants, past and future ones too, with just what the team has by nothing else: it goes when they end."""
+    for grant in team.grants:
+        apart = grant.access_groups - own
+        if apart:
+            yield grant.model_copy(update={"access_groups": apart})
 
 
 def holds(grant: Grant, now: datetime) -> bool:

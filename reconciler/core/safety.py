@@ -42,16 +42,17 @@ def refusals(
     safety: Safety,
     runtime: Runtime = NO_RUNTIME,
     resumed: Collection[Ref] = (),
+    dated: Collection[Ref] = (),
 ) -> tuple[Finding, ...]:
     """One finding per danger; `FLAGS` maps their codes to the flags that override them.
 
     `resumed` is what an unfinished apply has created: to go on with it counts against no share, nor do pure grants.
-
+    `dated` are the refs that change by an announced date alone: they are many on some days, and no accident.
     `runtime` holds facts about live objects, e.g. `keys_count` of a team: its virtual keys, which die with it.
     """
     return (
         *_empty(changes, desired),
-        *_shares([change for change in changes if _counts(change, resumed)], live, safety),
+        *_shares([change for change in changes if _counts(change, resumed) and change.ref not in dated], live, safety),
         *_losses(impact, safety),
         *_cascades(changes, safety, runtime),
     )
@@ -99,15 +100,15 @@ def _losses(impact: Impact, safety: Safety) -> Iterator[Finding]:
     if safety.allow_loss:
         return
     silenced = [team for team in impact.teams if team.cut_off]
-    losing = [team for team in impact.teams if team.lost and not team.cut_off]
+    losing = [team for team in impact.teams if team.unannounced and not team.cut_off]
     if silenced:
         verb = "team would be refused every call" if len(silenced) == 1 else "teams would be refused every call"
         said = [f"{team.team} ({cut_off(team)})" for team in silenced]
         yield refusal("loss", f"{len(silenced):,} {verb}: {listed(said)}", said)
     if losing:
         verb = "team would lose" if len(losing) == 1 else "teams would lose"
-        shown = [f"{team.team} ({listed(sorted(team.lost))})" for team in losing]
-        whole = [f"{team.team} ({', '.join(sorted(team.lost))})" for team in losing]
+        shown = [f"{team.team} ({listed(sorted(team.unannounced))})" for team in losing]
+        whole = [f"{team.team} ({', '.join(sorted(team.unannounced))})" for team in losing]
         yield refusal("loss", f"{len(losing):,} {verb} access to models: {listed(shown)}", whole)
 
 
