@@ -107,6 +107,7 @@ class TeamPart(Part):
     unit: Literal["credits", "usd"] | None = None
     refused_before: Annotated[str | None, Field(description="Why every call is refused, or null.")] = None
     refused_after: str | None = None
+    announced: Annotated[Sorted, Field(description="Of the lost models, those that go by a date that came.")] = ()
 
 
 class Totals(Part):
@@ -287,6 +288,7 @@ def _team(team: TeamImpact) -> TeamPart:
         unit=team.unit,
         refused_before=team.refused_before,
         refused_after=team.refused_after,
+        announced=tuple(sorted(team.announced)),
     )
 
 
