@@ -1,17 +1,22 @@
 """The embedded gateway as an ASGI app: served by `reconciler gateway serve`, or called in process."""
 
+import asyncio
+import json
 import secrets
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from fastapi import FastAPI
 from pydantic import SecretStr
 
+from reconciler.core.findings import ReconcilerError, error
 from reconciler.embedded import (
     about,
     access_groups,
     calls,
+    documentation,
     model_aliases,
     organizations,
     probes,
@@ -21,6 +26,8 @@ from reconciler.embedded import (
 )
 from reconciler.embedded import credits as team_credits
 from reconciler.embedded.context import Context
+from reconciler.embedded.egress import Local
+from reconciler.embedded.parameters import Allowed, NotUsable
 from reconciler.embedded.store import Store
 
 TITLE = "Reconciler embedded gateway"
@@ -29,7 +36,8 @@ An LLM gateway: **teams** call **model aliases** that their **access groups** ho
 
 * Management under `/api`: where the gateway was started with an admin key, send it as `X-Admin-Key`.
 * Calls under `/v1`, compatible with OpenAI: send the team's virtual key as `Authorization: Bearer sk-...`.
-* Bodies are JSON whatever their Content-Type says. Every request is one transaction: a refused one changed nothing.
+* Bodies are JSON: from programs whatever their Content-Type says, from pages only as application/json.
+* Every request is one transaction: a refused one changed nothing.
 * A write with an `Idempotency-Key` takes effect once ever; one with `If-Match` only on that generation of its object.
 * Lists come by id; `limit` and `after` (the last id of the page before) page through them.
 """
@@ -60,21 +68,64 @@ def create_app(
     database: str | Path,
     *,
     admin_key: SecretStr | None = None,
+    allow_env: Iterable[str] | None = None,
+    allow_local: Iterable[str] | None = None,
     now: Callable[[], datetime] = utc_now,
     tokens: Callable[[], str] = new_token,
 ) -> FastAPI:
     """A gateway on the SQLite file at `database` (made when absent), or `":memory:"`.
 
-    With an `admin_key` every management call must send it. `now` and `tokens` are the clock and the source of virtual
-    keys. Raises ReconcilerError where the database cannot be opened.
+    With an `admin_key` every management call must send it. `allow_env` are the variables that aliases may refer to,
+    `allow_local` the addresses (localhost, 127.0.0.1:11434) of this machine and link that their calls may reach; where
+    they are not given, as in a plan, any may be written, and calls can use none. `now` and `tokens` are the clock and
+    the source of virtual keys. Raises ReconcilerError where the database cannot be opened or the key is no key.
     """
-    app = FastAPI(title=TITLE, version="1", description=DESCRIPTION, openapi_tags=list(TAGS))
-    app.state.context = Context(Store(database), now, tokens, admin_key)
+    allowed = Allowed(
+        None if allow_env is None else frozenset(allow_env),
+        None if allow_local is None else tuple(Local.parse(text) for text in allow_local),
+        _usable(admin_key),
+    )
+    app = FastAPI(
+        title=TITLE,
+        version="1",
+        description=DESCRIPTION,
+        openapi_tags=list(TAGS),
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.context = Context(Store(database), now, tokens, admin_key, allowed)
     for part in (organizations, model_aliases, access_groups, teams, probes, team_credits, voiding, about, calls):
         app.include_router(part.router)
     app.include_router(about.health)
+    documentation.install(app)
     refusals.install(app)
     return app
+
+
+def _usable(admin_key: SecretStr | None) -> SecretStr | None:
+    """A key that a header can carry."""
+    if admin_key is None:
+        return None
+    text = admin_key.get_secret_value()
+    if not text or text != text.strip() or not text.isprintable():
+        raise ReconcilerError(error("gateway", "the admin key is empty, or begins or ends with white space"))
+    return admin_key
+
+
+def unusable(app: FastAPI) -> list[str]:
+    """The aliases whose calls this gateway would refuse, each with the reason: what they refer to is not allowed."""
+    context: Context = app.state.context
+
+    def reasons(db: sqlite3.Connection) -> list[str]:
+        found = []
+        for row in db.execute("SELECT alias, litellm_model, litellm_params FROM model_aliases ORDER BY alias"):
+            try:
+                context.allowed.check(row["litellm_model"], json.loads(row["litellm_params"]))
+            except NotUsable as reason:
+                found.append(f"{row['alias']}: {reason}")
+        return found
+
+    return asyncio.run(context.store.read(reasons))
 
 
 def close(app: FastAPI) -> None:

@@ -15,7 +15,7 @@ from reconciler.embedded.bodies import PathId
 from reconciler.embedded.completion import ProviderFailed, chunks, complete
 from reconciler.embedded.context import Context, Here
 from reconciler.embedded.credit_rows import deduct, refund
-from reconciler.embedded.front import JsonRoute, bearer
+from reconciler.embedded.front import Handler, JsonRoute, bearer
 from reconciler.embedded.in_flight import Hold
 from reconciler.embedded.refusals import CallRefused
 from reconciler.embedded.routing import Refusal
@@ -46,7 +46,23 @@ _WORDS: dict[int | str, dict[str, Any]] = {
     422: {"model": Refusal, "description": "The body is not a chat completion; the reason names the field."},
     502: {"description": "The provider gave no answer; no credit was taken."},
 }
-router = APIRouter(tags=["calls"], route_class=JsonRoute, dependencies=[_KEY], responses=_WORDS)
+
+
+class CallRoute(JsonRoute):
+    """A route of a team's: its virtual key is checked before the body is read."""
+
+    def get_route_handler(self) -> Handler:
+        handle = super().get_route_handler()
+
+        async def handle_call(request: Request) -> Response:
+            here: Context = request.app.state.context
+            await here.store.read(lambda db: team_of(db, bearer(request)))
+            return await handle(request)
+
+        return handle_call
+
+
+router = APIRouter(tags=["calls"], route_class=CallRoute, dependencies=[_KEY], responses=_WORDS)
 
 
 class ChatRequest(BaseModel):
@@ -103,7 +119,7 @@ async def _answer(here: Context, virtual_key: str | None, body: ChatRequest) -> 
 
 async def _whole(here: Context, call: Admitted, hold: Hold, body: ChatRequest) -> Response:
     try:
-        answer = await complete(call.litellm_model, call.parameters, body.sent())
+        answer = await complete(call.litellm_model, call.parameters, body.sent(), here.allowed)
     except ProviderFailed as failure:
         raise _no_answer(call, failure) from failure
     await _charge(here, call, hold)
@@ -113,7 +129,7 @@ async def _whole(here: Context, call: Admitted, hold: Hold, body: ChatRequest) -
 async def _streamed(here: Context, call: Admitted, hold: Hold, body: ChatRequest) -> Response:
     """The first chunk is awaited before anything is answered: a provider that fails at once is a plain 502."""
     try:
-        parts = chunks(await complete(call.litellm_model, call.parameters, body.sent()))
+        parts = chunks(await complete(call.litellm_model, call.parameters, body.sent(), here.allowed), here.allowed)
         first = await anext(parts, None)
     except ProviderFailed as failure:
         raise _no_answer(call, failure) from failure

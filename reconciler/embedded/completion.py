@@ -4,10 +4,11 @@ import asyncio
 import importlib
 import os
 import warnings
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
-from reconciler.embedded.parameters import MissingVariable, resolved
+from reconciler.embedded.egress import LocalAddress, guarded
+from reconciler.embedded.parameters import Allowed, NotUsable
 
 TIMEOUT = 600.0  # seconds for one answer, unless the alias's litellm_params say otherwise
 
@@ -30,32 +31,55 @@ class ProviderFailed(Exception):  # noqa: N818 - its name says what happened
     """No answer from the provider. The text never repeats the provider's words: they may quote a key."""
 
 
-async def complete(litellm_model: str, parameters: Mapping[str, Any], request: Mapping[str, Any]) -> Any:
+async def complete(
+    litellm_model: str, parameters: Mapping[str, Any], request: Mapping[str, Any], allowed: Allowed
+) -> Any:
     """LiteLLM's answer, or its stream of chunks where the request says `stream`. Raises ProviderFailed."""
     try:
+        usable = allowed.resolved(litellm_model, parameters)
         litellm = await asyncio.to_thread(_litellm)
-        sent = {"timeout": TIMEOUT, **resolved(dict(parameters)), **request, "model": litellm_model}
-        return await litellm.acompletion(**sent)
+        with guarded(allowed.local or ()):
+            return await litellm.acompletion(**{"timeout": TIMEOUT, **usable, **request, "model": litellm_model})
     except Exception as error:
         raise ProviderFailed(why(error)) from error
 
 
-async def chunks(stream: Any) -> AsyncIterator[dict[str, Any]]:
+async def chunks(stream: Any, allowed: Allowed) -> AsyncIterator[dict[str, Any]]:
     """The chunks of a streamed answer. Raises ProviderFailed."""
-    try:
-        async for chunk in stream:
-            yield chunk.model_dump(exclude_none=True)
-    except Exception as error:
-        raise ProviderFailed(why(error)) from error
+    while True:
+        try:
+            # Some streams connect only when they are first read.
+            with guarded(allowed.local or ()):
+                chunk = await anext(stream)
+        except StopAsyncIteration:
+            return
+        except Exception as error:
+            raise ProviderFailed(why(error)) from error
+        yield chunk.model_dump(exclude_none=True)
 
 
 def why(error: Exception) -> str:
     """What failed, in our words: the kind of error and its status, never its text."""
-    if isinstance(error, MissingVariable):
-        return f"the environment variable {error} is not set in the gateway"
+    if isinstance(error, NotUsable):
+        return str(error)
+    if any(isinstance(cause, LocalAddress) for cause in _causes(error)):
+        return "its address is of the gateway's own machine or link (--allow-local)"
     status = getattr(error, "status_code", None)
     kind = type(error).__name__ + (f" {status}" if isinstance(status, int) else "")
     return f"{_WHY.get(type(error).__name__, 'the call failed')} ({kind})"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it came of, each once."""
+    waiting, seen = [error], set[int]()
+    while waiting:
+        cause = waiting.pop()
+        if id(cause) in seen:
+            continue
+        seen.add(id(cause))
+        yield cause
+        inner = cause.exceptions if isinstance(cause, BaseExceptionGroup) else ()
+        waiting += [next_ for next_ in (cause.__cause__, cause.__context__, *inner) if next_ is not None]
 
 
 def _litellm() -> Any:

@@ -9,6 +9,7 @@ from fastapi import Depends, HTTPException, Request
 from pydantic import SecretStr
 
 from reconciler.embedded.in_flight import InFlight
+from reconciler.embedded.parameters import Allowed
 from reconciler.embedded.store import Store
 
 
@@ -20,6 +21,7 @@ class Context:
     now: Callable[[], datetime]
     tokens: Callable[[], str]
     admin_key: SecretStr | None = None
+    allowed: Allowed = field(default_factory=Allowed)
     in_flight: InFlight = field(default_factory=InFlight)
 
     def stamp(self) -> str:

@@ -3,6 +3,7 @@
 import hmac
 import json
 import math
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -13,6 +14,7 @@ from pydantic import SecretStr
 from reconciler.embedded.context import Context
 
 MAX_DEPTH = 64
+_SURROGATE = re.compile("[\ud800-\udfff]")
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -125,5 +127,5 @@ def _check_scalar(item: Any) -> None:
         raise ValueError("a number is too large")
     if isinstance(item, str) and "\x00" in item:
         raise ValueError("a text holds a NUL character")
-    if isinstance(item, str) and any("\ud800" <= character <= "\udfff" for character in item):
+    if isinstance(item, str) and _SURROGATE.search(item):
         raise ValueError("a text holds half a surrogate pair")

@@ -4,13 +4,15 @@ import json
 import sqlite3
 from typing import Any
 
+from fastapi import HTTPException
 from fastapi.responses import JSONResponse
 
 from reconciler.embedded.answers import AliasDeleted, ModelAliasAnswer, ModelAliasList
 from reconciler.embedded.bodies import After, Limit, ModelAliasCreate, ModelAliasRename, ModelAliasUpdate, PathId
-from reconciler.embedded.context import Here, exists, missing
+from reconciler.embedded.context import Context, Here, exists, missing
 from reconciler.embedded.generations import ALIAS, GROUP, changed, holders_changed, same
 from reconciler.embedded.membership import add_models, gathered, require_groups
+from reconciler.embedded.parameters import NotUsable
 from reconciler.embedded.renaming import rename
 from reconciler.embedded.routing import admin_router, answers, page
 from reconciler.embedded.writes import Answer, Writing, shown
@@ -42,6 +44,7 @@ async def create_model_alias(body: ModelAliasCreate, here: Here, write: Writing)
         if _find(db, body.alias):
             raise exists(ALIAS.said, body.alias)
         require_groups(db, body.access_groups)
+        _require_usable(here, body.model_dump())
         db.execute(_INSERT, _row(body.model_dump(), here.stamp()))
         for group in body.access_groups:
             add_models(db, group, [body.alias])
@@ -77,6 +80,7 @@ async def update_model_alias(alias: PathId, body: ModelAliasUpdate, here: Here, 
         after = {**before, **body.given()}
         after.update(tags=after["tags"] or [], litellm_params=after["litellm_params"] or {})
         if not same(before, after):
+            _require_usable(here, after)
             db.execute(_UPDATE, _row(after, here.stamp()))
         return model_alias(db, alias)
 
@@ -105,6 +109,14 @@ async def delete_model_alias(alias: PathId, here: Here, write: Writing) -> JSONR
         return {"alias": alias, "removed_from_groups": groups, "message": f"Model alias '{alias}' deleted"}
 
     return await write.to(ALIAS, alias, work)
+
+
+def _require_usable(here: Context, alias: dict[str, Any]) -> None:
+    """422 where a call of the alias could not use its parameters here."""
+    try:
+        here.allowed.check(alias["litellm_model"], alias["litellm_params"] or {})
+    except NotUsable as reason:
+        raise HTTPException(422, f"litellm_params.{reason}") from None
 
 
 def model_alias(db: sqlite3.Connection, alias: str) -> dict[str, Any]:

@@ -61,6 +61,11 @@ async def _database_failed(_request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": f"the database is not available: {error}"}, 503, {"Retry-After": "1"})
 
 
+def refusal(_path: str, status: int, detail: str, code: str) -> JSONResponse:
+    """A request that is refused before the app has seen it."""
+    return JSONResponse({"detail": detail, "code": code}, status)
+
+
 def reason(errors: Iterable[Mapping[str, Any]]) -> str:
     """What is wrong, each with the place of its field; never the values, which may be secret."""
     said = list(dict.fromkeys(_sentence(error) for error in errors))

@@ -41,3 +41,11 @@ def world(gateway):
     gateway.organization()
     gateway.team("t", "g", credits_allocated=100)
     return gateway
+
+
+@pytest.fixture
+def full(world):
+    """The world, with an organization that has no teams and a suspended team."""
+    world.organization("org_empty")
+    world.team("s", status="suspended")
+    return world

@@ -20,10 +20,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:Item .* on TypedDict class:UserW
 
 CHAT = {"model": "a", "messages": [{"role": "user", "content": "hello"}]}
 
+ALLOWED = ("RECONCILER_TEST_UNSET", "RECONCILER_TEST_PROVIDER_KEY")
+
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory):
-    with served(tmp_path_factory.mktemp("calls") / "gateway.db") as running:
+    allowed = {"allow_env": ALLOWED, "allow_local": ["127.0.0.1"]}
+    with served(tmp_path_factory.mktemp("calls") / "gateway.db", **allowed) as running:
         running.organization()
         running.alias("a", litellm_params={"mock_response": "hello from a"})
         running.alias("slow", litellm_params={"mock_response": "hello", "mock_delay": 0.3})
