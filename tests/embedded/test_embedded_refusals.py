@@ -160,7 +160,8 @@ def world(tmp_path_factory):
             gateway.alias(alias)
         gateway.group("g", "a", "b", description="first")
         gateway.organization()
-        gateway.team("t", "g", credits_allocated=100, metadata={"env": "prod"})
+        key = gateway.team("t", "g", credits_allocated=100, metadata={"env": "prod"})["virtual_key"]
+        gateway.http.headers["Authorization"] = f"Bearer {key}"
         yield gateway
 
 
