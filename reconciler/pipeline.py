@@ -59,7 +59,7 @@ from reconciler.files.settings import load_settings, readable
 from reconciler.gateways import connect, identity, is_local
 from reconciler.gateways.base import Gateway, Live
 from reconciler.ledger import Ledger, LedgerError, open_ledger
-from reconciler.policing import policy_findings, rules_of
+from reconciler.policing import Judging, judged, policy_findings, rules_of
 from reconciler.recording import counted_operations, granted_of, inventory_of
 
 if TYPE_CHECKING:
@@ -309,6 +309,17 @@ async def plan_now(
     return Planned(plan, live, known, unknown)
 
 
+def _found(session: Session, live: Live, known: Known) -> tuple[Finding, ...]:
+    """The findings of the config, now that the gateway is known: what it serves, and its own rules of access."""
+    loaded, support = session.loaded, session.gateway.support
+    state = live.state.updated(loaded.desired.state.resources)
+    found = decided(loaded.findings, live.fixed, support.serving(state) if support.serving else None)
+    if support.rules == rules_of(loaded.settings.gateways.get(loaded.settings.default_gateway)):
+        return found
+    by = Judging(loaded.manifests, loaded.desired, loaded.now, loaded.prices, support.rules)
+    return judged(found, by, live.state, known.inventory)
+
+
 def plan_against(
     session: Session,
     live: Live,
@@ -335,7 +346,7 @@ def plan_against(
             prices=loaded.prices,
             order=order,
             revision=loaded.revision,
-            findings=(*decided(loaded.findings, live.fixed), *live.findings, *told, *_lone_ledger(session)),
+            findings=(*_found(session, live, known), *live.findings, *told, *_lone_ledger(session)),
             runtime=live.runtime,
             scope=scope,
             approved=approved,

@@ -1,28 +1,65 @@
 """What load asks of policies, and by which rules of access, before any gateway is known."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reconciler.core.access import AccessRules
 from reconciler.core.findings import Finding, Origin, error
-from reconciler.core.kinds import Policy
+from reconciler.core.inventory import Inventory
+from reconciler.core.kinds import ModelAlias, Policy
 from reconciler.core.litellm_rules import LiteLLMRules
-from reconciler.core.policies import violations
+from reconciler.core.policies import VIOLATION, violations
 from reconciler.core.prices import PriceMap
 from reconciler.core.refs import Ref
 from reconciler.core.resolve import Resolved
 from reconciler.core.routes import GROUPS, Asked, Path
 from reconciler.core.settings import GatewaySettings
+from reconciler.core.state import State
 from reconciler.files.expressions import expression_origin
 from reconciler.files.manifests import Manifests, locate
+from reconciler.gateways.litellm_version import load_inference
 
-# LiteLLM's own rules also know its legacy groups and router aliases; only a connection tells those.
-RULES_BY_BACKEND: Mapping[str, AccessRules] = {"embedded": GROUPS, "saas-litellm": GROUPS, "litellm": LiteLLMRules()}
+POLICY_CODES = frozenset({VIOLATION, "policy-failed", "policy-invalid"})
+LITELLM = "litellm"
+UNKNOWN = (
+    "the proxy was not asked: its legacy groups, router aliases and undeclared models may grant more (access --live)"
+)
 
 
 def rules_of(settings: GatewaySettings | None) -> AccessRules:
-    """The rules of access of a backend, without connecting to it."""
-    return RULES_BY_BACKEND.get(settings.backend, GROUPS) if settings else GROUPS
+    """The rules of access of a backend, without connecting to it.
+
+    LiteLLM's own also know its legacy groups and router aliases; only a connection tells those.
+    """
+    return LiteLLMRules(infer=load_inference()) if settings and settings.backend == LITELLM else GROUPS
+
+
+@dataclass(frozen=True)
+class Judging:
+    """What policies are judged by."""
+
+    manifests: Manifests
+    desired: Resolved
+    now: datetime
+    prices: PriceMap
+    rules: AccessRules
+
+
+def judged(findings: Iterable[Finding], asked: Judging, live: State, inventory: Inventory) -> tuple[Finding, ...]:
+    """The findings of a config with its policies judged by what the gateway that was read does.
+
+    Its aliases that are neither declared nor ours stay, so a declared team may reach them, too.
+    """
+    state = asked.desired.state
+    others = {
+        ref: alias
+        for ref, alias in live.resources.items()
+        if ref.kind == ModelAlias.kind and ref not in state and ref not in inventory
+    }
+    desired = replace(asked.desired, state=state.updated(others))
+    kept = (finding for finding in findings if finding.code not in POLICY_CODES)
+    return (*kept, *policy_findings(asked.manifests, desired, asked.now, asked.prices, asked.rules))
 
 
 def finder(manifests: Manifests) -> Callable[[Ref, Path], Origin | None]:

@@ -10,12 +10,10 @@ from reconciler.core.routes import Asked, Facts
 from reconciler.core.rule import Linted
 from reconciler.files.manifests import locate
 from reconciler.pipeline import Loaded, gateway_settings, known_of, opened
-from reconciler.policing import finder, rules_of
+from reconciler.policing import POLICY_CODES, finder, rules_of
 
 if TYPE_CHECKING:
     from reconciler.core.state import State
-
-POLICY_CODES = frozenset({"policy", "policy-failed", "policy-invalid"})
 
 # What each backend does besides checking access. Sources: the embedded gateway's admission;
 # contracts/saas-litellm.md sections 3.1 and 3.6: credits are not asked for, and LiteLLM keeps a copy of the models.

@@ -12,7 +12,7 @@ import click
 from reconciler.cli.completing import models
 from reconciler.cli.failures import DONE
 from reconciler.cli.options import as_of_option, loaded, world
-from reconciler.cli.output import color, say, width
+from reconciler.cli.output import color, note, say, width
 
 if TYPE_CHECKING:
     from reconciler.core.access import Access
@@ -66,11 +66,15 @@ def _asked(
     config: Path, environment: str | None, gateway: str | None, as_of: datetime | None, *, live: bool
 ) -> "Asked":
     """The question's world: with --live the gateway's state stands where the config's does."""
-    from reconciler.questions import live_state, offline, online  # noqa: PLC0415  not needed for --help
+    from reconciler.policing import LITELLM, UNKNOWN  # noqa: PLC0415  not needed for --help
+    from reconciler.questions import live_state, offline, online  # noqa: PLC0415  as above
 
     found = loaded(config, environment, as_of)
     if not live:
-        return offline(found, gateway)
+        without = offline(found, gateway)
+        if without.rules.name == LITELLM:
+            note(UNKNOWN)
+        return without
     asked = asyncio.run(online(found, gateway))
     return replace(asked, desired=replace(asked.desired, state=live_state(asked)))
 
@@ -98,7 +102,7 @@ def _model(asked: "Asked", model: str, form: str) -> None:
     from reconciler.core.matrix import callers, groups_with  # noqa: PLC0415  as above
     from reconciler.render.matrix import callers_json, render_callers  # noqa: PLC0415  as above
 
-    found = _access(asked)
+    found = _access(replace(asked, rules=asked.rules.asking(model)))
     if model not in found.callers:
         _require(model, asked.desired.state.of(ModelAlias), "model alias")
     who, groups = callers(found, model), groups_with(asked.desired.state, model)

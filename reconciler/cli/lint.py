@@ -8,7 +8,7 @@ import click
 from reconciler.cli.completing import lint_codes
 from reconciler.cli.failures import DONE, EXPECTED
 from reconciler.cli.options import as_of_option, loaded, world
-from reconciler.cli.output import FINDINGS, findings_as, say
+from reconciler.cli.output import FINDINGS, findings_as, note, say
 
 EPILOG = """\b
 Examples:
@@ -47,10 +47,14 @@ def command(
     if rules:
         return _rules()
     from reconciler.core.findings import ReconcilerError, errors  # noqa: PLC0415  not needed for --help
-    from reconciler.questions import linted  # noqa: PLC0415  as above
+    from reconciler.policing import LITELLM, UNKNOWN  # noqa: PLC0415  as above
+    from reconciler.questions import linted, offline  # noqa: PLC0415  as above
 
     try:
-        found = linted(loaded(config, environment, as_of), gateway)
+        known = loaded(config, environment, as_of)
+        if offline(known, gateway).rules.name == LITELLM:
+            note(UNKNOWN)
+        found = linted(known, gateway)
     except ReconcilerError as invalid:
         if form == "text":
             raise

@@ -44,6 +44,10 @@ class AccessRules(Protocol):
         """Whether the team may call any model at all, now and in the future (LiteLLM: an empty list)."""
         ...
 
+    def asking(self, model: str) -> "AccessRules":
+        """The rules that also answer for a name which cannot be listed: a wildcard may serve it."""
+        ...
+
 
 @lru_cache(maxsize=2**17)
 def group_sources(groups: frozenset[str]) -> tuple[Source, ...]:
@@ -73,6 +77,9 @@ class GroupRules:
 
     def everything(self, team: Team) -> bool:  # noqa: ARG002  no team can under these rules
         return False
+
+    def asking(self, model: str) -> "GroupRules":  # noqa: ARG002  every model is listed
+        return self
 
 
 @dataclass(frozen=True)

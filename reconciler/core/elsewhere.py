@@ -1,9 +1,10 @@
-"""Model aliases that a group names though no manifest declares them: a LiteLLM Proxy may have them in its config.yaml.
+"""What a group names though no manifest declares it: a LiteLLM Proxy may have it in its config.yaml, or serve it.
 
-Such rows can only be read, so they cannot be declared; whether they are there is known once the gateway was read.
+Rows of config.yaml can only be read, so they cannot be declared. A name may also be one that a wildcard deployment
+serves, a pattern, or a legacy access group. All of that is known once the gateway was read.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 
 from reconciler.core.findings import Finding, Level
@@ -11,8 +12,9 @@ from reconciler.core.kinds import AccessGroup, ModelAlias
 from reconciler.core.refs import Ref
 
 CODE = "declared-elsewhere"
+UNSERVED = "nothing-serves"
 BACKEND = "litellm"
-HINT = "plan tells once it has read the gateway: rows of its config.yaml may be named without being declared"
+HINT = "plan tells once it has read the gateway: it may have the model in its config.yaml, or serve it by a wildcard"
 
 
 def put_off(findings: Iterable[Finding], backends: Collection[str]) -> tuple[Finding, ...]:
@@ -32,10 +34,22 @@ def _alias_of(finding: Finding) -> bool:
     return finding.code == "dangling-reference" and in_a_group and finding.path[:1] == ("model_aliases",)
 
 
-def decided(findings: Iterable[Finding], fixed: Collection[Ref]) -> tuple[Finding, ...]:
-    """The findings after the read: nothing about aliases that the gateway has fixed, an error for the others."""
-    return tuple(
-        finding if finding.code != CODE else replace(finding, level=Level.ERROR, code="dangling-reference")
-        for finding in findings
-        if finding.code != CODE or Ref(ModelAlias.kind, str(finding.path[-1])) not in fixed
-    )
+def decided(
+    findings: Iterable[Finding], fixed: Collection[Ref], serves: Callable[[str], bool] | None = None
+) -> tuple[Finding, ...]:
+    """The findings after the read: nothing about aliases that the gateway has fixed, or about names that it serves.
+
+    Any other name is an error where groups hold aliases only (`serves` is None); else it grants nothing, which is told.
+    """
+    return tuple(decision for finding in findings for decision in _decided(finding, fixed, serves))
+
+
+def _decided(finding: Finding, fixed: Collection[Ref], serves: Callable[[str], bool] | None) -> tuple[Finding, ...]:
+    if finding.code != CODE:
+        return (finding,)
+    name = str(finding.path[-1])
+    if Ref(ModelAlias.kind, name) in fixed or (serves is not None and serves(name)):
+        return ()
+    if serves is None:
+        return (replace(finding, level=Level.ERROR, code="dangling-reference"),)
+    return (replace(finding, code=UNSERVED, hint=f"nothing on the gateway serves {name}, so this grants nothing"),)

@@ -1,7 +1,7 @@
 """explain: can this team call this model, in the config and live; why, why not, and what would change that."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.core.inventory import Record, applied_value
 from reconciler.core.kinds import AccessGroup, ModelAlias, Resource, Status, Team
@@ -67,6 +67,7 @@ class Overview:
 
 def explain(asked: Asked, team: str, model: str) -> Explanation:
     """One question answered in full. Never raises: an unknown team or model is an answer."""
+    asked = replace(asked, rules=asked.rules.asking(model))
     config, live = config_world(asked, team), live_world(asked, team)
     wanted = verdict(asked, config, team, model)
     actual = verdict(asked, live, team, model) if live else None

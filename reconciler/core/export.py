@@ -16,7 +16,17 @@ from reconciler.core.check import check
 from reconciler.core.diff import Known
 from reconciler.core.findings import Finding, errors, warning
 from reconciler.core.inventory import Record
-from reconciler.core.kinds import KINDS, GitOnly, IfDeclared, PricingPlan, Resource, gateway_fields, marked
+from reconciler.core.kinds import (
+    KINDS,
+    AccessGroup,
+    GitOnly,
+    IfDeclared,
+    ModelAlias,
+    PricingPlan,
+    Resource,
+    gateway_fields,
+    marked,
+)
 from reconciler.core.masking import Cleaned, cleaned
 from reconciler.core.refs import Ref
 from reconciler.core.state import State, references
@@ -87,7 +97,14 @@ def export(source: Source, only: Callable[[Ref], bool] = everything, beside: Col
     objects = {ref: _exported(ref, source) for ref in sorted(chosen)}
     left = {ref: "it can only be read on this gateway" for ref in source.known.fixed if only(ref) and ref not in chosen}
     skipped = {ref: why for ref, why in left.items() if ref in source.live and ref not in beside}
-    return settled(Export(objects, skipped), {*beside, *_plans(objects)})
+    return settled(Export(objects, skipped), {*beside, *_plans(objects), *_served(source)})
+
+
+def _served(source: Source) -> Iterator[Ref]:
+    """What groups name and no alias is, where the gateway takes it: a wildcard may serve it, or nothing any more."""
+    if source.support.serving is not None:
+        names = (name for group in source.live.of(AccessGroup).values() for name in group.model_aliases)
+        yield from (Ref(ModelAlias.kind, name) for name in names if Ref(ModelAlias.kind, name) not in source.live)
 
 
 def _plans(objects: Mapping[Ref, Exported]) -> Iterator[Ref]:

@@ -6,6 +6,8 @@ from functools import cache
 
 from reconciler.core.findings import Level
 from reconciler.core.kinds import Resource, Status, Team
+from reconciler.core.litellm_access import NO_DEFAULT_MODELS
+from reconciler.core.litellm_rules import LiteLLMRules
 from reconciler.core.literal_secrets import literal_secrets
 from reconciler.core.refs import Ref
 from reconciler.core.resolve import instant
@@ -95,8 +97,17 @@ def team_reaches_everything(world: Linted) -> Iterator[Hit]:
 )
 def team_without_access(world: Linted) -> Iterator[Hit]:
     for name, team in world.teams.items():
-        if team.status is Status.ACTIVE and not world.access.of(name) and not world.rules.everything(team):
+        if team.status is Status.ACTIVE and not world.access.of(name) and not _may_reach(world, team):
             yield Hit(f"team {name} can call no model", team_ref(name))
+
+
+def _may_reach(world: Linted, team: Team) -> bool:
+    """Whether only a LiteLLM Proxy can tell: what no alias is may be a legacy group, or served by a wildcard."""
+    if world.rules.everything(team) or not isinstance(world.rules, LiteLLMRules):
+        return world.rules.everything(team)
+    groups = (world.groups[name].model_aliases for name in team.access_groups if name in world.groups)
+    names = frozenset(team.models).union(team.model_aliases or (), *groups)
+    return bool(names - world.aliases.keys() - {NO_DEFAULT_MODELS})
 
 
 @rule(

@@ -8,14 +8,21 @@ Beyond that rule: an alias of which every deployment is blocked answers nobody (
 counts as callable.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from reconciler.core.access import Covers, Source
 from reconciler.core.kinds import AccessGroup, ModelAlias, Status, Team
 from reconciler.core.litellm_access import ALL_PROXY_MODELS, NO_DEFAULT_MODELS, Reached, accessible
 from reconciler.core.litellm_providers import InferProvider, no_provider
-from reconciler.core.litellm_world import CompiledWorld, Deployment, LiteLLMTeam, LiteLLMWorld, compile_world
+from reconciler.core.litellm_world import (
+    CompiledWorld,
+    Deployment,
+    LiteLLMTeam,
+    LiteLLMWorld,
+    compile_world,
+    routed_groups,
+)
 from reconciler.core.state import State
 
 EVERYTHING = "*"
@@ -26,13 +33,29 @@ class LiteLLMRules:
     """The rules, with what a State does not hold.
 
     `legacy`: alias -> its legacy access groups (`model_info.access_groups`), as last read. `router_aliases`: the
-    router's `model_group_alias`. `infer`: `litellm_providers.infer_provider` with its catalog bound.
+    router's `model_group_alias`. `infer`: `litellm_providers.infer_provider` with its catalog bound. `asked`: a name
+    that a wildcard deployment may serve; all that it could serve cannot be listed.
     """
 
     legacy: Mapping[str, frozenset[str]] = field(default_factory=dict)
     router_aliases: Mapping[str, str] = field(default_factory=dict)
     infer: InferProvider = no_provider
     name: str = "litellm"
+    asked: frozenset[str] = frozenset()
+
+    def asking(self, model: str) -> "LiteLLMRules":
+        """The same rules, which also answer for this name."""
+        return replace(self, asked=self.asked | {model})
+
+    def serving(self, state: State) -> Callable[[str], bool]:
+        """Whether an entry of a group means something in this state though no alias of that name is there."""
+        world = compile_world(self._world(state))
+
+        def serves(name: str) -> bool:
+            known = name in world.names or name in world.tagged or name in (ALL_PROXY_MODELS, NO_DEFAULT_MODELS)
+            return known or "*" in name or routed_groups(world.world, world.routes, name) is not None
+
+        return serves
 
     def sources(self, team: Team) -> tuple[Source, ...]:
         """A blocked team is refused everything. Its own aliases bypass its list, whatever they lead to."""
@@ -60,7 +83,7 @@ class LiteLLMRules:
     def _world(self, state: State) -> LiteLLMWorld:
         aliases = state.of(ModelAlias)
         deployments = (Deployment(name, "", self.legacy.get(name, frozenset())) for name in sorted(aliases))
-        return LiteLLMWorld(tuple(deployments), {}, self.router_aliases, self.infer)
+        return LiteLLMWorld(tuple(deployments), {}, self.router_aliases, self.infer, self.asked)
 
     def everything(self, team: Team) -> bool:
         """An empty list on the wire reads as `*` here. What is in its groups is theirs to say."""

@@ -30,12 +30,14 @@ class LiteLLMWorld:
 
     `groups`: unified access group -> its `access_model_names`. `router_aliases`: the router's `model_group_alias`,
     alias -> target (hidden ones too). `infer`: `litellm_providers.infer_provider` with its catalog bound.
+    `asked`: names to be answered for though nothing deploys them; one that a wildcard deployment serves is a model.
     """
 
     deployments: tuple[Deployment, ...]
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     router_aliases: Mapping[str, str] = field(default_factory=dict)
     infer: InferProvider = no_provider
+    asked: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompiledWorld:
-    """A world with its indexes; all names are those of deployments and router aliases.
+    """A world with its indexes; all names are those of deployments and router aliases, and served ones asked about.
 
     `deployed`: name -> legacy access groups of its own deployments; `listed`: what `all-team-models` stands for on a
     team, in LiteLLM's order; `tags`: name or target of a router alias -> legacy access groups that let it through,
@@ -80,7 +82,8 @@ def compile_world(world: LiteLLMWorld) -> CompiledWorld:
     """The world with its indexes; build it once and ask many times."""
     deployed = _tags_by_name(world.deployments)
     routes = _routes(deployed)
-    names = frozenset(deployed) | frozenset(world.router_aliases)
+    served = (name for name in world.asked if routed_groups(world, routes, name) is not None)
+    names = frozenset(deployed).union(world.router_aliases, served)
     asked = names.union(world.router_aliases.values())
     tags = {name: _legacy_groups(world, deployed, routes, name) for name in asked}
     return CompiledWorld(

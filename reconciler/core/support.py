@@ -8,6 +8,7 @@ from reconciler.core.access import AccessRules
 from reconciler.core.inventory import Record
 from reconciler.core.kinds import KINDS, Resource, gateway_fields
 from reconciler.core.refs import Ref
+from reconciler.core.state import State
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +55,8 @@ class Support:
     `check(ref, before, after)` gives (code, message, hint) for what the gateway must not be sent; a code that starts
     with `warn:` is only told, one that starts with `refuse:` is sent when a flag allows it (`core.safety.FLAGS`).
     `credits`: "operations" where credits are added by an identified request, "set" where a number is written.
+    `serving(state)(name)`: whether a group that names what no alias is grants something all the same; None where groups
+    hold aliases only.
     `owes_secret(ref, wish)`: the fields, in words, of which a creation lacks one if the gateway alone had the secret.
     `unlimited_credits`: a live team whose credits are None has no limit, which is more than any number of them.
     `topped_up(ref, wish)` is the sum of the declared top-ups that the gateway itself says the team was given.
@@ -82,6 +85,7 @@ class Support:
     credits: str = "operations"
     unlimited_credits: bool = False
     topped_up: Callable[[Ref, Resource], int] = lambda _ref, _wish: 0
+    serving: Callable[[State], Callable[[str], bool]] | None = None
     owes_secret: Callable[[Ref, Resource], str | None] = lambda _ref, _wish: None
     repeatable_grants: bool = False
     voids: bool = False

@@ -1,4 +1,7 @@
-"""Writing unified access groups to LiteLLM Proxy. Source: contracts/litellm-proxy.md section 1.2 (B)."""
+"""Writing unified access groups to LiteLLM Proxy. Source: contracts/litellm-proxy.md section 1.2 (B).
+
+The proxy takes any name (section 7.4), be it of a model, a wildcard or nothing: the plan says which grant nothing.
+"""
 
 from typing import Any
 
@@ -7,7 +10,7 @@ from reconciler.core.refs import Ref
 from reconciler.gateways.base import GatewayError, Receipt
 from reconciler.gateways.endpoints import Body
 from reconciler.gateways.litellm_desk import CONFLICT, NOT_FOUND, Desk, Verbs, exists, gone, segment, unmoved
-from reconciler.gateways.litellm_reading import deployments_of, groups_of
+from reconciler.gateways.litellm_reading import groups_of
 
 
 def group_of(body: Body) -> AccessGroup:
@@ -33,7 +36,6 @@ async def find_group(desk: Desk, name: str) -> Body | None:
 
 
 async def create_group(desk: Desk, ref: Ref, after: AccessGroup) -> Receipt:
-    await _require_models(desk, ref, after.model_aliases)
     body = {
         "access_group_name": ref.name,
         "description": after.description,
@@ -54,7 +56,6 @@ async def update_group(desk: Desk, ref: Ref, before: AccessGroup, after: AccessG
     if found is None:
         raise gone(ref)
     unmoved(ref, ("model_aliases",), before, after, group_of(found))
-    await _require_models(desk, ref, after.model_aliases - before.model_aliases)
     body: dict[str, Any] = {}
     if before.description != after.description:
         body["description"] = after.description
@@ -63,13 +64,6 @@ async def update_group(desk: Desk, ref: Ref, before: AccessGroup, after: AccessG
     if body:
         await desk.http.send("PUT", f"/v1/access_group/{segment(found['access_group_id'])}", body, repeatable=True)
     return Receipt()
-
-
-async def _require_models(desk: Desk, ref: Ref, names: frozenset[str]) -> None:
-    """The proxy takes any name (contract 7.4), and a misspelt one would grant nothing: refuse it here."""
-    for name in sorted(names):
-        if "*" not in name and not await deployments_of(desk.http, name):
-            raise GatewayError(f"{ref}: there is no model {name} on the gateway", hint="apply again")
 
 
 async def delete_group(desk: Desk, ref: Ref) -> Receipt:

@@ -99,6 +99,7 @@ def support(
         unlimited_credits=True,
         topped_up=terms.topped_up,
         owes_secret=owes_secret,
+        serving=rules.serving,
         repeatable_grants=True,
         keys=frozenset({"key"}),
         chosen_keys=frozenset({"key"}),

@@ -92,7 +92,7 @@ def _embedded_http(stack: ExitStack, directory: Path) -> World:
 def _litellm(stack: ExitStack, directory: Path) -> World:
     proxy = stack.enter_context(litellm_proxy(SESSION))
     settings = GatewaySettings(
-        backend="litellm", url=proxy.url, admin_key_env=KEY, timeout_seconds=60, usd_per_credit=0.1
+        backend="litellm", url=proxy.url, admin_key_env=KEY, timeout_seconds=60, usd_per_credit=0.1, processes=1
     )
     without = frozenset({"organization"})
     return World(settings, directory, {KEY: proxy.admin_key}, proxy, without=without, team_keys=False)

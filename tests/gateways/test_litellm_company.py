@@ -29,7 +29,7 @@ EDITS = int(os.environ.get("RECONCILER_TEST_LITELLM_EDITS", "20"))
 SETTINGS = """
 default_gateway: proxy
 gateways:
-  proxy: {backend: litellm, url: "%s", admin_key_env: TEST_KEY, timeout_seconds: 90}
+  proxy: {backend: litellm, url: "%s", admin_key_env: TEST_KEY, timeout_seconds: 90, processes: 1}
 safety: {max_update_percent: 100, max_delete_percent: 100, allow_loss: true, allow_cascade: true}
 """
 
