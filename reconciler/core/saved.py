@@ -7,7 +7,9 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
 
 from reconciler.core.changes import Change
 from reconciler.core.findings import Finding, error
@@ -96,19 +98,44 @@ def unsealed(document: Any) -> SavedPlan | Finding:
     return _parsed(content)
 
 
+class _Target(BaseModel):
+    name: str
+    identity: str
+
+
+class _Content(BaseModel):
+    """What of a plan file apply reads, in the types that it needs."""
+
+    gateway: _Target
+    order: Literal["grant-first", "revoke-first"]
+    digests: dict[str, str]
+    fingerprints: dict[str, str]
+    revision: str | None = None
+    created: str | None = None
+    tool_version: str | None = None
+    scope: tuple[str, ...] = ()
+    noted: dict[str, str] = Field(default_factory=dict)
+
+
 def _parsed(content: Mapping[str, Any]) -> SavedPlan:
+    """Raises ValueError where a value is missing or of another type: anybody can make a seal."""
+    found = _Content.model_validate(content)
     return SavedPlan(
-        gateway=content["gateway"]["name"],
-        identity=content["gateway"]["identity"],
-        order=content["order"],
-        digests={Ref.parse(ref): value for ref, value in content["digests"].items()},
-        fingerprints={Ref.parse(ref): value for ref, value in content["fingerprints"].items()},
-        revision=content.get("revision"),
-        created=content.get("created"),
-        tool_version=content.get("tool_version"),
-        scope=tuple(content.get("scope", ())),
-        noted={Ref.parse(ref): value for ref, value in content.get("noted", {}).items()},
+        gateway=found.gateway.name,
+        identity=found.gateway.identity,
+        order=found.order,
+        digests=_by_ref(found.digests),
+        fingerprints=_by_ref(found.fingerprints),
+        revision=found.revision,
+        created=found.created,
+        tool_version=found.tool_version,
+        scope=found.scope,
+        noted=_by_ref(found.noted),
     )
+
+
+def _by_ref(digests: Mapping[str, str]) -> Mapping[Ref, str]:
+    return {Ref.parse(ref): value for ref, value in digests.items()}
 
 
 def content_of(

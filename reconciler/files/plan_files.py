@@ -35,7 +35,7 @@ def read_plan_file(file: Path) -> SavedPlan:
         document = json.loads(file.read_bytes())
     except OSError as problem:
         raise ReconcilerError(error("plan-file", f"cannot read {file}: {problem.strerror}")) from None
-    except ValueError:
+    except (ValueError, RecursionError):
         message = f"{file} is no JSON"
         raise ReconcilerError(
             error("plan-file", message, hint="reconciler plan --out FILE writes plan files")
@@ -49,5 +49,5 @@ def read_plan_file(file: Path) -> SavedPlan:
 def _opened(document: Any) -> SavedPlan | Finding:
     try:
         return unsealed(document)
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         return error("plan-file", "the plan file lacks what a plan file holds", hint="plan again")

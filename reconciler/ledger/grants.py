@@ -13,6 +13,7 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 
 from reconciler.ledger.errors import LedgerError
 from reconciler.ledger.records import GrantRecord, GrantState, Renamed
+from reconciler.ledger.soundness import record_of
 from reconciler.ledger.statements import chunks, upsert
 from reconciler.ledger.tables import grants
 
@@ -27,7 +28,7 @@ def read(conn: Connection, gateway: str, teams: Sequence[str] | None = None) -> 
     ours = select(*_COLUMNS).where(grants.c.gateway == gateway)
     wanted = [ours] if teams is None else [ours.where(grants.c.team.in_(part)) for part in chunks(teams)]
     rows = (row for query in wanted for row in conn.execute(query))
-    return {(row[0], row[1]): GrantRecord(*row) for row in rows}
+    return {(row[0], row[1]): record_of(GrantRecord, row) for row in rows}
 
 
 def write(conn: Connection, gateway: str, apply_id: int, records: Sequence[GrantRecord], now: datetime) -> None:

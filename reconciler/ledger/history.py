@@ -8,6 +8,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from reconciler.ledger.errors import LedgerError
 from reconciler.ledger.records import ApplyRecord, FinalStatus, Lease
+from reconciler.ledger.soundness import record_of
 from reconciler.ledger.tables import OPEN_STEPS, applies, journal
 
 _COLUMNS = [column for column in applies.c if column.name not in ("gateway", "token")]
@@ -88,4 +89,4 @@ def prune(conn: Connection, gateway: str, keep: int) -> int:
 
 
 def _record(row: Any) -> ApplyRecord:
-    return ApplyRecord(*row)
+    return record_of(ApplyRecord, row)

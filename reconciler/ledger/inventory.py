@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from reconciler.ledger.records import Claim, Owned, Renamed
+from reconciler.ledger.soundness import record_of
 from reconciler.ledger.statements import upsert
 from reconciler.ledger.tables import inventory
 
@@ -26,7 +27,7 @@ def read(conn: Connection, gateway: str) -> dict[Key, Owned]:
     """By (kind, name)."""
     columns = [column for column in inventory.c if column.name != "gateway"]
     rows = conn.execute(select(*columns).where(inventory.c.gateway == gateway)).all()  # iterating fetches one by one
-    return {(row[0], row[1]): Owned(*row) for row in rows}
+    return {(row[0], row[1]): record_of(Owned, row) for row in rows}
 
 
 def write(

@@ -19,6 +19,7 @@ from reconciler.ledger.records import (
     ResolvedState,
     Settlement,
 )
+from reconciler.ledger.soundness import record_of
 from reconciler.ledger.statements import chunks
 from reconciler.ledger.tables import OPEN_STEPS, applies, journal
 
@@ -225,4 +226,4 @@ def _ref(entry: JournalEntry) -> tuple[str, str]:
 
 
 def _entry(row: Any) -> JournalEntry:
-    return JournalEntry(*row)
+    return record_of(JournalEntry, row)

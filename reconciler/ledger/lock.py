@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, select, update
 
 from reconciler.ledger.errors import LeaseLost, LedgerError, LockHeld
 from reconciler.ledger.records import Holder, Lease
+from reconciler.ledger.soundness import damaged
 from reconciler.ledger.statements import inserting
 from reconciler.ledger.tables import locks
 
@@ -86,5 +87,7 @@ def _locked_row(conn: Connection, gateway: str) -> "Row[tuple[object, ...]] | No
 def _holder(row: "Row[tuple[object, ...]] | None", gateway: str, now: datetime) -> Holder | None:
     if row is None or row.holder is None:
         return None
+    if not (isinstance(row.acquired, datetime) and isinstance(row.expires, datetime) and isinstance(row.token, int)):
+        raise damaged("the lock")
     age = max(now - row.acquired, timedelta(0))
     return Holder(gateway, row.holder, row.token, row.acquired, age, row.expires, stale=row.expires <= now)

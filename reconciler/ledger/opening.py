@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 
 from reconciler.disk import private_database
 from reconciler.ledger.errors import LedgerError
+from reconciler.ledger.soundness import HINT
 from reconciler.ledger.tables import FORMATS, VERSION_TABLE
 
 PATIENCE = 30  # seconds to wait for another process's transaction
@@ -55,6 +56,9 @@ def translated(where: str) -> Iterator[None]:
         raise LedgerError(f"the ledger {where} failed: {str(error.orig).strip()}", _hint(error)) from None
     except SQLAlchemyError as error:
         raise LedgerError(f"the ledger {where} failed: {type(error).__name__}") from None
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        # A time, a number or JSON in a column that is none: SQLite keeps whatever is written into it.
+        raise LedgerError(f"the ledger {where} holds a value that cannot be read", HINT) from error
 
 
 def _hint(error: StatementError) -> str:

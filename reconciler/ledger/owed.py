@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, delete, select, update
 
 from reconciler.ledger.records import OwedKey, Renamed
+from reconciler.ledger.soundness import record_of
 from reconciler.ledger.statements import upsert
 from reconciler.ledger.tables import owed_keys
 
@@ -24,7 +25,7 @@ def read(conn: Connection, gateway: str) -> tuple[OwedKey, ...]:
     """Every key that is owed, by kind and name."""
     columns = (owed_keys.c.kind, owed_keys.c.name, owed_keys.c.since, owed_keys.c.apply_id)
     query = select(*columns).where(owed_keys.c.gateway == gateway).order_by(owed_keys.c.kind, owed_keys.c.name)
-    return tuple(OwedKey(*row) for row in conn.execute(query))
+    return tuple(record_of(OwedKey, row) for row in conn.execute(query))
 
 
 def owe(conn: Connection, gateway: str, apply_id: int | None, refs: Iterable[tuple[str, str]], now: datetime) -> None:
