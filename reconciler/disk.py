@@ -9,8 +9,8 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import BinaryIO
@@ -18,6 +18,24 @@ from typing import BinaryIO
 HOME = ".reconciler"
 PRIVATE_FILE, PRIVATE_DIRECTORY = 0o600, 0o700
 _BESIDE_A_DATABASE = ("-wal", "-shm", "-journal")
+
+
+@contextmanager
+def leaving_nothing(directory: Path) -> Iterator[None]:
+    """Where what happens meanwhile fails, the directory goes again with all that was made above it; what was there
+    before stays.
+    """
+    made: Path | None = None
+    for place in (directory, *directory.parents):
+        if place.exists():
+            break
+        made = place
+    try:
+        yield
+    except BaseException:
+        if made is not None:
+            shutil.rmtree(made, ignore_errors=True)
+        raise
 
 
 def atomic_write(file: Path, text: str, *, private: bool = False) -> None:

@@ -5,9 +5,11 @@ fresh(session, out) makes every file of a new config directory, updated(session)
 """
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
@@ -22,7 +24,7 @@ from reconciler.core.merging import Declared, Merge, merge
 from reconciler.core.refs import Ref
 from reconciler.core.resolve import resolve
 from reconciler.core.scope import EVERYTHING, Scope
-from reconciler.core.settings import GatewaySettings, LedgerSettings, Settings
+from reconciler.core.settings import TO_FILL_IN, GatewaySettings, LedgerSettings, Settings
 from reconciler.core.suggest import with_plans
 from reconciler.disk import HOME
 from reconciler.files.discovery import SETTINGS_FILES, discover
@@ -35,6 +37,8 @@ from reconciler.gateways.base import Live
 from reconciler.pipeline import Loaded, Session, known_of, require_valid
 
 SETTINGS_FILE = SETTINGS_FILES[0]
+_WORD = re.compile(r"[a-z][a-z0-9-]*[a-z0-9]")
+_NO_NAMES = frozenset({"localhost", "www", "api"})
 
 
 @dataclass(frozen=True)
@@ -200,9 +204,13 @@ async def adopted(session: Session, drifted: Drift) -> Written:
     return merged_into_files(session, live, fields.__contains__, prune=True, fields=fields)
 
 
-def with_gateway(loaded: Loaded, name: str | None, backend: str | None, url: str, key_env: str | None) -> Loaded:
-    """The config with a gateway that its settings do not have yet. Raises ReconcilerError for one that cannot be."""
-    chosen = name or "imported"
+def with_gateway(
+    loaded: Loaded, name: str | None, backend: str | None, url: str, key_env: str | None, *, out: Path
+) -> Loaded:
+    """The config with a gateway that its settings do not have yet; without settings, a config that begins in `out`.
+
+    Raises ReconcilerError for a gateway that cannot be.
+    """
     try:
         gateway = GatewaySettings.model_validate({"backend": backend, "url": url, "admin_key_env": key_env})
     except ValidationError as failure:
@@ -210,9 +218,24 @@ def with_gateway(loaded: Loaded, name: str | None, backend: str | None, url: str
         hint = "e.g. --backend saas-litellm --url https://gateway.example.com --admin-key-env GATEWAY_ADMIN_KEY"
         raise ReconcilerError(error("import-gateway", f"the gateway of --url: {says}", hint=hint)) from failure
     given = loaded.settings
-    known = given.gateways if (loaded.directory / SETTINGS_FILE).is_file() else {}
+    begun = (loaded.directory / SETTINGS_FILE).is_file()
+    known = given.gateways if begun else {}
+    chosen = name or gateway_name(gateway, known)
     settings = given.model_copy(update={"gateways": {**known, chosen: gateway}, "default_gateway": chosen})
-    return replace(loaded, settings=settings)
+    return replace(loaded, settings=settings, directory=loaded.directory if begun else out)
+
+
+def gateway_name(gateway: GatewaySettings, known: Mapping[str, GatewaySettings]) -> str:
+    """What settings call a gateway: as they call its URL already, else the first word of its host, else its backend."""
+    for name, other in known.items():
+        if (other.backend, other.url) == (gateway.backend, gateway.url):
+            return name
+    word = (urlsplit(gateway.url or "").hostname or "").partition(".")[0]
+    base = word if _WORD.fullmatch(word) and word not in _NO_NAMES else gateway.backend
+    number, name = 1, base
+    while name in known:
+        number, name = number + 1, f"{base}-{number + 1}"
+    return name
 
 
 def converted(config_yaml: Path | None, terraform: Path | None, out: Path, *, suggest: bool = True) -> Written:
@@ -226,6 +249,12 @@ def converted(config_yaml: Path | None, terraform: Path | None, out: Path, *, su
     found = with_plans(read(source), suggest=suggest)
     texts = dict(manifests(found, Origins(source.name)))
     if not (out / SETTINGS_FILE).exists():
-        settings = Settings(lint={code: Level(level) for code, level in found.lint.items()})
-        texts = {SETTINGS_FILE: settings_text(settings), **texts}
+        texts = {SETTINGS_FILE: settings_text(_settings_to_fill_in(found)), **texts}
     return Written(texts, ordered((*found.findings, *_naming(found))), counted(found))
+
+
+def _settings_to_fill_in(found: Export) -> Settings:
+    """A file says nothing of where its proxy runs: a gateway whose url and key validate asks for."""
+    proxy = GatewaySettings.model_construct(backend="litellm", url=TO_FILL_IN, admin_key_env=TO_FILL_IN)
+    lint = {code: Level(level) for code, level in found.lint.items()}
+    return Settings(default_gateway="litellm", gateways={"litellm": proxy}, lint=lint)

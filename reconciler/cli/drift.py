@@ -137,8 +137,9 @@ def _rendered(found: "Drift", target: "Target", form: str, *, full: bool) -> str
 
 
 async def _drift(config: "Loaded", gateway: str | None) -> tuple["Drift", "Target"]:
-    from reconciler.pipeline import drift, opened  # noqa: PLC0415  not needed for --help
+    from reconciler.pipeline import drift, opened, require_valid  # noqa: PLC0415  not needed for --help
 
+    require_valid(config)
     async with opened(config, gateway) as session:
         return await drift(session), session.target
 

@@ -35,10 +35,22 @@ Examples:
 @click.option("--update", is_flag=True, help="Merge into the files that are there, keeping comments and order.")
 @click.option("--prune-files", is_flag=True, help="With --update: take out of the files what is gone on the gateway.")
 @click.option("--adopt", is_flag=True, help="Make the objects ours as well, so that the next plan is empty.")
-@click.option("--dry-run", is_flag=True, help="Write nothing; show what would be written.")
+@click.option("--dry-run", is_flag=True, help="Write nothing; show what would be written, with --update as a diff.")
 @click.option("--suggest-plans/--no-suggest-plans", default=True, show_default=True, help="Group similar teams.")
-@click.option("--from-config-yaml", "config_yaml", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE")
-@click.option("--from-terraform", "terraform", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE")
+@click.option(
+    "--from-config-yaml",
+    "config_yaml",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Read the model_list of a LiteLLM proxy's config.yaml instead of a gateway.",
+)
+@click.option(
+    "--from-terraform",
+    "terraform",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Read a Terraform state of LiteLLM's providers (terraform state pull) instead of a gateway.",
+)
 def command(
     config: Path,
     environment: str | None,
@@ -63,23 +75,25 @@ def command(
     With --update, the live side goes into the files that are there. It reads the gateway and changes nothing on it.
     """
     from reconciler.core.scope import parse_scope  # noqa: PLC0415  not needed for --help
+    from reconciler.disk import HOME, leaving_nothing  # noqa: PLC0415  as above
     from reconciler.importing import converted, refuse_overwriting, require_settings, with_gateway  # noqa: PLC0415  as above
 
     _consistent(update=update, out=out, prune=prune_files, source=config_yaml or terraform, url=url)
     target, scope = out or config, parse_scope(only)
-    if update:
-        written = asyncio.run(_updated(loaded(config, environment), gateway, scope, prune=prune_files))
-    else:
-        refuse_overwriting(target)
-        if config_yaml or terraform:
-            written = converted(config_yaml, terraform, target, suggest=suggest_plans)
+    with leaving_nothing(target / HOME), leaving_nothing(config / HOME):
+        if update:
+            written = asyncio.run(_updated(loaded(config, environment), gateway, scope, prune=prune_files))
         else:
-            found = loaded(config)
-            if url:
-                found = with_gateway(found, gateway, backend, url, admin_key_env)
+            refuse_overwriting(target)
+            if config_yaml or terraform:
+                written = converted(config_yaml, terraform, target, suggest=suggest_plans)
             else:
-                require_settings(found)
-            written = asyncio.run(_fresh(found, None if url else gateway, target, scope, suggest=suggest_plans))
+                found = loaded(config)
+                if url:
+                    found = with_gateway(found, gateway, backend, url, admin_key_env, out=target)
+                else:
+                    require_settings(found)
+                written = asyncio.run(_fresh(found, None if url else gateway, target, scope, suggest=suggest_plans))
     code = finish(written, target, dry_run=dry_run, fresh=not update)
     if adopt and not dry_run:
         asyncio.run(_adopted(loaded(target, environment), gateway))
@@ -132,14 +146,16 @@ async def _updated(config: "Loaded", gateway: str | None, scope: object, *, prun
 
 def finish(written: "Written", target: Path, *, dry_run: bool = False, fresh: bool = False) -> int:
     """Writes the files and says which."""
-    from reconciler.files.saving import save  # noqa: PLC0415  not needed for --help
+    from reconciler.files.saving import difference, save  # noqa: PLC0415  not needed for --help
     from reconciler.render.findings import render_findings  # noqa: PLC0415  as above
 
     if written.findings:
         note(render_findings(written.findings, color=color()))
     if dry_run:
         for name, text in written.files.items():
-            say(f"--- {target / name}\n{text}")
+            say(f"--- {target / name}\n{text}" if fresh else difference(target / name, text))
+        if not written.files:
+            say(_closing(written.counts, changed=False, fresh=fresh))
         return DONE
     save(target, written.files, fresh=fresh)
     for name in written.files:
@@ -152,8 +168,8 @@ def _closing(counts: "Mapping[str, int]", *, changed: bool, fresh: bool) -> str:
     if not changed:
         return "The files already say what the gateway has."
     from reconciler.core.kinds import KINDS  # noqa: PLC0415  not needed for --help
+    from reconciler.render.words import count, kind_noun  # noqa: PLC0415  as above
 
-    kinds = [(counts[kind], cls.section.replace("_", " ")) for kind, cls in KINDS.items() if kind in counts]
-    said = ", ".join(f"{count:,} {section}" for count, section in kinds)
+    said = ", ".join(count(counts[kind], kind_noun(kind)) for kind in KINDS if kind in counts)
     verb = "Imported" if fresh else "Merged"
     return f"\n{verb} {said}. Next: reconciler validate, then reconciler plan"

@@ -9,6 +9,7 @@ from reconciler.core.findings import Level
 from reconciler.core.kinds import Count, Spec
 from reconciler.core.urls import gateway_url, ledger_url
 
+TO_FILL_IN = "TODO"  # stands where only a person knows the value; validate asks for it
 EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from reconciler.core.findings import Finding, Origin, did_you_mean, error, ordered, warning
-from reconciler.core.settings import Settings, secret_variables
+from reconciler.core.settings import TO_FILL_IN, Settings, secret_variables
 from reconciler.files.discovery import SETTINGS_FILES, shown
 from reconciler.files.parsing import Parsed, parse_file
 from reconciler.files.places import PlacesByFile
@@ -17,6 +17,11 @@ from reconciler.files.spec_wording import shown as quoted
 from reconciler.files.variables import Variables, substitute, unshown
 
 _PASSWORD_IN_URL = re.compile(r"^[a-z][a-z0-9+.-]*://[^/@\s]*:[^/@\s]+@", re.IGNORECASE)
+_NOWHERE = "https://to-be-filled-in.invalid"  # RFC 2606: never a host
+_TO_FILL_IN = {
+    "url": "write the base URL, e.g. https://litellm.example.com",
+    "admin_key_env": "write the NAME of the environment variable with the master key, e.g. LITELLM_MASTER_KEY",
+}
 _SECRET_KEYS = frozenset({"admin_key", "master_key", "api_key", "key", "token", "password", "secret"})
 
 
@@ -87,12 +92,33 @@ def _settings(
     document, unset = substitute(written, _readable(written, environ) if base is None else readable(base, environ))
     if unset:
         return Settings(), unset
+    asked_for = tuple(_to_fill_in(document))
     secrets = tuple(_secrets(document))
-    read = typed(Settings, document)
+    read = typed(Settings, _filled_in(document, asked_for))
     if isinstance(read, Settings):
-        return read, secrets
+        return read, (*asked_for, *secrets)
     problems = (unshown(_reworded(problem, document), written) for problem in read)
-    return Settings(), (*secrets, *(problem for problem in problems if not _beneath(problem, secrets)))
+    return Settings(), (*asked_for, *secrets, *(problem for problem in problems if not _beneath(problem, secrets)))
+
+
+def _to_fill_in(document: object) -> Iterator[Problem]:
+    """What an import left open because only a person knows it."""
+    gateways = document.get("gateways") if isinstance(document, dict) else None
+    for name, gateway in gateways.items() if isinstance(gateways, dict) else ():
+        for field, hint in _TO_FILL_IN.items():
+            if isinstance(gateway, dict) and gateway.get(field) == TO_FILL_IN:
+                path = ("gateways", name, field)
+                yield Problem("to-fill-in", f"{'.'.join(path)} is still to be filled in", hint, path)
+
+
+def _filled_in(document: object, asked_for: Iterable[Problem]) -> object:
+    """The document with a value where one is asked for, so that everything else in it is read and judged."""
+    for problem in asked_for:
+        if isinstance(document, dict) and problem.path[-1] == "url":
+            name = problem.path[1]
+            gateway = {**document["gateways"][name], "url": _NOWHERE}
+            document = {**document, "gateways": {**document["gateways"], name: gateway}}
+    return document
 
 
 def _beneath(problem: Problem, others: Iterable[Problem]) -> bool:

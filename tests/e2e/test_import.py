@@ -78,7 +78,7 @@ def files(place: Place, directory: str = "config") -> dict[str, str]:
 
 def test_import_of_what_was_applied_gives_the_same_objects_and_an_empty_plan(place):
     done = place.reconciler("import", "--out", "again")
-    assert "Imported 1 organizations, 2 model aliases, 2 access groups, 1 plans, 2 teams" in done.out
+    assert "Imported 1 organization, 2 model aliases, 2 access groups, 1 pricing plan, 2 teams" in done.out
     assert not done.err
     assert set(files(place, "again")) == {
         "access-groups.yaml",
