@@ -104,7 +104,9 @@ def test_the_example_company_comes_back(tmp_path):
     place.reconciler("import", "--out", "again")
     plan = json.loads(place.reconciler("plan", "--config", "again", "--format", "json").out)
     assert plan["changes"] == []
-    assert {change["kind"] for change in plan["noted"]} == {"pricing_plan"}, "tiers are in no gateway"
+    noted = {(change["kind"], *(f["name"] for f in change["fields"])) for change in plan["noted"]}
+    assert {one[0] for one in noted} == {"pricing_plan", "team"}, "tiers and ends are in no gateway"
+    assert [one for one in noted if one[0] == "team"] == [("team", "grants")]
     place.reconciler("validate", "--config", "again")
     place.reconciler("fmt", "--check", "again")
 
