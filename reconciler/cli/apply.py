@@ -19,6 +19,7 @@ from reconciler.cli.options import as_of_option, loaded, only_option, revision_o
 from reconciler.cli.output import color, note, say, width
 from reconciler.cli.signals import stoppable
 from reconciler.cli.streams import lost
+from reconciler.core.printable import lines as printed_lines
 
 if TYPE_CHECKING:
     from reconciler.applying import Options, Report
@@ -352,4 +353,4 @@ def _closing(report: "Report", outcomes: str) -> str:
     if report.left is not None and report.left.pending:
         rest = ", ".join(str(change.ref) for change in report.left.changes[:5])
         lines.append(f"After the apply {len(report.left.changes):,} changes are still pending: {rest}")
-    return "\n".join(lines)
+    return printed_lines(*lines)

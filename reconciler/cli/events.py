@@ -5,14 +5,16 @@ Every event has `time` (UTC), `event` and `level`. In order: `plan`, `apply-star
 error. Errors and findings never hold secrets, and nothing else of an object is in an event but its name.
 """
 
-import json
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from reconciler.core.printable import json_text
 
 if TYPE_CHECKING:
     from reconciler.core.changes import Outcome
@@ -78,8 +80,9 @@ def emit(event: str, level: str = "info", **facts: Any) -> None:
     """One event; nothing where standard error is for people."""
     if as_json():
         head = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, "level": level}
-        sys.stderr.write(json.dumps({**head, **facts}) + "\n")
-        sys.stderr.flush()
+        with suppress(OSError):
+            sys.stderr.write(json_text({**head, **facts}, indent=None) + "\n")
+            sys.stderr.flush()
 
 
 def emit_plan(plan: "Plan") -> None:

@@ -1,19 +1,22 @@
 """The one place that turns errors into text and an exit code."""
 
 import errno
-import json
+import io
 import os
 import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from reconciler.cli.events import acting, answered, as_json, begin, emit, emit_failure, finding_facts, log_as
+from reconciler.cli.output import color, note, say
 from reconciler.cli.streams import OutputLostError, lost, tolerant
+from reconciler.core.printable import json_text
 
 if TYPE_CHECKING:
     from reconciler.core.findings import ReconcilerError
@@ -50,7 +53,7 @@ def _ended(command: click.Command, args: list[str] | None) -> int:
         code = INTERRUPTED
     except click.exceptions.NoArgsIsHelpError as alone:
         # A group without a command asks what there is: an answer, as `--help` is one.
-        click.echo(alone.ctx.get_help() if alone.ctx else alone.format_message(), file=sys.stdout)
+        say(alone.ctx.get_help() if alone.ctx else alone.format_message())
         code = DONE
     except click.ClickException as mistake:
         code = _mistaken(mistake, document=document)
@@ -65,7 +68,7 @@ def _mistaken(mistake: click.ClickException, *, document: bool) -> int:
     if as_json():
         emit("failed", "error", exit_code=EXPECTED, message=mistake.format_message())
     else:
-        mistake.show(file=sys.stderr)
+        note(_usage(mistake))
     if document:
         _answer({"level": "error", "code": "usage", "message": mistake.format_message()}, code=EXPECTED)
     return EXPECTED
@@ -79,7 +82,8 @@ def _wants_json(args: Sequence[str]) -> bool:
 def _answer(*findings: "dict[str, object]", code: int) -> None:
     """The document of a failed command, on standard output, unless another document stands there already."""
     if not answered():
-        click.echo(json.dumps({"exit_code": code, "findings": findings}, indent=2), file=sys.stdout)
+        with suppress(OutputLostError):  # the exit code tells, and standard error
+            say(json_text({"exit_code": code, "findings": findings}))
 
 
 def _told(problem: Exception, *, document: bool) -> int:
@@ -115,12 +119,18 @@ def _say(text: str, code: int) -> None:
     if as_json():
         emit("failed", "error", exit_code=code, message=text)
     else:
-        click.echo(text, file=sys.stderr)
+        note(text)
+
+
+def _usage(mistake: click.ClickException) -> str:
+    """What click would print."""
+    told = io.StringIO()
+    mistake.show(file=told)
+    return told.getvalue()
 
 
 def _tell(problem: "ReconcilerError") -> None:
-    from reconciler.cli.output import color, note  # noqa: PLC0415  not needed for --help
-    from reconciler.render.findings import render_findings  # noqa: PLC0415  as above
+    from reconciler.render.findings import render_findings  # noqa: PLC0415  not needed for --help
 
     if as_json():
         emit_failure(problem.findings, EXPECTED)
@@ -136,11 +146,22 @@ def _bug(problem: Exception, *, document: bool) -> int:
     return BUG
 
 
+def _without_secrets(text: str) -> str:
+    """The text without the values of environment variables that are named as secrets are, and without forms of such."""
+    from reconciler.core.redaction import redacted  # noqa: PLC0415  only for bugs
+    from reconciler.core.secret_names import names_a_secret  # noqa: PLC0415  as above
+
+    secrets = [value for name, value in os.environ.items() if names_a_secret(name) or name.endswith("_URL")]
+    return redacted(text, [value for value in secrets if value.strip()])
+
+
 def _logged(problem: Exception) -> str:
     """The file with the traceback, or the place in the code where none can be written."""
     try:
-        with tempfile.NamedTemporaryFile("w", prefix="reconciler-bug-", suffix=".log", delete=False) as log:
-            traceback.print_exception(problem, file=log)
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="reconciler-bug-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"
+        ) as log:
+            log.write(_without_secrets("".join(traceback.format_exception(problem))))
     except (OSError, ValueError):
         last = traceback.extract_tb(problem.__traceback__)[-1]
         return f"{last.filename}:{last.lineno}"

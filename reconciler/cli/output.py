@@ -1,6 +1,5 @@
 """What goes to the terminal: colour where one is, plain text where none is."""
 
-import json
 import os
 import shutil
 import sys
@@ -12,6 +11,7 @@ import click
 
 from reconciler.cli.events import acting, answered, as_json, emit, finding_facts
 from reconciler.cli.streams import lost
+from reconciler.core.printable import json_text, printable
 
 if TYPE_CHECKING:
     from reconciler.core.findings import Finding
@@ -32,7 +32,7 @@ def width() -> int | None:
 def say(text: str) -> None:
     """To standard output: what was asked for. Raises OutputLostError where nobody can read it, unless `acting`."""
     answered(now=True)
-    click.echo(text.rstrip("\n"), file=sys.stdout, color=color())
+    click.echo(_shown(text), file=sys.stdout, color=color())
     gone = lost()
     if gone is not None and not acting():
         raise gone
@@ -43,7 +43,12 @@ def note(text: str) -> None:
     if as_json():
         emit("note", message=text.rstrip("\n"))
         return
-    click.echo(text.rstrip("\n"), file=sys.stderr, color=color(sys.stderr))
+    click.echo(_shown(text), file=sys.stderr, color=color(sys.stderr))
+
+
+def _shown(text: str) -> str:
+    """The one place where text becomes characters of a terminal or a log: all but `Printed` is escaped."""
+    return str(printable(text)).rstrip("\n")
 
 
 FINDINGS = ("text", "json", "sarif", "github")
@@ -55,7 +60,7 @@ def findings_as(form: str, findings: "Iterable[Finding]", config: Path) -> str:
     from reconciler.render.github import render_annotations  # noqa: PLC0415  as above
 
     if form == "json":
-        return json.dumps([finding_facts(finding) for finding in findings], indent=2)
+        return json_text([finding_facts(finding) for finding in findings])
     if form == "sarif":
         return sarif(findings, config)
     return render_annotations(findings) if form == "github" else render_findings(findings, color=color())

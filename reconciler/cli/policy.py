@@ -1,6 +1,5 @@
 """`reconciler policy`: test policies against cases, and list what they may look at."""
 
-import json
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ import click
 from reconciler.cli.failures import DONE, EXPECTED
 from reconciler.cli.options import as_of_option, loaded, world
 from reconciler.cli.output import say
+from reconciler.core.printable import json_text
 
 if TYPE_CHECKING:
     from reconciler.core.policy_cases import CaseResult
@@ -82,7 +82,7 @@ def _text(results: "list[CaseResult]") -> str:
 def _json(results: "list[CaseResult]") -> str:
     from reconciler.render.explain import data  # noqa: PLC0415  not needed for --help
 
-    return json.dumps([{**data(result), "passed": result.passed} for result in results], indent=2)
+    return json_text([{**data(result), "passed": result.passed} for result in results])
 
 
 def _junit(results: "list[CaseResult]") -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from reconciler.cli.output import color, sarif, width
+from reconciler.core.printable import printable
 
 if TYPE_CHECKING:
     from reconciler.core.findings import Finding
@@ -86,6 +87,6 @@ def _write(file: Path, text: str) -> None:
     from reconciler.disk import atomic_write  # noqa: PLC0415  as above
 
     try:
-        atomic_write(file, text, private=True)
+        atomic_write(file, printable(text), private=True)
     except OSError as problem:
         raise ReconcilerError(error("report-file", f"cannot write {file}: {problem.strerror}")) from None

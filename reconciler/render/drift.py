@@ -1,12 +1,11 @@
 """Drift as text, JSON and markdown."""
 
-import json
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from reconciler.core.drift import Drift, FieldDrift, ObjectDrift, Side
 from reconciler.core.plan import Target
-from reconciler.core.printable import safe
+from reconciler.core.printable import json_text, safe
 from reconciler.render.layout import column, printed, rows, text
 from reconciler.render.words import count, plain, shown
 
@@ -106,7 +105,7 @@ def _what(each: ObjectDrift) -> str:
 
 def drift_json(found: Drift, target: Target) -> str:
     """Drift for programs: `version`, the gateway, the objects with their fields from three sides."""
-    return json.dumps(drift_data(found, target), indent=2) + "\n"
+    return json_text(drift_data(found, target)) + "\n"
 
 
 def drift_data(found: Drift, target: Target) -> dict[str, Any]:

@@ -1,13 +1,12 @@
 """Explanations as text, a tree of links with file:line:column beside each, and as JSON."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from reconciler.core.explain import Explanation, Gap, Overview, Reachable
 from reconciler.core.findings import Origin
-from reconciler.core.printable import safe
+from reconciler.core.printable import json_text, safe
 from reconciler.core.refs import Ref
 from reconciler.core.remedies import Remedy
 from reconciler.core.routes import Link, Route
@@ -143,7 +142,7 @@ def _difference(found: Reachable) -> str:
 
 def render_json(found: Explanation | Overview) -> str:
     """The same facts for other programs; refs as `kind/name`, origins as file, line and column."""
-    return json.dumps(data(found), indent=2) + "\n"
+    return json_text(data(found)) + "\n"
 
 
 def data(value: object) -> Any:

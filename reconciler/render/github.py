@@ -9,18 +9,18 @@ from collections import Counter
 from collections.abc import Iterable
 
 from reconciler.core.findings import Finding, Level
-from reconciler.core.printable import safe
+from reconciler.core.printable import Printed, safe
 from reconciler.render.findings import in_order, tally
 
 COMMANDS = {Level.ERROR: "error", Level.WARNING: "warning", Level.INFO: "notice"}
 
 
-def render_annotations(findings: Iterable[Finding]) -> str:
+def render_annotations(findings: Iterable[Finding]) -> Printed:
     """One `::error file=,line=,col=,title=::message` per finding, errors first (they must not be cut), then a count."""
     told = [finding for finding in in_order(findings) if finding.level in COMMANDS]
     ranked = sorted(told, key=lambda finding: list(COMMANDS).index(finding.level))
     lines = [_command(finding) for finding in ranked]
-    return "".join(f"{line}\n" for line in [*lines, tally(Counter(finding.level for finding in told))])
+    return Printed("".join(f"{line}\n" for line in [*lines, tally(Counter(finding.level for finding in told))]))
 
 
 def _command(finding: Finding) -> str:

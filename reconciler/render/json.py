@@ -3,7 +3,10 @@
 import json
 from typing import Any
 
+from pydantic_core import PydanticSerializationError
+
 from reconciler.core.plan import Plan
+from reconciler.core.printable import ascii_json, json_text
 from reconciler.render.report import Report, report
 from reconciler.render.view import PlanView
 
@@ -11,9 +14,15 @@ SCHEMA_ID = "urn:reconciler:plan-report:1"
 
 
 def render(source: PlanView | Plan) -> str:
-    """The report by `schemas/plan.schema.json`, UTF-8 and indented: equal plans give equal bytes."""
+    """The report by `schemas/plan.schema.json`, ASCII and indented: equal plans give equal bytes."""
     plan = source.plan if isinstance(source, PlanView) else source
-    return report(plan).model_dump_json(indent=2) + "\n"
+    found = report(plan)
+    try:
+        text = found.model_dump_json(indent=2)
+    except PydanticSerializationError:
+        # Half of a surrogate pair, as the name of a file that is no UTF-8 has: slower, and the same.
+        return json_text(found.model_dump(mode="python", by_alias=True)) + "\n"
+    return ascii_json(text) + "\n"
 
 
 def plan_schema() -> dict[str, Any]:

@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from reconciler.core.printable import Printed, safe, without_commands
+
 if TYPE_CHECKING:
     from rich.text import Text
 
@@ -30,11 +32,11 @@ Part = tuple[str, str]
 
 
 def text(*parts: Part | str) -> "Text":
-    """Parts of (text, key of STYLES), joined; markup in them means nothing."""
+    """Parts of (text, key of STYLES), joined; nothing in them is markup, and unprintable characters are escaped."""
     from rich.text import Text  # noqa: PLC0415  # rich only where text is made
 
-    styled = ((part, "") if isinstance(part, str) else (part[0], STYLES[part[1]]) for part in parts)
-    return Text.assemble(*styled)
+    styled = ((part, "") if isinstance(part, str) else part for part in parts)
+    return Text.assemble(*((safe(part), STYLES[style]) for part, style in styled))
 
 
 def wrapped(content: "Text", width: int, indent: int = 0, hang: int = 0) -> Iterator["Text"]:
@@ -78,10 +80,10 @@ def column(labels: Iterable["Text"], most: int = LABEL) -> int:
     return max((label.cell_len + 2 for label in labels if label.cell_len <= most), default=INDENT)
 
 
-def printed(lines: Iterable["Text"], *, color: bool) -> str:
+def printed(lines: Iterable["Text"], *, color: bool) -> Printed:
     """The lines as one string with a final newline, with ANSI colour or without any."""
     if not color:
-        return "".join(f"{line.plain.rstrip()}\n" for line in lines)
+        return Printed(without_commands("".join(f"{line.plain.rstrip()}\n" for line in lines)))
     from rich.console import Console  # noqa: PLC0415  # as above
 
     out = io.StringIO()
@@ -89,4 +91,4 @@ def printed(lines: Iterable["Text"], *, color: bool) -> str:
     for line in lines:
         line.rstrip()
         console.print(line, soft_wrap=True, highlight=False, markup=False, emoji=False)
-    return out.getvalue()
+    return Printed(without_commands(out.getvalue()))

@@ -2,12 +2,11 @@
 
 import csv
 import io
-import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from reconciler.core.matrix import Caller, Difference, Matrix, cells
-from reconciler.core.printable import safe
+from reconciler.core.printable import json_text, safe
 from reconciler.render.layout import WIDTH, column, printed, rows, text
 from reconciler.render.words import count, some
 
@@ -69,13 +68,13 @@ def render_csv(matrix: Matrix) -> str:
 
 
 def _inert(name: str) -> str:
-    return f"'{name}" if name[:1] in ("=", "+", "-", "@") else name
+    return f"'{name}" if name[:1] in ("=", "+", "-", "@", "\t", "\r") else name
 
 
 def render_json(matrix: Matrix) -> str:
     """{"kind", "models", "rows": [{"names", "models"}]}; alike ones are one row."""
     found = [{"names": list(row.names), "models": sorted(row.models)} for row in matrix.rows]
-    return json.dumps({"kind": matrix.kind, "models": list(matrix.models), "rows": found}, indent=2) + "\n"
+    return json_text({"kind": matrix.kind, "models": list(matrix.models), "rows": found}) + "\n"
 
 
 def render_callers(
@@ -98,7 +97,7 @@ def render_callers(
 def callers_json(model: str, found: Sequence[Caller], groups: Sequence[str]) -> str:
     """{"model", "groups", "teams": [{"team", "through"}]}."""
     teams = [{"team": caller.team, "through": list(caller.through)} for caller in found]
-    return json.dumps({"model": model, "groups": list(groups), "teams": teams}, indent=2) + "\n"
+    return json_text({"model": model, "groups": list(groups), "teams": teams}) + "\n"
 
 
 def render_difference(found: Difference, *, color: bool = False, width: int | None = None) -> str:
@@ -117,4 +116,4 @@ def render_difference(found: Difference, *, color: bool = False, width: int | No
 def difference_json(found: Difference) -> str:
     """{"first", "second", "only_first", "only_second", "both"}."""
     sets = {name: sorted(getattr(found, name)) for name in ("only_first", "only_second", "both")}
-    return json.dumps({"first": found.first, "second": found.second, **sets}, indent=2) + "\n"
+    return json_text({"first": found.first, "second": found.second, **sets}) + "\n"

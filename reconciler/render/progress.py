@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
@@ -74,8 +75,9 @@ class Progress:
         share, now = self._done * 100 // max(1, self._total) // SHARE, self._clock()
         if share > self._said_share or now - self._said_at >= SECONDS:
             self._said_share, self._said_at = share, now
-            self._out.write(f"{self._line(now)}\n")
-            self._out.flush()
+            with suppress(OSError):  # work goes on where nobody can watch it
+                self._out.write(f"{self._line(now)}\n")
+                self._out.flush()
 
     def _line(self, now: float) -> str:
         percent = self._done * 100 // max(1, self._total)

@@ -1,10 +1,9 @@
 """The differences of two environments as text, JSON and markdown."""
 
-import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from reconciler.core.printable import safe
+from reconciler.core.printable import json_text, safe
 from reconciler.core.promote import Promotion, TeamGap
 from reconciler.render.fields import fields_of
 from reconciler.render.groups import Section, grouped, sections
@@ -107,7 +106,7 @@ def promotion_json(found: Promotion) -> str:
         {"team": gap.team, "only": gap.only, "lacks": sorted(gap.lacks), "beyond": sorted(gap.beyond)}
         for gap in found.teams
     ]
-    return json.dumps(content, indent=2) + "\n"
+    return json_text(content) + "\n"
 
 
 def promotion_markdown(found: Promotion) -> str:

@@ -1,13 +1,12 @@
 """Findings as SARIF 2.1.0, which code hosts turn into annotations on the lines."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, Protocol
 from urllib.parse import quote
 
 from reconciler.core.findings import Finding, Level, Origin
-from reconciler.core.printable import safe
+from reconciler.core.printable import json_text, safe
 from reconciler.render.findings import in_order
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -47,7 +46,7 @@ def render_sarif(
         "columnKind": "unicodeCodePoints",
         "results": [_result(finding, codes, anchor) for finding in told],
     }
-    return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
+    return json_text({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}) + "\n"
 
 
 def _driver(version: str, rules: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
