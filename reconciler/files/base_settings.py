@@ -1,6 +1,7 @@
 """Settings as of a git revision: in a pull request those of its base, so that it cannot say where the keys are sent.
 
-The manifests are the pull request's own; its settings are checked, and are in force once they are merged.
+The manifests are the pull request's own, and so is what only judges them: a plan shows what its `prune` would do. All
+else, whatever settings there may come to be, is the base's until it is merged.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,12 +15,13 @@ from reconciler.files.revisions import copied
 from reconciler.files.settings import load_settings
 
 REVISION = "RECONCILER_SETTINGS_REVISION"
+OWN = ("prune", "safety", "lint", "lint_limits")
 
 
 def load_base_settings(
     directory: Path, revision: str, *, variables: Mapping[str, str]
 ) -> tuple[Settings, tuple[Finding, ...]]:
-    """The settings of the revision, and what is to be said about them and about those of the directory.
+    """The settings of the revision with `OWN` of the directory's, and what is to be said about both.
 
     Raises ReconcilerError where git does not have the revision: nothing else is taken in its place.
     """
@@ -34,7 +36,8 @@ def load_base_settings(
     names = (shown(place or directory), f"{shown(directory)}@{commit[:9]}")
     renamed = (_renamed(finding, *names) for finding in about_base)
     # What both have wrong is said once, of the one that can be changed.
-    return base, ordered((*about_own, *_news(renamed, about_own), *_ahead(directory, own != base, commit)))
+    in_force = base.model_copy(update={name: getattr(own, name) for name in OWN})
+    return in_force, ordered((*about_own, *_news(renamed, about_own), *_ahead(directory, own != in_force, commit)))
 
 
 def _said_of(findings: Iterable[Finding], revision: str) -> Iterator[Finding]:
@@ -56,6 +59,6 @@ def _news(findings: Iterable[Finding], known: Iterable[Finding]) -> Iterator[Fin
 
 def _ahead(directory: Path, differ: bool, commit: str) -> Iterator[Finding]:
     if differ:
-        says = f"the settings differ from those of {commit[:9]}, which are in force here"
+        says = f"gateways, ledger or variables differ from those of {commit[:9]}, which are in force here"
         hint = "they hold once they are merged; what needs them comes in a pull request after that"
         yield warning("settings-ahead", says, hint=hint, origin=Origin(shown(directory / SETTINGS_FILES[0]), 1, 1))

@@ -11,6 +11,9 @@ import pytest
 from actions_runner import git
 from e2e_world import Place
 
+from reconciler.core.settings import Settings
+from reconciler.files.base_settings import OWN
+
 REVISION = "RECONCILER_SETTINGS_REVISION"
 SECRETS = {
     "GATEWAY_ADMIN_KEY": "adm-hunter2",
@@ -147,9 +150,26 @@ def test_the_settings_of_the_base_are_in_force_and_a_change_of_them_is_said(
     committed(base)
     done = base.reconciler("validate")
     head = git(base.directory, "rev-parse", "main")[:9]
-    assert f"config/reconciler.yaml:1:1: warning settings-ahead: the settings differ from those of {head}" in done.out
+    assert (
+        f"config/reconciler.yaml:1:1: warning settings-ahead: gateways, ledger or variables differ from those of {head}"
+        in done.out
+    )
     base.reconciler("plan", code=1)
     assert gateway[1]
+
+
+def test_what_only_judges_the_manifests_is_the_pull_requests_own(base: Place):
+    for wanted, code in (("error", 1), ("off", 0)):
+        settings = (base.config / "reconciler.yaml").read_text().partition("lint:")[0]
+        base.write("reconciler.yaml", f"{settings}lint: {{name-style: {wanted}}}\n")
+        base.write("named.yaml", "organizations: {Odd Name: {name: X}}\n")
+        said = base.reconciler("validate", code=code).out
+        assert ("name-style" in said) == (wanted == "error")
+        assert "settings-ahead" not in said
+
+
+def test_every_setting_is_the_bases_unless_it_is_known_to_lead_nowhere():
+    assert set(Settings.model_fields) - set(OWN) == {"default_gateway", "gateways", "ledger", "variables"}
 
 
 def test_wrong_settings_of_a_pull_request_are_an_error_at_their_place(base: Place):
