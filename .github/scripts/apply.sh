@@ -1,20 +1,22 @@
 #!/usr/bin/env bash
 # Applies the reviewed plan (PLAN), or, where there is none that still holds, plans again and applies that plan.
-# ALLOW: flags such as --allow-loss. REASON: why there is no PLAN. ON_STALE: `replan` (default) or `fail`.
+# LABELS: of the pull request, separated by blanks; `reconciler:allow-loss` gives --allow-loss to a plan that needs it.
+# REASON: why there is no PLAN. ON_STALE: `replan` (default) or `fail`.
 # Writes to $OUT: apply.md, events.jsonl. Outputs: exit-code, applied, failed, blocked. Ends with the exit code of apply.
 set -euo pipefail
 HERE=$(dirname "${BASH_SOURCE[0]}")
 # shellcheck source=.github/scripts/world.sh
 source "$HERE/world.sh"
 
-read -r -a ALLOWED <<<"${ALLOW-}"
 plan=${PLAN-} reason=${REASON:-there is none for this run}
 events=$OUT/events.jsonl
 
 # applied PLAN: runs apply; sets `code`.
 applied() {
+  local allowed
+  mapfile -t allowed < <(flags "$1" "$(tr ' ' '\n' <<<"${LABELS-}")")
   code=0
-  reconciler apply "$1" --rebase --yes --log-format json "${AT[@]}" "${ALLOWED[@]}" "${MORE[@]}" >"$OUT/apply.txt" 2>"$events" || code=$?
+  reconciler apply "$1" --rebase --yes --log-format json "${AT[@]}" "${allowed[@]}" "${MORE[@]}" >"$OUT/apply.txt" 2>"$events" || code=$?
 }
 
 # Whether nothing was done because the plan no longer holds: its refusal names no other cause.

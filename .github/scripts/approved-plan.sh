@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Looks for the plan that was reviewed in the pull request of this commit, and puts it into $OUT/approved.
 # Outputs: number (of the pull request), head, plan (file, empty where there is none), reason (why there is none),
-# allow (flags by labels). Fails only where GitHub does not answer: not to find a plan is no error.
+# labels (of the pull request, those that allow something, separated by blanks). Fails only where GitHub does not answer: not to find a plan is no error.
 set -euo pipefail
 HERE=$(dirname "${BASH_SOURCE[0]}")
 # shellcheck source=.github/scripts/world.sh
@@ -29,8 +29,7 @@ head=$(jq --raw-output .head.sha <<<"$pull")
 output number "$number"
 output head "$head"
 # Labels that a reviewer sets: reconciler:allow-loss and so on, nothing else.
-allow=$(jq --raw-output '[.labels[].name | capture("^reconciler:(?<flag>allow-(loss|updates|deletes|empty|protected|cascade))$") | "--" + .flag] | join(" ")' <<<"$pull")
-output allow "$allow"
+output labels "$(jq --raw-output '[.labels[].name | select(test("^reconciler:allow-[a-z-]+$"))] | join(" ")' <<<"$pull")"
 
 # Artifacts have names that anybody's run may choose: only a run of our workflow, on this repository's own branch, counts.
 artifacts=$(api GET "actions/artifacts?name=reconciler-plan-$head&per_page=100")

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
+# shellcheck disable=SC2001,SC2016
 # Plans, and writes to $OUT: plan.json (for apply), plan.md, plan.html, comment.md, binding.json (what the plan holds for).
-# Outputs: exit-code (0 no changes, 2 changes), pending, create, update, delete, adopt. Fails where the plan has errors.
+# Outputs: exit-code (0 no changes, 2 changes), pending, create, update, delete, adopt. Fails where the plan
+# has errors, and in a pull request where apply would refuse it.
 set -euo pipefail
 # shellcheck source=.github/scripts/world.sh
 source "$(dirname "${BASH_SOURCE[0]}")/world.sh"
@@ -20,16 +22,26 @@ if [ "$code" = 0 ] || [ "$code" = 2 ]; then
     '{version: 1, config_tree: $tree, head: $head, commit: $commit, plan_sha256: $sha256, place: $place}' >"$OUT/binding.json"
 fi
 
-# flags that refusals ask for -> the labels that give them, once a reviewer has set them
-labels() {
-  jq --raw-output '[.plan.refusals[].hint // "" | scan("--(allow-[a-z]+)") | .[0]] | unique | map("`reconciler:" + .  + "`") | join(", ")' "$OUT/plan.json"
-}
+# In a pull request a plan that apply would refuse fails its check, until a reviewer has set the labels for just that.
+missing=
+if [ "${GITHUB_EVENT_NAME-}" = pull_request ] && { [ "$code" = 0 ] || [ "$code" = 2 ]; }; then
+  labels=$(jq --raw-output '.pull_request.labels[]?.name | select(test("^reconciler:allow-[a-z-]+$"))' "$GITHUB_EVENT_PATH")
+  missing=$(comm -23 <(needed "$OUT/plan.json" | sort) <(sort <<<"$labels"))
+  given=$(flags "$OUT/plan.json" "$labels" | sed 's/^--/reconciler:/')
+fi
+
+# named LABELS: as code, separated by commas.
+named() { sed 's/.*/`&`/' <<<"$1" | paste -sd , | sed 's/,/, /g'; }
+
 {
   marker plan
   if [ "$code" = 0 ] || [ "$code" = 2 ]; then
     cat "$OUT/plan.md"
-    needed=$(labels)
-    [ -z "$needed" ] || printf '\nApply refuses this, unless the pull request carries: %s\n' "$needed"
+    case $missing in
+      '') [ -z "${given-}" ] || printf '\nAllowed by labels: %s\n' "$(named "$given")" ;;
+      *none*) printf '\nThis check fails: apply would refuse this, and no label allows it.\n' ;;
+      *) printf '\nThis check fails until the pull request carries: %s\n' "$(named "$missing")" ;;
+    esac
   else
     printf '### There is no plan that could be applied\n\n'
     cat "$OUT/plan.md"
@@ -39,4 +51,8 @@ labels() {
 } >"$OUT/comment.md"
 summary "$OUT/comment.md"
 [ "$code" != 2 ] || code=0
+if [ -n "$missing" ]; then
+  echo "::error title=Apply would refuse this plan::set on the pull request, if all of it is meant: $(paste -sd ' ' <<<"$missing")"
+  code=1
+fi
 exit "$code"

@@ -36,5 +36,13 @@ fenced() {
   printf '\n``````````\n'
 }
 
+# needed PLAN: the labels that allow what the plan would be refused for, one a line; `none` for what none allows.
+needed() {
+  jq --raw-output '[.plan.refusals[] | (.flag // "") | if test("^--allow-[a-z-]+$") then "reconciler:" + .[2:] else "none" end] | unique | .[]' "$1"
+}
+
+# flags PLAN LABELS: the options of apply that the labels (one a line) give to the plan: none that it does not need.
+flags() { comm -12 <(needed "$1" | sort) <(sort <<<"$2") | sed -n 's/^reconciler:/--/p'; }
+
 # config_tree [COMMIT]: names the content of the config directory, whatever commit it is in.
 config_tree() { git rev-parse --verify --quiet "${1:-HEAD}:$(git rev-parse --show-prefix)${CONFIG%/}"; }

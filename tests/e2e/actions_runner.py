@@ -5,6 +5,7 @@ here is an error, so that a workflow cannot come to use something that this runn
 """
 
 import io
+import json
 import re
 import shutil
 import subprocess
@@ -217,6 +218,8 @@ class Job:
         for file in files.values():
             file.write_text("", encoding="utf-8")
         files["script.sh"].write_text(script, encoding="utf-8")
+        event = self._temp / "event.json"
+        event.write_text(json.dumps(self.payload), encoding="utf-8")
         given = {
             "PATH": self.machine.path,
             "HOME": str(self.machine.directory),
@@ -226,6 +229,8 @@ class Job:
             "GITHUB_SERVER_URL": "https://github.example",
             "GITHUB_REPOSITORY": REPOSITORY,
             "GITHUB_SHA": self.sha,
+            "GITHUB_EVENT_NAME": self.event,
+            "GITHUB_EVENT_PATH": str(event),
             "GITHUB_RUN_ID": str(self.run_id),
             "GITHUB_WORKSPACE": str(self.machine.workspace),
             "GITHUB_OUTPUT": str(files["GITHUB_OUTPUT"]),
@@ -280,15 +285,15 @@ class Job:
         return {name: filled(each["value"], contexts) for name, each in action["outputs"].items()}
 
     def _checkout(self, given: Mapping[str, str]) -> None:
-        assert given == {"persist-credentials": "False"}, given
-        git(
-            self.machine.directory,
-            "clone",
-            "--quiet",
-            "--shared",
-            str(self.machine.origin),
-            str(self.machine.workspace),
-        )
+        """As shallow as it is on GitHub: what lies further back is not there."""
+        assert given["persist-credentials"] == "False"
+        assert given.keys() <= {"persist-credentials", "fetch-depth"}, given
+        self.machine.workspace.mkdir(parents=True)
+        git(self.machine.workspace, "init", "--quiet")
+        serving = "git -c uploadpack.allowAnySHA1InWant=true upload-pack"
+        origin = self.machine.origin.as_uri()
+        depth = given.get("fetch-depth", "1")
+        git(self.machine.workspace, "fetch", "--quiet", "--upload-pack", serving, "--depth", depth, origin, self.sha)
         git(self.machine.workspace, "checkout", "--quiet", "--detach", self.sha)
 
     def _restore(self, given: Mapping[str, str]) -> None:

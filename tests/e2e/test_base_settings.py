@@ -162,7 +162,7 @@ def test_what_only_judges_the_manifests_is_the_pull_requests_own(base: Place):
     for wanted, code in (("error", 1), ("off", 0)):
         settings = (base.config / "reconciler.yaml").read_text().partition("lint:")[0]
         base.write("reconciler.yaml", f"{settings}lint: {{name-style: {wanted}}}\n")
-        base.write("named.yaml", "organizations: {Odd Name: {name: X}}\n")
+        base.write("named.yaml", "organizations: {OddName: {name: X}}\n")
         said = base.reconciler("validate", code=code).out
         assert ("name-style" in said) == (wanted == "error")
         assert "settings-ahead" not in said

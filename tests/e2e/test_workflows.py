@@ -3,10 +3,12 @@
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
+import tomllib
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,6 +18,8 @@ import yaml
 from actions_runner import Expression, Job
 from e2e_world import ROOT
 from github_stand_in import BOT, REPOSITORY, GitHub, made, serving
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from preloaded import __file__ as preloaded
 from preloaded import client
 from workflow_world import Repository, company, counts_said, edited, repository, teams_said, written
@@ -56,6 +60,7 @@ def passed(job: Job) -> Job:
 
 
 def test_a_pull_request_from_its_plan_to_its_apply(repo: Repository):
+    passed(repo.applied(event="workflow_dispatch"))  # the embedded gateway gets its identity with the first apply
     number = repo.proposed(company)
     job = passed(repo.planned(number))
     comment, plan = repo.comment(number), repo.artifact(number)["plan.json"]["plan"]
@@ -170,19 +175,26 @@ def test_a_plan_whose_objects_moved_is_refused_and_made_again(repo: Repository):
     assert repo.sql("select team_alias from teams where team_id = 'acme-prod'") == [("Live",)]
 
 
-@pytest.mark.slow
-def test_a_loss_is_refused_until_the_pull_request_carries_the_label(repo: Repository):
+def test_a_plan_that_apply_would_refuse_fails_its_check_until_the_label_is_set(repo: Repository):
     passed(repo.applied(repo.merged(planned(repo, company))))
-    number = planned(repo, edited("customers/acme.yaml", "plan: professional", "plan: starter"))
-    assert "`reconciler:allow-loss`" in repo.comment(number)
+    number = repo.proposed(edited("customers/acme.yaml", "plan: professional", "plan: starter"))
+    labels = repo.github.pulls[number]["labels"]
+    for others in ([], ["none", "allow-loss", "reconciler:allow-updates", "reconciler:allow-$(id)", "--allow-loss"]):
+        labels[:] = [{"name": name} for name in others]
+        job = repo.planned(number)
+        assert job.result == "failure"
+        assert "::error title=Apply would refuse this plan::" in job.log
+        assert "This check fails until the pull request carries: `reconciler:allow-loss`" in repo.comment(number)
+        assert "--allow" not in repo.comment(number)
+    # What is merged all the same is refused again, and no other label helps.
     sha = repo.merged(number)
-    job = repo.applied(sha)
-    assert job.result == "failure"
-    assert "Not applied completely" in repo.comment(number, "apply")
+    assert repo.applied(sha).result == "failure"
     assert "0 steps applied" in repo.comment(number, "apply")
-    repo.github.pulls[number]["labels"] = [{"name": "reconciler:allow-loss"}, {"name": "reconciler:allow-$(id)"}]
+    labels.append({"name": "reconciler:allow-loss"})
+    passed(repo.planned(number))
+    assert "Allowed by labels: `reconciler:allow-loss`" in repo.comment(number)
     passed(repo.applied(sha))
-    assert "This was the plan as reviewed" in repo.comment(number, "apply")
+    assert "1 steps applied" in repo.comment(number, "apply")
 
 
 def test_a_plan_that_cannot_be_trusted_is_not_used(repo: Repository):
@@ -294,10 +306,74 @@ def test_every_workflow_is_careful(file: Path):
     assert workflow["permissions"] == {"contents": "read"}
     assert "concurrency" in workflow
     assert "pull_request_target" not in text
+    assert "secrets." not in json.dumps(workflow.get("env", {}))
     for job in workflow["jobs"].values():
         assert job["timeout-minutes"]
+        assert "secrets." not in json.dumps(job.get("env", {})), "a secret of a job is seen by all that it installs"
+        ran = [step.get("with", {}).get("command") for step in job["steps"]]
+        for number, step in enumerate(job["steps"]):
+            if "secrets." not in json.dumps(step):
+                continue
+            assert "install" in ran[:number], "what is installed must not see a secret"
+            assert step["with"]["version"] == "installed"
+            assert "RECONCILER_ALLOWED_HOSTS" in step["env"]
         writes = {name for name, level in job.get("permissions", {}).items() if level == "write"}
         assert writes <= {"pull-requests", "issues"}
+
+
+def test_a_pull_request_is_planned_under_the_settings_of_its_base():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/reconciler-plan.yml").read_text(encoding="utf-8"))
+    steps = workflow["jobs"]["plan"]["steps"]
+    [planning] = [step for step in steps if step.get("with", {}).get("command") == "plan"]
+    [checkout] = [step for step in steps if step["uses"].startswith("actions/checkout@")]
+    assert planning["env"]["RECONCILER_SETTINGS_REVISION"] == "HEAD^1"
+    assert checkout["with"]["fetch-depth"] == 2
+    assert set(workflow[True]["pull_request"]["types"]) >= {"synchronize", "labeled", "unlabeled"}
+
+
+def test_a_pull_request_cannot_say_where_the_key_is_sent(repo: Repository):
+    repo.machine.secrets["GATEWAY_ADMIN_KEY"] = "adm-hunter2"
+    number = repo.proposed(company)
+    elsewhere = "local: {backend: embedded, url: 'http://127.0.0.1:1', admin_key_env: GATEWAY_ADMIN_KEY}\n  own:\n"
+    repo.pushed(number, edited("reconciler.yaml", "local:\n", elsewhere))
+    job = passed(repo.planned(number))
+    assert "gateways, ledger or variables differ from those of" in repo.comment(number)
+    assert counts_said(repo.comment(number))["create"] == 44
+    assert "hunter2" not in job.log
+
+
+# ---- what is installed
+
+LOCKED = re.compile(
+    r"^(?P<name>[a-z0-9][a-z0-9.-]*)==(?P<version>\S+)(?: ; (?P<marker>.*?))? \\\n(?P<rest>(?: .*\n)*)", re.MULTILINE
+)
+
+
+def test_what_the_workflows_install_is_locked_and_in_step_with_the_package():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    text = (ROOT / ".github" / "requirements.txt").read_text(encoding="utf-8")
+    locked = {found["name"]: found for found in LOCKED.finditer(text)}
+    assert len(locked) == len(re.findall(r"^[^\s#]", text, re.MULTILINE)), "a line is not understood"
+    assert all("--hash=sha256:" in found["rest"] for found in locked.values())
+    package = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["postgresql"]]
+    wanted = {canonicalize_name(each.name): each.specifier for each in map(Requirement, package)}
+    for each in map(Requirement, project["build-system"]["requires"]):
+        assert each.specifier.contains(locked[each.name]["version"]), "run .ci/lock"
+    for name, versions in wanted.items():
+        assert name in locked, f"{name} is not locked: run .ci/lock"
+        assert versions.contains(locked[name]["version"]), f"{name} is locked in another version: run .ci/lock"
+    direct = {name for name, found in locked.items() if "llm-reconciler" in found["rest"]}
+    assert direct == set(wanted), "more is locked than is needed: run .ci/lock"
+
+
+def test_without_a_package_the_installation_says_what_to_set(tmp_path: Path):
+    """As in a repository that copied .github and has nothing but a config."""
+    scripts = tmp_path / ".github" / "scripts"
+    shutil.copytree(SCRIPTS, scripts)
+    environ = {**os.environ, "VERSION": ""}
+    done = subprocess.run([scripts / "install.sh"], env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "set the variable RECONCILER_VERSION" in done.stderr
 
 
 def test_no_script_is_built_from_what_a_stranger_may_write():
@@ -353,6 +429,7 @@ def test_a_history_of_twelve_commits_as_pull_requests(repo: Repository):
         (edited("customers/acme.yaml", "team_alias: Development", "team_alias: Dev"), ()),
         (lambda _config: None, ()),
     ]
+    passed(repo.applied(event="workflow_dispatch"))  # the embedded gateway gets its identity with the first apply
     for place, (change, labels) in enumerate(history):
         number = planned(repo, change, labels=labels)
         comment, plan = repo.comment(number), repo.artifact(number)["plan.json"]["plan"]
