@@ -62,6 +62,9 @@ def answer(link: socket.socket) -> None:
     try:
         for number, stream in enumerate(streams):
             os.dup2(stream, number)
+        # New objects: the old ones know whether the server's own streams could be sought in.
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115  as long as the process
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115  as above
         os.chdir(directory)
         os.environ.clear()
         os.environ.update(environ)
