@@ -311,7 +311,8 @@ async def _incomplete(step: Step, problem: Incomplete, means: Means) -> Tried:
 
 def _may_be_our_own(step: Step, problem: GatewayError, gateway: Gateway) -> bool:
     """A creation that meets its object may have been sent twice on the way; an operation id tells that by itself."""
-    return step.action is Action.CREATE and problem.status == CONFLICT and not gateway.support.voids
+    exists = problem.exists or problem.status == CONFLICT
+    return step.action is Action.CREATE and exists and not gateway.support.voids
 
 
 async def _judged(step: Step, problem: GatewayError, means: Means, *, doubt: bool, last: bool) -> Tried | None:

@@ -32,8 +32,8 @@ from reconciler.core.findings import (
     warning,
 )
 from reconciler.core.holding import Fresh
-from reconciler.core.kinds import PricingPlan
-from reconciler.core.memories import Stranger, counted, strangers, told
+from reconciler.core.kinds import PricingPlan, Team
+from reconciler.core.memories import Stranger, counted, given_before, strangers, told
 from reconciler.core.plan import Plan, Target
 from reconciler.core.planning import Inputs, make_plan
 from reconciler.core.policies import VIOLATION
@@ -46,6 +46,7 @@ from reconciler.core.scope import EVERYTHING, Scope
 from reconciler.core.settings import GatewaySettings, Settings
 from reconciler.core.shown import Shown
 from reconciler.core.state import State
+from reconciler.core.support import Support
 from reconciler.core.typed_secrets import veiled
 from reconciler.core.unpriced import unpriced_selections
 from reconciler.core.urls import refusal
@@ -297,14 +298,15 @@ async def plan_now(
     live = await session.gateway.read()
     known = known_of(session, live, undecided)
     plan = plan_against(session, live, known, order=order, scope=scope)
-    teams = frozenset(change.ref.name for change in plan.changes if change.credits and change.before is not None)
+    teams = _to_look_at(plan, session.gateway.support)
     if not teams:
         return Planned(plan, live, known)
     operations = await session.gateway.operations(teams)
     unknown = strangers(operations, counted_operations(session.ledger, session.target.identity))
-    if not unknown:
+    given = given_before(operations, known)
+    if not unknown and not given:
         return Planned(plan, live, known)
-    known = counted(known, unknown)
+    known = replace(counted(known, unknown), given=given)
     plan = plan_against(session, live, known, order=order, scope=scope, told=told(unknown))
     return Planned(plan, live, known, unknown)
 
@@ -318,6 +320,12 @@ def _found(session: Session, live: Live, known: Known) -> tuple[Finding, ...]:
         return found
     by = Judging(loaded.manifests, loaded.desired, loaded.now, loaded.prices, support.rules)
     return judged(found, by, live.state, known.inventory)
+
+
+def _to_look_at(plan: Plan, support: Support) -> frozenset[str]:
+    """Teams whose credits would move, and, where the gateway keeps who gave a team its first ones, those we adopt."""
+    moving = (change for change in plan.changes if change.ref.kind == Team.kind and change.before is not None)
+    return frozenset(change.ref.name for change in moving if change.credits or (change.adopt and support.voids))
 
 
 def plan_against(

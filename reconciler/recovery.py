@@ -27,6 +27,7 @@ DECIDE_TTL = timedelta(seconds=30)
 LOOK_AGAIN_SECONDS, LOOK_SELDOM_SECONDS = 0.5, 5.0
 # How many time-outs a grant that the gateway counts twice is given to arrive, before another one may be sent.
 GRANT_PATIENCE = 4.0
+NOT_FOUND = 404
 Verdicts = dict[int, Landed]
 
 
@@ -53,17 +54,32 @@ class Late:
 
 @dataclass
 class _Open:
-    """The open entries of a gateway and what is known of each by now."""
+    """The open entries of a gateway and what is known of each by now; `moot` are grants to teams that are gone."""
 
     entries: Sequence[JournalEntry]
     steps: Mapping[int, Step] = field(init=False)
     verdicts: Verdicts = field(default_factory=dict)
+    moot: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.steps = {entry.journal_id: step_of(entry) for entry in self.entries}
 
     def undone(self) -> list[int]:
-        return [number for number in self.steps if self.verdicts.get(number) is not Landed.APPLIED]
+        open_ends = (number for number in self.steps if number not in self.moot)
+        return [number for number in open_ends if self.verdicts.get(number) is not Landed.APPLIED]
+
+    async def look(self, number: int, gateway: Gateway) -> None:
+        """Ask the gateway about one step. Raises GatewayError but for a grant, which then stays unknown."""
+        step = self.steps[number]
+        try:
+            self.verdicts[number] = await gateway.landed(step)
+        except GatewayError as problem:
+            if step.action is not Action.GRANT:
+                raise
+            self.verdicts[number] = Landed.UNKNOWN
+            if problem.status == NOT_FOUND:
+                self.verdicts[number] = Landed.ABSENT
+                self.moot.add(number)
 
 
 async def recover(ledger: Ledger, lease: Lease, gateway: Gateway, now: Callable[[], datetime], late: Late) -> Recovered:
@@ -105,7 +121,7 @@ async def _void(left: _Open, gateway: Gateway, late: Late) -> None:
     dead: list[Step] = []
     for number, step in left.steps.items():
         if _keeps_its_id(step) and late.wanted(step):
-            left.verdicts[number] = await _looked(step, gateway)
+            await left.look(number, gateway)
         else:
             dead.append(step)
     if not dead:
@@ -128,8 +144,8 @@ async def _outwait(left: _Open, gateway: Gateway, late: Late, *, cut_off: bool) 
     """Look until everything has happened or had its time. `cut_off`: a request of a settled step may arrive as well."""
     clock = asyncio.get_running_loop().time
     start = clock()
-    for number, step in left.steps.items():
-        left.verdicts[number] = await _looked(step, gateway)
+    for number in left.steps:
+        await left.look(number, gateway)
     longest = max([_patience(left.steps[number], gateway) for number in left.undone()], default=0.0)
     longest = max(longest, gateway.seconds if cut_off else 0.0)
     if longest and not late.stop.is_set():
@@ -139,7 +155,7 @@ async def _outwait(left: _Open, gateway: Gateway, late: Late, *, cut_off: bool) 
         await pause(seconds, late.stop)
         waiting = [n for n in left.undone() if clock() <= start + _patience(left.steps[n], gateway)]
         for number in waiting:
-            left.verdicts[number] = await _looked(left.steps[number], gateway)
+            await left.look(number, gateway)
         longest = max([_patience(left.steps[n], gateway) for n in left.undone()], default=0.0)
         longest = max(longest, gateway.seconds if cut_off else 0.0)
 
@@ -150,15 +166,6 @@ def _patience(step: Step, gateway: Gateway) -> float:
         return 0.0
     counts_twice = step.action is Action.GRANT and not gateway.support.repeatable_grants
     return gateway.seconds * (GRANT_PATIENCE if counts_twice else 1.0)
-
-
-async def _looked(step: Step, gateway: Gateway) -> Landed:
-    try:
-        return await gateway.landed(step)
-    except GatewayError:
-        if step.action is Action.GRANT:
-            return Landed.UNKNOWN
-        raise
 
 
 # ---- the ledger

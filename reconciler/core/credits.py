@@ -15,6 +15,7 @@ from reconciler.core.changes import CreditGrant
 from reconciler.core.kinds import CreditsMode, Team
 
 ALLOCATION = "allocation"
+TOP_UPS = "reconciler:top-up:"
 
 
 UNLIMITED = "unlimited"
@@ -67,7 +68,7 @@ def operation_id(team: str, top_up: str) -> str:
 
 def operations_of(team: str) -> str:
     """How the operation ids of a team's top-ups begin: a rename of the team renames them on the gateway, too."""
-    return f"reconciler:top-up:{team}:"
+    return f"{TOP_UPS}{team}:"
 
 
 def credit_grants(

@@ -23,6 +23,7 @@ class Known:
     """What we remember when we compare: what is ours, which top-ups were granted, what can only be read.
 
     `undecided` are teams with a grant of which nobody can tell whether it happened: no credits for them for now.
+    `given` are the credits that reconcilers with another ledger gave a team of which this one has no record.
     `owed` are objects whose virtual key nobody has been given yet, since when. `unfinished` is what an apply that was
     not carried out to its end has created.
     """
@@ -31,6 +32,7 @@ class Known:
     granted: Mapping[str, frozenset[str]] = field(default_factory=dict)
     fixed: frozenset[Ref] = frozenset()
     undecided: frozenset[str] = frozenset()
+    given: Mapping[str, int] = field(default_factory=dict)
     owed: Mapping[Ref, datetime] = field(default_factory=dict)
     unfinished: frozenset[Ref] = frozenset()
 

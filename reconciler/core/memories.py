@@ -16,6 +16,7 @@ from reconciler.core.refs import Ref
 
 CREDITS = "credits_allocated"
 ALLOCATIONS = "reconciler:allocation:"
+CREATIONS = "reconciler:step:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,22 @@ def strangers(
             elif operation.startswith(ALLOCATIONS):
                 unknown.append(Stranger(team, operation, amount))
     return tuple(unknown)
+
+
+def given_before(operations: Mapping[str, Mapping[str, int | None]], known: Known) -> Mapping[str, int]:
+    """Team -> the credits that reconcilers gave it, where this ledger has no record: one of us did that.
+
+    Top-ups come on top of an allocation and are no part of it.
+    """
+    given: dict[str, int] = {}
+    for team, amounts in operations.items():
+        record = known.inventory.get(Ref(Team.kind, team))
+        if record is not None and CREDITS in record.applied:
+            continue
+        ours = [n for name, n in amounts.items() if n is not None and name.startswith((ALLOCATIONS, CREATIONS))]
+        if ours:
+            given[team] = sum(ours)
+    return given
 
 
 def counted(known: Known, unknown: tuple[Stranger, ...]) -> Known:

@@ -22,7 +22,8 @@ router = admin_router("credits", "credits")
 _ALLOCATE = "UPDATE teams SET credits_allocated = ?, updated_at = ? WHERE team_id = ?"
 _BY_OPERATION = "SELECT * FROM transactions WHERE operation_id = ?"
 _NEWEST_OPERATION = """
-    SELECT operation_id FROM transactions WHERE team_id = ? AND operation_id IS NOT NULL ORDER BY id DESC LIMIT 1
+    SELECT operation_id FROM transactions
+    WHERE team_id = :team_id AND substr(operation_id, 1, length(:namespace)) = :namespace ORDER BY id DESC LIMIT 1
 """
 _CONDITIONS = {
     "team_id": "team_id = :team_id",
@@ -122,7 +123,10 @@ def _query(order: Order, given: Sequence[str]) -> str:
 
 
 def _require_previous(db: sqlite3.Connection, body: CreditsAdd) -> None:
-    row = db.execute(_NEWEST_OPERATION, (body.team_id,)).fetchone()
+    """The newest one with an id of the same namespace, which is what stands before the first colon."""
+    name = body.operation_id or ""
+    namespace = name[: name.find(":") + 1]
+    row = db.execute(_NEWEST_OPERATION, {"team_id": body.team_id, "namespace": namespace}).fetchone()
     newest = row["operation_id"] if row else None
     if newest != body.previous_operation_id:
         is_, meant = (f"'{name}'" if name else "none" for name in (newest, body.previous_operation_id))

@@ -55,7 +55,7 @@ async def create_team(body: TeamCreate, here: Here, write: Writing) -> JSONRespo
             raise exists(TEAM.said, body.team_id)
         require_organization(db, body.organization_id)
         _require_free(db, virtual_key, body.team_id)
-        _insert(db, body, virtual_key, here.stamp())
+        _insert(db, body, virtual_key, here.stamp(), write.operation.operation_id if write.operation else None)
         return team(db, body.team_id)
 
     return await write.new(work, once={"virtual_key": virtual_key})
@@ -164,17 +164,21 @@ def _require_free(db: sqlite3.Connection, virtual_key: str, team_id: str) -> Non
         raise HTTPException(409, "virtual_key: another team has this key")
 
 
-def _insert(db: sqlite3.Connection, body: TeamCreate, virtual_key: str, now: str) -> None:
+def _insert(db: sqlite3.Connection, body: TeamCreate, virtual_key: str, now: str, operation_id: str | None) -> None:
     row: dict[str, Any] = body.model_dump(exclude={"access_groups", "virtual_key"})
     row["metadata"] = json.dumps(body.metadata or {})
     db.execute(_INSERT, {**row, "key_hash": key_hash(virtual_key), "now": now})
     set_groups(db, body.team_id, body.access_groups)
-    _record_allocation(db, Credits(body.team_id, 0, 0), body.credits_allocated, now)
+    _record_allocation(db, Credits(body.team_id, 0, 0), body.credits_allocated, now, operation_id)
 
 
-def _record_allocation(db: sqlite3.Connection, before: Credits, allocated: int | None, now: str) -> None:
+def _record_allocation(
+    db: sqlite3.Connection, before: Credits, allocated: int | None, now: str, operation_id: str | None = None
+) -> None:
+    """`operation_id` is that of a creation: who gave a team its first credits can be told from its transactions."""
     if allocated is not None and allocated != before.allocated:
-        record(db, "allocation", before, before.allocate(allocated), now, description=f"credits_allocated {allocated}")
+        after, said = before.allocate(allocated), f"credits_allocated {allocated}"
+        record(db, "allocation", before, after, now, description=said, operation_id=operation_id)
 
 
 async def _set_status(here: Context, write: Write, team_id: str, status: Status) -> JSONResponse:

@@ -48,7 +48,10 @@ class GatewayError(ReconcilerError):
     """A request failed. `unknown` where the write may have happened all the same (timeout, cut connection, 5xx).
 
     `retry` where the request is safe to repeat as it is, `after` the seconds that the gateway asked to wait.
+    `exists` where a creation was refused because its object is there, whatever status that gateway gives it.
     """
+
+    exists: bool = False
 
     def __init__(
         self,

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reconciler.core.changes import Step
+from reconciler.core.credits import TOP_UPS
+from reconciler.core.kinds import Team
 from reconciler.core.refs import Ref
 from reconciler.gateways.base import GatewayError, Operations
 from reconciler.gateways.endpoints import Request
@@ -22,13 +24,18 @@ VOID_AT_ONCE = 1000
 class Memory:
     """What a connection has seen: the generation of each object, and the last operation on each team's credits.
 
+    `created`: team -> when it was created; transactions of an earlier team of that name are no part of its credits.
     A team whose credits were not looked at is not in `operations`; None stands for "looked at, and there is none".
     """
 
     generations: dict[Ref, int] = field(default_factory=dict)
     operations: dict[str, str | None] = field(default_factory=dict)
+    created: dict[str, str] = field(default_factory=dict)
 
     def see(self, ref: Ref, body: Any) -> None:
+        """Raises nothing: what is not there was not seen."""
+        if ref.kind == Team.kind and isinstance(body, Mapping) and isinstance(body.get("created_at"), str):
+            self.created[ref.name] = body["created_at"]
         generation = body.get("generation") if isinstance(body, Mapping) else None
         if isinstance(generation, int):
             self.generations[ref] = generation
@@ -89,23 +96,34 @@ FEW_TEAMS = 20
 OURS = "reconciler:"
 
 
-async def granted_by_us(http: Http, teams: Collection[str]) -> Mapping[str, Operations]:
+async def granted_by_us(http: Http, teams: Collection[str], memory: Memory) -> Mapping[str, Operations]:
     """Team -> our operations on its credits that the gateway has on record, the newest first."""
     queries = [{"team_id": team} for team in sorted(teams)] if len(teams) <= FEW_TEAMS else [{}]
     operations: dict[str, dict[str, int | None]] = {team: {} for team in teams}
+    for team in teams:
+        memory.operations.pop(team, None)
     for query in queries:
-        await _pages(http, {"operation_prefix": OURS, "limit": "1000", **query}, operations)
+        await _pages(http, {"operation_prefix": OURS, "limit": "1000", **query}, operations, memory)
+    for team in teams:
+        memory.operations.setdefault(team, None)
     return operations
 
 
-async def _pages(http: Http, query: Mapping[str, str], operations: dict[str, dict[str, int | None]]) -> None:
+async def _pages(
+    http: Http, query: Mapping[str, str], operations: dict[str, dict[str, int | None]], memory: Memory
+) -> None:
     after: dict[str, str] = {}
     while True:
         answer = await http.get("/api/credits/transactions", params={**query, **after})
         rows = answer["transactions"]
         for row in rows:
-            if row["team_id"] in operations:
-                operations[row["team_id"]][row["operation_id"]] = row["amount"]
+            team, operation = row["team_id"], row["operation_id"]
+            if team not in operations:
+                continue
+            former = row["timestamp"] < memory.created.get(team, "") and not operation.startswith(TOP_UPS)
+            memory.operations.setdefault(team, operation)
+            if not former:
+                operations[team][operation] = row["amount"]
         if len(rows) < int(query["limit"]):
             return
         after = {"after": rows[-1]["transaction_id"]}

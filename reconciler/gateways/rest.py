@@ -19,7 +19,7 @@ from reconciler.gateways.http import Http
 from reconciler.gateways.requests import MOVED, Memory, Requests, operation_of, voided
 from reconciler.gateways.shapes import UNEXPECTED, checked, odd, sound, understood
 
-NOT_FOUND = 404
+NOT_FOUND, CONFLICT = 404, 409
 LOOKS = 3
 
 
@@ -39,7 +39,7 @@ class Dialect:
     support: Support
     grant: Callable[[Http, Step, Memory], Awaitable[Receipt]]
     granted: Callable[[Http, Step], Awaitable[bool | None]]
-    operations: Callable[[Http, Collection[str]], Awaitable[Mapping[str, Operations]]]
+    operations: Callable[[Http, Collection[str], Memory], Awaitable[Mapping[str, Operations]]]
     accepts: Callable[[Http, str, SecretStr], Awaitable[bool | None]]
     key: Callable[[Http, str, SecretStr | None], Awaitable[Any]]
     fixed: Callable[[Ref], bool] = lambda _ref: False
@@ -159,7 +159,11 @@ class RestGateway:
         requests, writes = self._requests(step, None), self._writes(step)
         first, *more = writes
         body = {**first.body, "virtual_key": key} if key else first.body
-        answer = await requests.send(replace(first, body=body))
+        try:
+            answer = await requests.send(replace(first, body=body))
+        except GatewayError as error:
+            error.exists = error.status == CONFLICT or "already exists" in str(error)
+            raise
         receipt = Receipt(secret=key or _virtual_key(answer), note=self.dialect.note(step))
         try:
             for request in more:
@@ -256,10 +260,7 @@ class RestGateway:
 
     @understood(unknown=False)
     async def operations(self, teams: Collection[str]) -> Mapping[str, Operations]:
-        granted = await self.dialect.operations(self.http, teams)
-        for team, operations in granted.items():
-            self.memory.operations[team] = next(iter(operations), None)
-        return granted
+        return await self.dialect.operations(self.http, teams, self.memory)
 
     @understood(unknown=False)
     async def accepts(self, ref: Ref, key: SecretStr) -> bool | None:

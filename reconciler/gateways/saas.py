@@ -79,7 +79,7 @@ async def _transactions(http: Http, team: str) -> list[Mapping[str, Any]] | None
     return list(answer["transactions"])
 
 
-async def operations(http: Http, teams: Collection[str]) -> Mapping[str, Operations]:
+async def operations(http: Http, teams: Collection[str], _memory: Memory) -> Mapping[str, Operations]:
     """Team -> our operations, by the mark in their reason; a team that shows no transactions is left out."""
     looks = await asyncio.gather(*(_operations(http, team) for team in sorted(teams)))
     return {team: found for team, found in zip(sorted(teams), looks, strict=True) if found is not None}

@@ -184,8 +184,11 @@ def test_credit_operations_of_a_team_may_be_chained(world):
     assert add("y", previous_operation_id="x") == 200
     assert add("x", previous_operation_id=None) == 200  # a duplicate, whatever came since
     assert add("z", previous_operation_id="x") == "operation-order"
+    assert add("a:1", previous_operation_id=None) == 200  # of another namespace
+    assert add("a:2", previous_operation_id=None) == "operation-order"
+    assert add("a:2", previous_operation_id="a:1") == 200
     assert add("z") == 200
-    assert world.get("/api/teams/t")["credits_allocated"] == 104
+    assert world.get("/api/teams/t")["credits_allocated"] == 106
 
 
 def test_generations_count_management_writes_that_change_something(world):

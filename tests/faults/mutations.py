@@ -85,11 +85,11 @@ def no_recovery() -> None:
     from reconciler import recovery
     from reconciler.gateways.base import Landed
 
-    async def absent(_step: Any, _gateway: Any) -> Any:
-        return Landed.ABSENT
+    async def absent(self: Any, number: Any, _gateway: Any) -> None:
+        self.verdicts[number] = Landed.ABSENT
 
     _one_memory()
-    recovery._looked = absent
+    recovery._Open.look = absent
 
 
 def no_grace() -> None:

@@ -14,6 +14,8 @@ back: a request that the proxy holds is forwarded even when its client is long g
     late          forwarded only after the client has given up
     half          forwarded; half of the answer, then cut
     reorder       held back until later requests have passed, or for a moment
+    double        forwarded twice, as a proxy does that repeats by itself; the second answer is given
+    double-drop   forwarded twice; the connection is cut instead of an answer
 """
 
 import asyncio
@@ -180,6 +182,8 @@ class FaultProxy:
             held, self.hold = self.hold, 0.0
             await asyncio.sleep(held)
         await self._held_back(entry.fault, rng)
+        if entry.fault in ("double", "double-drop"):
+            await self._forwarded(exchange, entry)
         answer = await self._forwarded(exchange, entry)
         entry.status = int(answer.split(b" ", 2)[1])
         if exchange.write and self.watch("committed", entry.number):
@@ -240,7 +244,7 @@ class FaultProxy:
     async def _answered(
         self, exchange: Exchange, entry: Entry, answer: bytes, rng: random.Random, writer: asyncio.StreamWriter
     ) -> bool:
-        if entry.fault == "drop-after":
+        if entry.fault in ("drop-after", "double-drop"):
             return _cut(writer)
         if entry.fault == "half":
             writer.write(answer[: max(1, len(answer) * rng.randint(20, 90) // 100)])
