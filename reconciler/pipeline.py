@@ -323,9 +323,16 @@ def _found(session: Session, live: Live, known: Known) -> tuple[Finding, ...]:
 
 
 def _to_look_at(plan: Plan, support: Support) -> frozenset[str]:
-    """Teams whose credits would move, and, where the gateway keeps who gave a team its first ones, those we adopt."""
-    moving = (change for change in plan.changes if change.ref.kind == Team.kind and change.before is not None)
-    return frozenset(change.ref.name for change in moving if change.credits or (change.adopt and support.voids))
+    """Teams whose credits would move, and, where the gateway keeps who gave a team its first ones, those we adopt.
+
+    By the names that the gateway knows them by.
+    """
+    teams: set[str] = set()
+    for change in plan.changes:
+        there = change.ref.kind == Team.kind and change.before is not None
+        if there and (change.credits or (change.adopt and support.voids)):
+            teams.add(change.renamed_from or change.ref.name)
+    return frozenset(teams)
 
 
 def plan_against(
