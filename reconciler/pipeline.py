@@ -29,7 +29,6 @@ from reconciler.core.findings import (
     info,
     leveled,
     ordered,
-    warning,
 )
 from reconciler.core.holding import Fresh
 from reconciler.core.kinds import PricingPlan, Team
@@ -49,8 +48,6 @@ from reconciler.core.state import State
 from reconciler.core.support import Support
 from reconciler.core.typed_secrets import veiled
 from reconciler.core.unpriced import unpriced_selections
-from reconciler.core.urls import refusal
-from reconciler.disk import HOME
 from reconciler.files.base_settings import load_base_settings
 from reconciler.files.discovery import shown
 from reconciler.files.manifests import Manifests, load_manifests, locate
@@ -60,6 +57,7 @@ from reconciler.files.settings import load_settings, readable
 from reconciler.gateways import connect, identity, is_local
 from reconciler.gateways.base import Gateway, Live
 from reconciler.ledger import Ledger, LedgerError, open_ledger
+from reconciler.ledger_place import ledger_place, lone_ledger
 from reconciler.policing import Judging, judged, policy_findings, rules_of
 from reconciler.recording import counted_operations, granted_of, inventory_of
 
@@ -205,35 +203,10 @@ async def opened(loaded: Loaded, gateway: str | None = None, *, read_only: bool 
 def ledger_of(loaded: Loaded) -> "Iterator[Ledger]":
     """The ledger that the settings name; by default SQLite beside the config. LedgerErrors become findings."""
     try:
-        with open_ledger(ledger_url(loaded)) as ledger:
+        with open_ledger(ledger_place(loaded.settings.ledger, loaded.directory, loaded.variables)) as ledger:
             yield ledger
     except LedgerError as problem:
         raise ReconcilerError(error("ledger", problem.message, hint=problem.hint or None)) from problem
-
-
-def ledger_url(loaded: Loaded) -> str:
-    """Where the ledger is. Raises ReconcilerError where its environment variable is not set or holds none.
-
-    RECONCILER_ALLOWED_HOSTS is for the url of the settings; one in the environment is the machine's own.
-    """
-    chosen = loaded.settings.ledger
-    if chosen.url_env:
-        url = loaded.variables.get(chosen.url_env)
-        if not url:
-            message = f"the ledger's environment variable {chosen.url_env} is not set"
-            raise ReconcilerError(error("ledger", message, hint=f"export {chosen.url_env} with the ledger's URL"))
-        if not url.startswith(("sqlite", "postgres")):  # a word that is no URL may be a secret of another kind
-            message = f"the environment variable {chosen.url_env} does not hold the URL of a ledger"
-            raise ReconcilerError(error("ledger", message, hint="sqlite:///FILE or postgresql://HOST/DATABASE"))
-        return url
-    if chosen.url and not chosen.url.startswith("sqlite:///"):
-        refused = refusal("the ledger", chosen.url, loaded.variables)
-        if refused is not None:
-            raise ReconcilerError(error("ledger", refused[0], hint=refused[1]))
-        return chosen.url
-    file = chosen.url.removeprefix("sqlite:///") if chosen.url else f"{HOME}/ledger.db"
-    path = (loaded.directory / file).resolve()
-    return f"sqlite:///{path}"
 
 
 def known_of(session: Session, live: Live, undecided: frozenset[str] = frozenset()) -> Known:
@@ -361,7 +334,7 @@ def plan_against(
             prices=loaded.prices,
             order=order,
             revision=loaded.revision,
-            findings=(*_found(session, live, known), *live.findings, *told, *_lone_ledger(session)),
+            findings=(*_found(session, live, known), *live.findings, *told, *_ledger_findings(session)),
             runtime=live.runtime,
             scope=scope,
             approved=approved,
@@ -374,14 +347,10 @@ def plan_against(
     return replace(plan, findings=ordered(leveled(placed, loaded.settings.lint)))
 
 
-def _lone_ledger(session: Session) -> tuple[Finding, ...]:
-    """A ledger in a file beside the config is one person's; a gateway on another machine is applied to by many."""
-    settings = session.loaded.settings.gateways[session.target.name]
-    if is_local(settings) or not ledger_url(session.loaded).startswith("sqlite"):
-        return ()
-    message = f"{session.target.name} is on another machine, and what is known of it is kept in a file on this one"
-    hint = "name a PostgreSQL database that all who apply can reach: ledger.url_env in the settings"
-    return (warning("ledger-local", message, hint=hint),)
+def _ledger_findings(session: Session) -> tuple[Finding, ...]:
+    loaded, name = session.loaded, session.target.name
+    place = ledger_place(loaded.settings.ledger, loaded.directory, loaded.variables)
+    return lone_ledger(name, place, local=is_local(loaded.settings.gateways[name]))
 
 
 async def drift(session: Session) -> Drift:

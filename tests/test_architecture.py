@@ -28,8 +28,10 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # A module may import from its own layer and from those below it.
 LAYERS = (
     {"cli", "__main__"},
-    {"pipeline", "applying"},
-    {"files", "gateways", "ledger", "render", "apply", "recording", "keys", "embedded"},
+    {"applying", "claims", "locking", "owed_keys", "recovery"},
+    {"pipeline"},
+    {"policing"},
+    {"files", "gateways", "ledger", "ledger_place", "render", "apply", "recording", "keys", "embedded"},
     {"disk", "waiting"},
     {"core"},
 )
