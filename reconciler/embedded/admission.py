@@ -62,7 +62,7 @@ def require_active(team: sqlite3.Row) -> None:
 
 
 def no_credits(team_id: str) -> CallRefused:
-    return CallRefused(403, "Insufficient credits", f"Team '{team_id}' has no credits left", credits_remaining=0)
+    return CallRefused(403, "Insufficient credits", f"Team '{team_id}' has no credits left", {"credits_remaining": 0})
 
 
 def payer(db: sqlite3.Connection, call: Admitted) -> str:
@@ -80,4 +80,4 @@ def _resolved(db: sqlite3.Connection, team: sqlite3.Row, model: str) -> Admitted
 
 
 def _denied(db: sqlite3.Connection, team_id: str, message: str) -> CallRefused:
-    return CallRefused(403, "Model access denied", message, available_models=allowed(db, team_id))
+    return CallRefused(403, "Model access denied", message, {"available_models": allowed(db, team_id)}, param="model")

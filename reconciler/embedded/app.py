@@ -35,7 +35,8 @@ DESCRIPTION = """
 An LLM gateway: **teams** call **model aliases** that their **access groups** hold, and pay with **credits**.
 
 * Management under `/api`: where the gateway was started with an admin key, send it as `X-Admin-Key`.
-* Calls under `/v1`, compatible with OpenAI: send the team's virtual key as `Authorization: Bearer sk-...`.
+* Calls under `/v1`, compatible with OpenAI, also in their errors: send the team's virtual key as
+  `Authorization: Bearer sk-...`.
 * Bodies are JSON: from programs whatever their Content-Type says, from pages only as application/json.
 * Every request is one transaction: a refused one changed nothing.
 * A write with an `Idempotency-Key` takes effect once ever; one with `If-Match` only on that generation of its object.

@@ -40,7 +40,7 @@ async def probe_team(team_id: PathId, body: ProbeBody, here: Here) -> JSONRespon
             with here.in_flight.counted() as number:
                 admit_team(db, team_row(db, team_id), body.model, number)
         except CallRefused as refused:
-            return str(refused.body["error"])
+            return refused.error
         return None
 
     error = await here.store.read(decided)

@@ -1,23 +1,53 @@
-"""How the gateway says no: management errors as `{"detail": "<reason>"}`, a refused call in the documented words."""
+"""How the gateway says no: management errors as `{"detail": "<reason>"}`, a refused call in the documented words.
+
+Under /v1 every error has OpenAI's shape, so that its client shows the reason:
+https://platform.openai.com/docs/guides/error-codes.
+"""
 
 import sqlite3
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException as AnyHTTPException
 
 SHOWN = 5  # reasons in one answer
+OPENAI = "/v1/"
+
+_TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
+_CODES = {
+    "Invalid API key": "invalid_api_key",
+    "Model access denied": "model_access_denied",
+    "Team suspended": "team_suspended",
+    "Insufficient credits": "insufficient_credits",
+    "Provider error": "provider_error",
+}
 
 
+@dataclass(eq=False)
 class CallRefused(Exception):  # noqa: N818 - it is an answer, not a fault
-    """A team's call that is not answered: `error` is the documented heading, `message` the reason."""
+    """A team's call that is not answered: `error` is the documented heading, `message` the reason.
 
-    def __init__(self, status: int, error: str, message: str, **extra: Any) -> None:
-        super().__init__(message)
-        self.status = status
-        self.body = {"error": error, "message": message, **extra}
+    `extra` stands beside them, `param` is the field of the request that it is about.
+    """
+
+    status: int
+    error: str
+    message: str
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    param: str | None = None
+    code: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def shaped(self, path: str) -> dict[str, Any]:
+        """The answer's body, in the shape of errors under that path."""
+        if not path.startswith(OPENAI):
+            return {"error": self.error, "message": self.message, **self.extra}
+        code = self.code or _CODES.get(self.error)
+        return openai_error(self.status, f"{self.error}: {self.message}", code, self.param) | dict(self.extra)
 
 
 class Refused(HTTPException):
@@ -28,42 +58,66 @@ class Refused(HTTPException):
         self.code = code
 
 
+def openai_error(status: int, message: str, code: str | None = None, param: str | None = None) -> dict[str, Any]:
+    """An error as OpenAI's client reads it."""
+    kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")  # noqa: PLR2004
+    return {"error": {"message": message, "type": kind, "code": code, "param": param}}
+
+
 def install(app: FastAPI) -> None:
     """Gives the app its error answers."""
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(CallRefused, _call_refused)
-    app.add_exception_handler(Refused, _refused)
+    app.add_exception_handler(AnyHTTPException, _refused)
     app.add_exception_handler(sqlite3.IntegrityError, _conflict)
     app.add_exception_handler(sqlite3.Error, _database_failed)
+    app.add_exception_handler(Exception, _failed)
 
 
-async def _invalid(_request: Request, error: Exception) -> JSONResponse:
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - what it is registered for
-    return JSONResponse({"detail": reason(error.errors())}, 422)
+    first = next((place for place in (_place(one["loc"]) for one in error.errors()) if place != "body"), None)
+    return refusal(request.url.path, 422, reason(error.errors()), param=first)
 
 
-async def _call_refused(_request: Request, error: Exception) -> JSONResponse:
+async def _call_refused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, CallRefused)  # noqa: S101 - what it is registered for
-    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None  # noqa: PLR2004
-    return JSONResponse(error.body, error.status, headers)
+    challenge = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}  # noqa: PLR2004
+    return JSONResponse(error.shaped(request.url.path), error.status, {**challenge, **error.headers})
 
 
-async def _refused(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, Refused)  # noqa: S101 - what it is registered for
-    return JSONResponse({"detail": error.detail, "code": error.code}, error.status_code)
+async def _refused(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, AnyHTTPException)  # noqa: S101 - what it is registered for
+    code = error.code if isinstance(error, Refused) else None
+    return refusal(request.url.path, error.status_code, error.detail, code, headers=error.headers)
 
 
-async def _conflict(_request: Request, error: Exception) -> JSONResponse:
-    return JSONResponse({"detail": f"the change contradicts what is stored: {error}"}, 409)
+async def _conflict(request: Request, error: Exception) -> JSONResponse:
+    return refusal(request.url.path, 409, f"the change contradicts what is stored: {error}")
 
 
-async def _database_failed(_request: Request, error: Exception) -> JSONResponse:
-    return JSONResponse({"detail": f"the database is not available: {error}"}, 503, {"Retry-After": "1"})
+async def _database_failed(request: Request, error: Exception) -> JSONResponse:
+    detail = f"the database is not available: {error}"
+    return refusal(request.url.path, 503, detail, headers={"Retry-After": "1"})
 
 
-def refusal(_path: str, status: int, detail: str, code: str) -> JSONResponse:
-    """A request that is refused before the app has seen it."""
-    return JSONResponse({"detail": detail, "code": code}, status)
+async def _failed(request: Request, _error: Exception) -> JSONResponse:
+    return refusal(request.url.path, 500, "a fault of the gateway: its log tells more")
+
+
+def refusal(
+    path: str,
+    status: int,
+    detail: str,
+    code: str | None = None,
+    *,
+    param: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """A refused request, in the shape of errors under that path."""
+    if path.startswith(OPENAI):
+        return JSONResponse(openai_error(status, detail, code, param), status, headers)
+    return JSONResponse({"detail": detail, **({"code": code} if code else {})}, status, headers)
 
 
 def reason(errors: Iterable[Mapping[str, Any]]) -> str:

@@ -17,7 +17,8 @@ _GROUPS = (
     "SELECT team_id, group_name FROM team_groups WHERE team_id IN (SELECT value FROM json_each(?)) ORDER BY position"
 )
 _ALLOWED = """
-    SELECT DISTINCT alias FROM team_groups JOIN group_aliases USING (group_name) JOIN model_aliases USING (alias)
+    SELECT DISTINCT alias, model_aliases.created_at
+    FROM team_groups JOIN group_aliases USING (group_name) JOIN model_aliases USING (alias)
     WHERE team_id = ? AND status = 'active' ORDER BY alias
 """
 _ACTIVE = "SELECT group_name, alias FROM group_aliases JOIN model_aliases USING (alias) WHERE status = 'active'"
@@ -42,6 +43,11 @@ def team(db: sqlite3.Connection, team_id: str) -> dict[str, Any]:
 def allowed(db: sqlite3.Connection, team_id: str) -> list[str]:
     """The active aliases in any of the team's groups: what it may call while it is active."""
     return [row["alias"] for row in db.execute(_ALLOWED, (team_id,))]
+
+
+def allowed_rows(db: sqlite3.Connection, team_id: str) -> list[sqlite3.Row]:
+    """The same aliases, each with its `created_at`."""
+    return db.execute(_ALLOWED, (team_id,)).fetchall()
 
 
 def all_teams(db: sqlite3.Connection, **page: Any) -> list[dict[str, Any]]:

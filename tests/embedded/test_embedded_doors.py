@@ -175,6 +175,8 @@ def keyed(tmp_path_factory):
 ENDPOINTS = [
     *sorted({(write[0], write[1]) for write in WRITES}),
     ("POST", "/v1/chat/completions"),
+    ("POST", "/v1/embeddings"),
+    ("POST", "/v1/responses"),
     ("POST", "/api/jobs/j/llm-call"),
 ]
 

@@ -221,7 +221,7 @@ def test_the_admin_key_guards_management_and_nothing_else(tmp_path):
             assert gateway.ok("GET", "/api/teams", headers=headers) == {"teams": []}
         assert gateway.get("/health")["status"] == "healthy"
         assert "/api/model-aliases" in gateway.get("/openapi.json")["paths"]
-        assert gateway.http.get("/v1/models").json()["error"] == "Invalid API key"
+        assert gateway.http.get("/v1/models").json()["error"]["code"] == "invalid_api_key"
 
 
 def test_every_management_path_is_guarded(tmp_path):

@@ -134,22 +134,6 @@ CASES = [
     (("GET", "/api/credits/transactions?team_id=nobody"), None, 404, "Team 'nobody' not found"),
     (("GET", "/api/credits/transactions?after=5"), None, 422, "after"),
     (("PATCH", "/api/teams/t"), {}, 405, "Method Not Allowed"),
-    (("POST", "/v1/chat/completions"), {"model": "a"}, 422, "messages: required"),
-    (("POST", "/v1/chat/completions"), {"model": "a", "messages": []}, 422, "messages"),
-    (("POST", "/v1/chat/completions"), {"model": "a", "messages": ["x"]}, 422, "messages[0]"),
-    (
-        ("POST", "/v1/chat/completions"),
-        {"model": "a", "messages": [{}], "api_base": "http://x"},
-        422,
-        "api_base: unknown",
-    ),
-    (
-        ("POST", "/v1/chat/completions"),
-        {"model": "a", "messages": [{}], "mock_response": "x"},
-        422,
-        "mock_response: unk",
-    ),
-    (("POST", "/v1/chat/completions"), b"{", 400, "not JSON"),
 ]
 
 
@@ -160,8 +144,7 @@ def world(tmp_path_factory):
             gateway.alias(alias)
         gateway.group("g", "a", "b", description="first")
         gateway.organization()
-        key = gateway.team("t", "g", credits_allocated=100, metadata={"env": "prod"})["virtual_key"]
-        gateway.http.headers["Authorization"] = f"Bearer {key}"
+        gateway.team("t", "g", credits_allocated=100, metadata={"env": "prod"})
         yield gateway
 
 

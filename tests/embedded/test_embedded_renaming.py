@@ -4,7 +4,7 @@ import asyncio
 
 from embedded_world import dump
 
-from reconciler.embedded import calls
+from reconciler.embedded import answering
 from reconciler.embedded.in_flight import InFlight
 
 
@@ -82,13 +82,13 @@ def test_a_rename_to_a_name_that_is_taken_or_of_nothing_changes_nothing(gateway)
 
 def test_a_call_on_its_way_is_paid_by_the_team_under_its_new_name(gateway, monkeypatch):
     key = company(gateway)
-    real = calls.complete
+    real = answering.complete
 
     async def renamed_meanwhile(*given):
         await asyncio.to_thread(gateway.post, "/api/teams/acme-prod/rename", team_id="acme-live")
         return await real(*given)
 
-    monkeypatch.setattr(calls, "complete", renamed_meanwhile)
+    monkeypatch.setattr(answering, "complete", renamed_meanwhile)
     assert gateway.call(key, "gpt-4").status_code == 200
     assert gateway.get("/api/teams/acme-live")["credits_used"] == 1
 

@@ -244,16 +244,31 @@ def onboarding(curl):
 
 
 def denied(acme, key):
-    answer = acme.call(key, "gpt-4")
-    assert answer.status_code == 403
-    assert answer.json() == {
-        "error": "Model access denied",
-        "message": "Team does not have access to model 'gpt-4'",
-        "available_models": ["claude-3-haiku", "claude-3-sonnet", "gemini-pro", "gpt-3.5-turbo", "gpt-4-turbo"],
-    }
+    """In the page's words under the page's path; under OpenAI's path its shape holds the same words."""
+    available = ["claude-3-haiku", "claude-3-sonnet", "gemini-pro", "gpt-3.5-turbo", "gpt-4-turbo"]
     under_the_page_s_path = acme.http.post(
         "/api/jobs/job_1/llm-call",
         json={"model": "gpt-4", "messages": [{"role": "user", "content": "hello"}]},
         headers={"Authorization": f"Bearer {key}"},
     )
-    assert (under_the_page_s_path.status_code, under_the_page_s_path.json()) == (403, answer.json())
+    assert (under_the_page_s_path.status_code, under_the_page_s_path.json()) == (
+        403,
+        {
+            "error": "Model access denied",
+            "message": "Team does not have access to model 'gpt-4'",
+            "available_models": available,
+        },
+    )
+    answer = acme.call(key, "gpt-4")
+    assert (answer.status_code, answer.json()) == (
+        403,
+        {
+            "error": {
+                "message": "Model access denied: Team does not have access to model 'gpt-4'",
+                "type": "permission_error",
+                "code": "model_access_denied",
+                "param": "model",
+            },
+            "available_models": available,
+        },
+    )

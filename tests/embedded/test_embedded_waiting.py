@@ -23,6 +23,7 @@ READS = {
     "/api/credits/balance": "/api/credits/balance?team_id=t",
     "/api/credits/transactions": "/api/credits/transactions",
     "/v1/models": "/v1/models",
+    "/v1/models/{model}": "/v1/models/a",
 }
 
 
