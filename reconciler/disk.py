@@ -1,5 +1,7 @@
 """Every file that the product writes: whole or not at all, for its owner alone where it is private, durable.
 
+And how it reads files that somebody else may have laid there: regular ones, up to a size, inside of one directory.
+
 All functions raise OSError, whose `strerror` is fit for people. Nothing here follows a link to a private file.
 """
 
@@ -17,6 +19,7 @@ from typing import BinaryIO
 
 HOME = ".reconciler"
 PRIVATE_FILE, PRIVATE_DIRECTORY = 0o600, 0o700
+OUTSIDE = "it is a link that leads out of the repository"
 _BESIDE_A_DATABASE = ("-wal", "-shm", "-journal")
 
 
@@ -36,6 +39,24 @@ def leaving_nothing(directory: Path) -> Iterator[None]:
         if made is not None:
             shutil.rmtree(made, ignore_errors=True)
         raise
+
+
+def read_regular(file: Path, most: int, within: Path | None = None) -> bytes:
+    """The content of a regular file of at most `most` bytes.
+
+    Pipes, devices and sockets are refused without waiting for them; with `within` (a real path) also what lies outside
+    of that directory, however links lead there.
+    """
+    if within is not None and not Path(os.path.realpath(file)).is_relative_to(within):
+        raise OSError(errno.EPERM, OUTSIDE, str(file))
+    _require_regular(file.stat(), file)
+    with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb") as handle:
+        status = os.fstat(handle.fileno())
+        _require_regular(status, file)
+        content = handle.read(most + 1) if status.st_size <= most else b""
+    if status.st_size > most or len(content) > most:
+        raise OSError(errno.EFBIG, f"it is larger than {most >> 20:,} MB", str(file))
+    return content
 
 
 def atomic_write(file: Path, text: str, *, private: bool = False) -> None:

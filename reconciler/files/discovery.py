@@ -1,9 +1,12 @@
 """Which files below the config directory are manifests, and to which environment they belong."""
 
+import errno
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from reconciler.disk import OUTSIDE
 
 SETTINGS_FILES = ("reconciler.yaml", "reconciler.yml")
 ENVIRONMENTS = "environments"
@@ -13,10 +16,16 @@ _SUFFIXES = (".yaml", ".yml")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The manifest files, sorted: of the base, and of each environment by name."""
+    """The manifest files, sorted: of the base, and of each environment by name.
+
+    `within` is the real path that all of them must lie in; `refused` tells of folders that cannot be read or lie
+    elsewhere.
+    """
 
     base: tuple[Path, ...]
     environments: dict[str, tuple[Path, ...]]
+    within: Path
+    refused: tuple[OSError, ...] = ()
 
 
 def discover(directory: Path) -> Found:
@@ -24,8 +33,16 @@ def discover(directory: Path) -> Found:
     overlays = directory / ENVIRONMENTS
     names = sorted(entry.name for entry in _entries(overlays) if entry.is_dir() and not entry.name.startswith("."))
     skipped = {overlays, *(directory / name for name in SETTINGS_FILES)}
-    base = tuple(file for file in _manifests(directory, skipped) if file not in skipped)
-    return Found(base, {name: tuple(_manifests(overlays / name, set())) for name in names})
+    within, refused = root_of(directory), list[OSError]()
+    base = tuple(file for file in _manifests(directory, skipped, within, refused) if file not in skipped)
+    environments = {name: tuple(_manifests(overlays / name, set(), within, refused)) for name in names}
+    return Found(base, environments, within, tuple(refused))
+
+
+def root_of(directory: Path) -> Path:
+    """The real path of the repository that the directory lies in, or of itself where it lies in none."""
+    real = Path(os.path.realpath(directory))
+    return next((parent for parent in (real, *real.parents) if (parent / ".git").exists()), real)
 
 
 def find_config(start: Path) -> Path:
@@ -65,16 +82,20 @@ def _entries(directory: Path) -> list[Path]:
         return []
 
 
-def _manifests(directory: Path, skipped: set[Path]) -> Iterator[Path]:
+def _manifests(directory: Path, skipped: set[Path], within: Path, refused: list[OSError]) -> Iterator[Path]:
     found: list[Path] = []
     seen: set[str] = set()
-    for folder, subfolders, names in os.walk(directory, followlinks=True):
+    for folder, subfolders, names in os.walk(directory, followlinks=True, onerror=refused.append):
         here = Path(folder)
         real = os.path.realpath(folder)
         if real in seen:
             subfolders.clear()
             continue
         seen.add(real)
+        if not Path(real).is_relative_to(within):
+            refused.append(OSError(errno.EPERM, OUTSIDE, folder))
+            subfolders.clear()
+            continue
         subfolders[:] = sorted(s for s in subfolders if not s.startswith(".") and here / s not in skipped)
         found += [here / name for name in names if name.endswith(_SUFFIXES) and not name.startswith(".")]
     return iter(sorted(found))

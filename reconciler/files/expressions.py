@@ -5,7 +5,9 @@ from pathlib import Path
 
 from reconciler.core.findings import Origin, error
 from reconciler.core.refs import Ref
+from reconciler.disk import read_regular
 from reconciler.files.manifests import Manifests, locate
+from reconciler.files.yaml_source import MAX_BYTES
 
 
 def expression_origin(
@@ -16,7 +18,7 @@ def expression_origin(
     if origin is None:
         return None
     try:
-        text = Path(origin.file).read_text(encoding="utf-8").splitlines()
+        text = read_regular(Path(origin.file), MAX_BYTES).decode("utf-8").splitlines()
         first = text[origin.line - 1][origin.column - 1 :]
     except (OSError, UnicodeDecodeError, IndexError):  # the place is then known to the value
         return origin

@@ -14,6 +14,9 @@ from reconciler.core.findings import Finding, Origin, ReconcilerError, error, wa
 from reconciler.core.kinds import Deployment, ModelAlias
 from reconciler.core.masking import cleaned, names_of
 from reconciler.core.refs import Ref
+from reconciler.disk import read_regular
+
+MOST_BYTES = 256 << 20
 
 _PER_MILLION = 1_000_000
 _PRICES = {"input_cost_per_token": "pricing_input", "output_cost_per_token": "pricing_output"}
@@ -40,7 +43,7 @@ def from_config_yaml(file: Path) -> Export:
 
 def _document(file: Path) -> Mapping[str, Any]:
     try:
-        found = yaml.safe_load(file.read_text(encoding="utf-8"))
+        found = yaml.safe_load(read_regular(file, MOST_BYTES).decode("utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as failure:
         mark = getattr(failure, "problem_mark", None)
         place = Origin(str(file), mark.line + 1, mark.column + 1) if mark else Origin(str(file), 1, 1)

@@ -12,7 +12,10 @@ from typing import Any
 from reconciler.core.export import Export, Exported, plain, settled
 from reconciler.core.findings import Finding, ReconcilerError, error, warning
 from reconciler.core.refs import Ref
+from reconciler.disk import read_regular
 from reconciler.files.from_litellm_config import alias
+
+MOST_BYTES = 256 << 20
 
 FORMAT = 4
 Attributes = Mapping[str, Any]
@@ -48,7 +51,7 @@ def from_terraform(file: Path) -> Export:
 
 def _state(file: Path) -> Mapping[str, Any]:
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = json.loads(read_regular(file, MOST_BYTES).decode("utf-8"))
     except (OSError, ValueError) as failure:
         says = f"{file} cannot be read as JSON"
         raise ReconcilerError(error("import-source", says, hint="terraform state pull > state.json")) from failure

@@ -11,7 +11,7 @@ from reconciler.core.state import State
 from reconciler.core.typed_secrets import filled
 from reconciler.files.declarations import Declarations, Declared, declare, merge
 from reconciler.files.discovery import ENVIRONMENTS, Found, discover, shown
-from reconciler.files.parsing import Parsed, collection_paused, parse_files
+from reconciler.files.parsing import Parsed, collection_paused, parse_files, unreadable
 from reconciler.files.places import PlacesByFile
 from reconciler.files.spec_findings import typed
 from reconciler.files.spec_wording import Problem
@@ -61,8 +61,8 @@ def locate(manifests: Manifests, finding: Finding) -> Finding:
 
 def _load(directory: Path, found: Found, environment: str | None, variables: Variables) -> Manifests:
     places = PlacesByFile()
-    parsed = parse_files(found.base)
-    over = parse_files(found.environments.get(environment or "", ()))
+    parsed = parse_files(found.base, found.within)
+    over = parse_files(found.environments.get(environment or "", ()), found.within)
     base, base_findings = declare(parsed, places)
     overlay, overlay_findings = declare(over, places)
     merged, merge_findings = merge(base, overlay, places)
@@ -72,11 +72,12 @@ def _load(directory: Path, found: Found, environment: str | None, variables: Var
         state=State(resources),
         files={ref: declared.file for ref, declared in merged.items()},
         overlays={ref: declared.overlay for ref, declared in merged.items() if declared.overlay},
-        complete=_complete(parsed) and _complete(over),
+        complete=_complete(parsed) and _complete(over) and not found.refused,
         places=places,
     )
     located = _beyond((*base_findings, *overlay_findings), (locate(manifests, finding) for finding in problems))
-    said = (*selection, *base_findings, *overlay_findings, *merge_findings, *located)
+    refused = (unreadable(Path(str(failure.filename)), failure) for failure in found.refused)
+    said = (*selection, *refused, *base_findings, *overlay_findings, *merge_findings, *located)
     return replace(manifests, findings=ordered(said))
 
 

@@ -8,7 +8,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from reconciler.disk import read_regular
 from reconciler.files.discovery import SETTINGS_FILES, discover
+from reconciler.files.yaml_source import MAX_BYTES
 
 _KEY = re.compile(r"""^(?P<indent> *)(?P<quote>["']?)(?P<name>[^\s"'#{}\[\]][^"'#:]*)(?P=quote):(?:\s|$)""")
 
@@ -31,7 +33,7 @@ def environment_names(directory: Path) -> tuple[str, ...]:
 
 def _below(file: Path, section: str) -> Iterator[str]:
     try:
-        text = file.read_text(encoding="utf-8")
+        text = read_regular(file, MAX_BYTES).decode("utf-8")
     except (OSError, UnicodeError):
         return
     inside, depth = False, 0

@@ -9,9 +9,11 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from reconciler.core.findings import Finding, Origin, error
+from reconciler.disk import read_regular
 from reconciler.files.discovery import shown
 from reconciler.files.yaml_source import MAX_BYTES, read_yaml
 
@@ -30,28 +32,31 @@ class Parsed:
     empty: bool = False
 
 
-def parse_files(paths: Sequence[Path]) -> tuple[Parsed, ...]:
-    """Every file parsed, in the given order. What cannot be read is a finding."""
+def parse_files(paths: Sequence[Path], within: Path) -> tuple[Parsed, ...]:
+    """Every file parsed, in the given order. What cannot be read, or lies outside of `within`, is a finding."""
     with collection_paused():
         if _pays(paths):
             with suppress(OSError, BrokenProcessPool):  # no shared memory, or a worker was killed: read here instead
-                return _in_parallel(paths)
-        return tuple(map(parse_file, paths))
+                return _in_parallel(paths, within)
+        return tuple(parse_file(path, within) for path in paths)
 
 
-def parse_file(path: Path) -> Parsed:
+def parse_file(path: Path, within: Path) -> Parsed:
     name = shown(path)
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        data = read_regular(path, MAX_BYTES, within)
     except OSError as failure:
-        reason = failure.strerror or type(failure).__name__
-        unreadable = error("unreadable-file", f"the file cannot be read: {reason}", origin=Origin(name, 1, 1))
-        return Parsed(path, (), (unreadable,), complete=False, variables=False)
+        return Parsed(path, (), (unreadable(path, failure),), complete=False, variables=False)
     read = read_yaml(data, name)
     return Parsed(
         path, read.documents, read.findings, read.complete, b"${" in data, not data.strip(b"\xef\xbb\xbf \r\n")
     )
+
+
+def unreadable(path: Path, failure: OSError) -> Finding:
+    """What cannot be read, and why."""
+    reason = failure.strerror or type(failure).__name__
+    return error("unreadable-file", f"the file cannot be read: {reason}", origin=Origin(shown(path), 1, 1))
 
 
 @contextmanager
@@ -80,7 +85,7 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _in_parallel(paths: Sequence[Path]) -> tuple[Parsed, ...]:
+def _in_parallel(paths: Sequence[Path], within: Path) -> tuple[Parsed, ...]:
     workers = min(os.cpu_count() or 1, len(paths), 8)
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("fork"), initializer=gc.disable) as pool:
-        return tuple(pool.map(parse_file, paths))
+        return tuple(pool.map(partial(parse_file, within=within), paths))

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reconciler.core.findings import Origin
+from reconciler.disk import read_regular
 from reconciler.files.discovery import shown
 from reconciler.files.yaml_places import Place, Places
+from reconciler.files.yaml_source import MAX_BYTES
 
 
 @dataclass(slots=True)
@@ -30,6 +32,6 @@ class PlacesByFile:
 
 def _text(file: Path) -> str:
     try:
-        return file.read_bytes().decode("utf-8-sig", "replace")
+        return read_regular(file, MAX_BYTES).decode("utf-8-sig", "replace")
     except OSError:
         return ""

@@ -7,7 +7,7 @@ from typing import Any
 
 from reconciler.core.findings import Finding, ReconcilerError, error
 from reconciler.core.saved import SavedPlan, sealed, unsealed
-from reconciler.disk import atomic_write
+from reconciler.disk import atomic_write, read_regular
 
 MOST_BYTES = 512 * 1024 * 1024
 
@@ -30,9 +30,7 @@ def write_plan_file(file: Path, content: Mapping[str, Any]) -> None:
 def read_plan_file(file: Path) -> SavedPlan:
     """The saved plan. Raises ReconcilerError where the file is none, is of another format, or was changed."""
     try:
-        if file.stat().st_size > MOST_BYTES:
-            raise ReconcilerError(error("plan-file", f"{file} is too large for a plan file"))
-        document = json.loads(file.read_bytes())
+        document = json.loads(read_regular(file, MOST_BYTES))
     except OSError as problem:
         raise ReconcilerError(error("plan-file", f"cannot read {file}: {problem.strerror}")) from None
     except (ValueError, RecursionError):

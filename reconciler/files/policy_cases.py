@@ -10,7 +10,7 @@ from reconciler.core.kinds import SECTIONS, Resource
 from reconciler.core.policy_cases import PolicyCase
 from reconciler.core.refs import Ref
 from reconciler.core.state import State
-from reconciler.files.discovery import shown
+from reconciler.files.discovery import root_of, shown
 from reconciler.files.parsing import parse_file
 from reconciler.files.places import PlacesByFile
 from reconciler.files.spec_findings import typed
@@ -33,16 +33,17 @@ def load_cases(directory: Path) -> tuple[tuple[FoundCase, ...], tuple[Finding, .
         says = f"there are no *.yaml files with policy tests below {shown(directory)}"
         return (), (error("no-policy-tests", says, hint="write cases: [{name, team, model, expect}]"),)
     places = PlacesByFile()
+    within = root_of(directory)
     cases: list[FoundCase] = []
     findings: list[Finding] = []
     for file in files:
-        for found in _read(file, places):
+        for found in _read(file, within, places):
             (findings if isinstance(found, Finding) else cases).append(found)  # type: ignore[arg-type]  # one of the two
     return tuple(cases), tuple(findings)
 
 
-def _read(file: Path, places: PlacesByFile) -> Iterator[FoundCase | Finding]:
-    parsed = parse_file(file)
+def _read(file: Path, within: Path, places: PlacesByFile) -> Iterator[FoundCase | Finding]:
+    parsed = parse_file(file, within)
     yield from parsed.findings
     for number, document in enumerate(parsed.documents):
         listed = document.get("cases") if isinstance(document, dict) else None

@@ -1,5 +1,6 @@
 """Settings: `reconciler.yaml` to its typed value, with findings of the same quality as those of manifests."""
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -8,7 +9,7 @@ from types import MappingProxyType
 
 from reconciler.core.findings import Finding, Origin, did_you_mean, error, ordered, warning
 from reconciler.core.settings import TO_FILL_IN, Settings, secret_variables
-from reconciler.files.discovery import SETTINGS_FILES, shown
+from reconciler.files.discovery import SETTINGS_FILES, root_of, shown
 from reconciler.files.parsing import Parsed, parse_file
 from reconciler.files.places import PlacesByFile
 from reconciler.files.spec_findings import typed
@@ -38,9 +39,9 @@ def load_settings(
     """
     name, other = SETTINGS_FILES
     file = directory / name
-    if not file.is_file():
+    if not os.path.lexists(file):
         return Settings(), tuple(_misnamed(directory / other, name))
-    parsed = parse_file(file)
+    parsed = parse_file(file, root_of(directory))
     places = PlacesByFile()
     settings, problems = _settings(parsed, variables, base)
     syntax = tuple(_serious(parsed, places))
