@@ -16,7 +16,7 @@ _INVISIBLE = re.compile(
 
 # GitHub's runner takes such lines of a log as commands, whatever stands before them (ActionCommand.cs: V2 trims).
 _COMMAND = re.compile(r"(?m)^([^\S\n]*):(?=:)|#(?=#\[)")
-_NOT_IN_JSON = re.compile(r"[^\n -~]")
+_NOT_IN_JSON = re.compile(r"[^\n -~]|#(?=#\[)")
 
 
 class Printed(str):
@@ -53,8 +53,13 @@ def json_text(value: Any, indent: int | None = 2) -> Printed:
 
 
 def ascii_json(text: str) -> Printed:
-    """A text in JSON with everything escaped that is not printable ASCII."""
-    return Printed(_NOT_IN_JSON.sub(lambda char: json.dumps(char[0])[1:-1] if char[0] != "\x7f" else r"\u007f", text))
+    """A text in JSON with everything escaped that is not printable ASCII or would be a command of a log."""
+    return Printed(_NOT_IN_JSON.sub(lambda char: _escape(char[0]), text))
+
+
+def _escape(char: str) -> str:
+    """In JSON: two escapes for what lies beyond 16 bits."""
+    return f"\\u{ord(char):04x}" if char.isascii() else json.dumps(char)[1:-1]
 
 
 def safe(text: str) -> str:

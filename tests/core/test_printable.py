@@ -52,6 +52,12 @@ def test_what_is_printable_stays_as_it_is(told):
 
 
 @pytest.mark.parametrize("told", COMMANDS)
+def test_nor_in_json(told):
+    assert not commands(json_text({told: [told]}))
+    assert json.loads(json_text([told])) == [told]
+
+
+@pytest.mark.parametrize("told", COMMANDS)
 @pytest.mark.parametrize("color", [False, True])
 def test_no_line_is_a_command_of_a_log(told, color):
     assert not commands(printable(f"first\n{told}\nlast"))
