@@ -106,6 +106,17 @@ def did_you_mean(wrong: str, known: Iterable[str]) -> str | None:
     return f"did you mean {lowered[near[0]]}?" if near else None
 
 
+def slip_of(wrong: str, known: Iterable[str]) -> str | None:
+    """The name that was meant by a slip of the pen, or None. Another number is another name: gpt-5 is no gpt-4."""
+    near = get_close_matches(wrong.lower(), {name.lower(): name for name in known}, n=3, cutoff=0.8)
+    found = {name.lower(): name for name in sorted(known, reverse=True)}
+    return next((found[name] for name in near if _numbers(name) == _numbers(wrong)), None)
+
+
+def _numbers(name: str) -> str:
+    return "".join(filter(str.isdigit, name))
+
+
 class ReconcilerError(Exception):
     """An expected error: the command line prints its findings and exits with 1, without a traceback."""
 

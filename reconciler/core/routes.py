@@ -133,9 +133,9 @@ def _direct(world: World, team: str, source: Source, model: str) -> Iterator[Lin
 def _behind(state: State, model: str) -> Iterator[Link]:
     alias = state.of(ModelAlias).get(model)
     ref = Ref(ModelAlias.kind, model)
-    for index, name in enumerate(models_of(alias) if alias else ()):
-        single = alias is not None and alias.litellm_model is not None
-        yield Link(name, ref, ("litellm_model",) if single else ("deployments", index, "litellm_model"))
+    if alias is not None and models_of(alias):
+        path = ("litellm_model",) if alias.litellm_model is not None else ("deployments",)
+        yield Link(" or ".join(models_of(alias)), ref, path)
 
 
 def starts(asked: Asked, world: World, team: str, group: str) -> Iterator[Route]:

@@ -91,8 +91,15 @@ def _gaps(gaps: Sequence[Gap], width: int) -> Iterator["Text"]:
 
 
 def _remedies(remedies: Sequence[Remedy], width: int) -> Iterator["Text"]:
+    needed = [remedy for remedy in remedies if remedy.needed]
+    ways = [remedy for remedy in remedies if not remedy.needed]
+    yield from _numbered("What is needed first" if ways else "What would grant it", needed, width)
+    yield from _numbered("What would grant it, one of" if len(ways) > 1 else "What would grant it", ways, width)
+
+
+def _numbered(title: str, remedies: Sequence[Remedy], width: int) -> Iterator["Text"]:
     if remedies:
-        yield text(("What would grant it", "title"))
+        yield text((title, "title"))
     for number, remedy in enumerate(remedies, 1):
         place = f"  {remedy.origin}" if remedy.origin else ""
         yield from wrapped(text(f"{number}. {safe(remedy.text)}{_beside(remedy)}", (safe(place), "dim")), width, 2, 3)

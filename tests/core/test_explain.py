@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from questions_world import ALIASES, NOW, PRICES, asked, state
 
 from reconciler.core.access import access
@@ -145,19 +147,103 @@ def test_the_smallest_change_comes_first():
     ]
 
 
-def test_every_way_to_grant_it_grants_it():
-    """Each YAML snippet, merged into the config, lets the team call the model."""
-    for team, model in (("small", "gpt-4"), ("small", "claude-3-opus"), ("late", "gpt-4")):
-        for remedy in explain(asked(**COMPANY), team, model).remedies:
-            sections = {name: dict(specs) for name, specs in COMPANY.items()}
-            for section, specs in yaml.safe_load(remedy.yaml).items():
-                for name, spec in specs.items():
-                    sections[section][name] = sections[section].get(name, {}) | spec
-            found = explain(asked(**sections), team, model)
-            assert found.config.allowed, remedy
-            before, after = overview(asked(**COMPANY), team), overview(asked(**sections), team)
-            gained = {each.model for each in after.models} - {each.model for each in before.models}
-            assert gained == {model, *remedy.extra}
+def merged(sections, *texts):
+    """The sections with the YAML of remedies merged in; no list of it may name anything twice."""
+    found = {name: dict(specs) for name, specs in sections.items()}
+    for text in texts:
+        for section, specs in yaml.safe_load(text).items():
+            for name, spec in specs.items():
+                assert all(len(set(item)) == len(item) for item in spec.values() if isinstance(item, list)), text
+                found.setdefault(section, {})[name] = found.get(section, {}).get(name, {}) | spec
+    return found
+
+
+SUNSETS = st.sampled_from([None, date(2026, 1, 1), date(2030, 1, 1)])
+STATUSES = st.sampled_from(["active", "active", "inactive"])
+ALIAS = st.fixed_dictionaries({"sunset": SUNSETS, "status": STATUSES})
+GROUP = st.one_of(
+    st.fixed_dictionaries({"model_aliases": st.lists(st.sampled_from(["gpt-4", "haiku", "mistral"]), unique=True)}),
+    st.sampled_from([{"select": {"provider": "ours"}}, {"select": {"tag": "none"}}]),
+)
+NAMES = st.lists(st.sampled_from(["a", "b", "c"]), unique=True)
+TEAM = st.fixed_dictionaries(
+    {
+        "access_groups": NAMES,
+        "plan": st.sampled_from([None, "low", "high"]),
+        "status": st.sampled_from(["active", "active", "suspended"]),
+    }
+)
+
+
+@settings(max_examples=60)
+@given(
+    st.fixed_dictionaries({name: ALIAS for name in ("gpt-4", "haiku", "mistral")}),
+    st.fixed_dictionaries({name: GROUP for name in "abc"}),
+    st.fixed_dictionaries({"low": NAMES, "high": NAMES}),
+    st.dictionaries(st.sampled_from(["one", "another", "third-team"]), TEAM, min_size=1),
+    st.sampled_from(["gpt-4", "haiku", "mistral", "quite-new"]),
+)
+def test_what_is_needed_and_any_way_to_grant_it_grant_it(aliases, groups, plans, teams, model):
+    """In random companies, with sunsets that have come, what is inactive, and a model that nobody declared."""
+    sections = {
+        "model_aliases": {name: {"litellm_model": f"ours/{name}", **spec} for name, spec in aliases.items()},
+        "access_groups": groups,
+        "plans": {"low": {"access_groups": plans["low"]}, "high": {"extends": "low", "access_groups": plans["high"]}},
+        "teams": teams,
+    }
+    team = min(teams)
+    found = explain(asked(**sections), team, model)
+    needed = [each.yaml for each in found.remedies if each.needed]
+    ways = [each for each in found.remedies if not each.needed and each.yaml]
+    assert found.config.allowed or needed or ways
+    for texts_ in [[*needed, way.yaml] for way in ways] or [needed]:
+        assert explain(asked(**merged(sections, *texts_)), team, model).config.allowed, texts_
+    before = {each.model for each in overview(asked(**merged(sections, *needed)), team).models}
+    for way in ways:
+        after = {each.model for each in overview(asked(**merged(sections, *needed, way.yaml)), team).models}
+        assert after - before == {model, *way.extra}
+
+
+@pytest.mark.parametrize(
+    ("team", "model"),
+    [
+        ("acme", "gpt4"),
+        ("acme", "gtp-4"),
+        ("acme", "GPT-4"),
+        ("acmee", "gpt-4"),
+        ("acme", "claude-3-opsu"),
+        ("smal", "x"),
+    ],
+)
+def test_a_slip_of_the_pen_is_named_and_never_created(team, model):
+    found = explain(asked(**COMPANY), team, model)
+    said = render(found)
+    assert f"did you mean {'acme' if team == 'acmee' else 'small' if team == 'smal' else ''}" in said
+    assert all(each.yaml == "" for each in found.remedies)
+    assert [each.text for each in found.remedies if team == "acme"] == [
+        f"call {'claude-3-opus' if 'claude' in model else 'gpt-4'}, which is what it is called: the team reaches it"
+    ] * (team == "acme")
+
+
+@pytest.mark.parametrize("model", ["gpt-5", "gpt-4.1", "mistral-large"])
+def test_another_model_is_no_slip(model):
+    remedies = explain(asked(**COMPANY), "small", model).remedies
+    assert [each.text for each in remedies if each.needed] == [f"declare the alias {model}"]
+
+
+def test_after_a_sunset_there_is_its_replacement_or_another_date():
+    sections = changed("model_aliases", "gpt-4", sunset=date(2026, 1, 1), replacement="claude-3-opus")
+    found = explain(asked(**sections), "acme", "gpt-4")
+    assert [(each.text, each.needed) for each in found.remedies] == [
+        ("call claude-3-opus, its replacement: the team reaches it", False),
+        ("move the sunset of gpt-4", True),
+    ]
+
+
+def test_the_deployments_of_an_alias_are_one_link():
+    spec = {"litellm_model": None, "deployments": [{"litellm_model": "azure/gpt-4"}, {"litellm_model": "openai/gpt-4"}]}
+    for route in explain(asked(**changed("model_aliases", "gpt-4", **spec)), "acme", "gpt-4").config.routes:
+        assert route[-1].text == "azure/gpt-4 or openai/gpt-4"
 
 
 def test_an_alias_in_no_group_goes_into_the_group_of_the_fewest_teams():
@@ -284,7 +370,7 @@ In the config: no
   note credits: none declared; what is left, only the gateway knows
   ok   provider: openai
 
-What would grant it
+What would grant it, one of
   1. give the team the access group only-gpt-4
        teams:
          late:
