@@ -50,6 +50,8 @@ def _decided(finding: Finding, fixed: Collection[Ref], serves: Callable[[str], b
     name = str(finding.path[-1])
     if Ref(ModelAlias.kind, name) in fixed or (serves is not None and serves(name)):
         return ()
+    near = (finding.hint or "").removesuffix(HINT).strip()  # the gateway has been read: nothing is put off any more
     if serves is None:
-        return (replace(finding, level=Level.ERROR, code="dangling-reference"),)
-    return (replace(finding, code=UNSERVED, hint=f"nothing on the gateway serves {name}, so this grants nothing"),)
+        return (replace(finding, level=Level.ERROR, code="dangling-reference", hint=near or None),)
+    says = f"nothing on the gateway serves {name}, so this grants nothing"
+    return (replace(finding, code=UNSERVED, hint=f"{says}; {near}" if near else says),)

@@ -1,7 +1,7 @@
 from reconciler.core.check import check
 from reconciler.core.elsewhere import decided, put_off
 from reconciler.core.findings import Level
-from reconciler.core.kinds import AccessGroup, Team
+from reconciler.core.kinds import AccessGroup, ModelAlias, Team
 from reconciler.core.refs import Ref
 from reconciler.core.state import State
 
@@ -30,3 +30,21 @@ def test_aliases_of_groups_wait_for_the_read_and_nothing_else_does():
     ]
     read = decided(waiting, {Ref("model_alias", "far")})
     assert codes(read) == [("dangling-reference", "error", "gone"), ("dangling-reference", "error", "nope")]
+
+
+def test_once_the_gateway_was_read_no_hint_says_that_it_will_be():
+    """The nearest name stays; what a plan will tell has been told."""
+    state = State(
+        {
+            Ref("access_group", "g"): AccessGroup(model_aliases=["gtp-4", "quite-another"]),
+            Ref("model_alias", "gpt-4"): ModelAlias(litellm_model="openai/gpt-4"),
+        }
+    )
+    waiting = put_off(check(state), {"litellm"})
+    assert all("plan tells" in finding.hint for finding in waiting)
+    assert [finding.hint for finding in decided(waiting, ())] == ["did you mean gpt-4?", "declare it under model_aliases"]
+    served = [finding.hint for finding in decided(waiting, (), lambda _name: False)]
+    assert served == [
+        "nothing on the gateway serves gtp-4, so this grants nothing; did you mean gpt-4?",
+        "nothing on the gateway serves quite-another, so this grants nothing; declare it under model_aliases",
+    ]
