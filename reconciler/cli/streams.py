@@ -90,8 +90,9 @@ def _wrapped(stream: TextIO | None) -> Tolerant:
         return Tolerant(nowhere, OSError(errno.EBADF, "it is closed"))
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None:
-        # What the locale has no letter for is shown as its code, e.g. \\xe4.
-        reconfigure(errors="backslashreplace")
+        # What the locale has no letter for is shown as its code, e.g. \\xe4. A stream that cannot be set so is kept.
+        with suppress(OSError):
+            reconfigure(errors="backslashreplace")
     return Tolerant(stream)
 
 
