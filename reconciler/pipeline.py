@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from reconciler.core.drift import drift as find_drift
 from reconciler.core.elsewhere import decided, put_off
 from reconciler.core.findings import (
     Finding,
+    Origin,
     ReconcilerError,
     did_you_mean,
     error,
@@ -115,6 +117,10 @@ def load(
     found = _load(directory, source, settings, variables, environment, now, commit)
     found = replace(found, renamed=(shown(source), f"{shown(directory)}@{commit[:9]}"))
     return replace(found, findings=tuple(located(found, finding) for finding in found.findings))
+
+
+def _place(loaded: Loaded, ref: Ref, path: tuple[str | int, ...]) -> Origin | None:
+    return located(loaded, info("place", "", ref=ref, path=path)).origin
 
 
 def located(loaded: Loaded, finding: Finding) -> Finding:
@@ -341,6 +347,8 @@ def plan_against(
             fresh=fresh_of(session, utc_now()),
             plans=loaded.desired.plans,
             now=loaded.now,
+            written=loaded.manifests.state,
+            find=partial(_place, loaded),
         )
     )
     placed = tuple(located(loaded, finding) for finding in plan.findings)

@@ -55,11 +55,12 @@ class Made:
 
 def plan_as(form: str, made: Made, config: Path, *, full: bool = False) -> str:
     """The plan in a format; html also tells who has access to what, sarif only the findings and refusals."""
+    from reconciler.core.safety import at_their_lines  # noqa: PLC0415  not needed for --help
     from reconciler.core.schedule import transition  # noqa: PLC0415  not needed for --help
     from reconciler.render import FORMATS, plan_view  # noqa: PLC0415  as above
 
     if form == "sarif":
-        return sarif((*made.plan.findings, *made.plan.refusals), config)
+        return sarif((*made.plan.findings, *at_their_lines(made.plan.refusals, made.plan.impact)), config)
     view = plan_view(made.plan, full=full)
     if form == "html":
         from reconciler.render.html import render  # noqa: PLC0415  a format is loaded when it is asked for

@@ -42,9 +42,8 @@ class Context:
     ahead: Come | None = None
 
 
-def impact(context: Context) -> Impact:
-    """Per team and in total. Teams for which nothing changes are left out."""
-    world = _world(context)
+def impact(context: Context, world: Transition) -> Impact:
+    """Per team and in total, without causes. Teams for which nothing changes are left out. `world` is `world_of`'s."""
     every = tuple(_teams(context, world))
     teams = tuple(found for found in every if _matters(found))
     exposures = tuple(exposed(context, world)) if context.order is Order.GRANT_FIRST else ()
@@ -69,7 +68,8 @@ def _silent(teams: tuple[TeamImpact, ...], world: Transition) -> frozenset[str]:
     return frozenset(t.team for t in teams if t.team in there and (t.refused_after or not world.after.of(t.team)))
 
 
-def _world(context: Context) -> Transition:
+def world_of(context: Context) -> Transition:
+    """From where to where, with effective access of both sides; aliases as they are called until then."""
     world = transition(context.changes, context.live, context.support)
     if context.called is None or context.called is context.live:
         return world

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Literal
 
 from reconciler.core.changes import Change
-from reconciler.core.findings import Finding
+from reconciler.core.findings import Finding, Origin
 from reconciler.core.refs import Ref
 
 
@@ -16,6 +16,22 @@ class Risk(StrEnum):
     NONE = "none"
     LOW = "low"
     HIGH = "high"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why the plan means something for a team: an edit in git, a date that came, or a hand on the gateway.
+
+    `ref`, `path` and `origin` say where that is written; `lost` and `gained` are the models that it takes and gives.
+    """
+
+    kind: Literal["edit", "date", "hand"]
+    text: str
+    ref: Ref
+    path: tuple[str | int, ...] = ()
+    origin: Origin | None = None
+    lost: frozenset[str] = frozenset()
+    gained: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +64,7 @@ class TeamImpact:
     refused_before: str | None = None
     refused_after: str | None = None
     announced: frozenset[str] = frozenset()
+    causes: tuple[Cause, ...] = ()
 
     @property
     def unannounced(self) -> frozenset[str]:

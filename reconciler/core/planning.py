@@ -6,12 +6,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from reconciler.core.announced import by_date, come
+from reconciler.core.announced import Come, by_date, come
+from reconciler.core.causes import causes
 from reconciler.core.changes import Change
 from reconciler.core.diff import Diff, Known, diff
+from reconciler.core.evidence import Evidence, Find, nowhere
 from reconciler.core.findings import Finding, errors, ordered, warning
 from reconciler.core.holding import Fresh, waits_finding
-from reconciler.core.impact import Context, impact
+from reconciler.core.impact import Context, impact, world_of
 from reconciler.core.inventory import record_of, resource_of
 from reconciler.core.kinds import PricingPlan, Resource, Team
 from reconciler.core.lookalikes import lookalikes
@@ -22,7 +24,7 @@ from reconciler.core.refs import Ref
 from reconciler.core.renames import Renames, View, renames, view, with_renames
 from reconciler.core.safety import BUDGET_CUT, FLAGS, Runtime, refusals
 from reconciler.core.saved import Approved
-from reconciler.core.schedule import Order
+from reconciler.core.schedule import Order, Transition
 from reconciler.core.scope import EVERYTHING, Scope, out_of_scope
 from reconciler.core.settings import Settings
 from reconciler.core.state import State
@@ -37,7 +39,7 @@ class Inputs:
     """All that a plan depends on. `desired` and `plans` are effective (`resolve`), `live` as read.
 
     `scope` and `approved` (of a saved plan) cut it to a part of the changes. `fresh` as in `core.holding`.
-    `now` is the moment that `desired` was resolved for.
+    `now` is the moment that `desired` was resolved for, from `written`; `find` tells where something is written.
     """
 
     target: Target
@@ -56,6 +58,8 @@ class Inputs:
     approved: Approved | None = None
     plans: Mapping[str, PricingPlan] = field(default_factory=dict)
     now: datetime = LONG_AGO
+    written: State = field(default_factory=State)
+    find: Find = nowhere
 
 
 def make_plan(given: Inputs) -> Plan:
@@ -66,20 +70,21 @@ def make_plan(given: Inputs) -> Plan:
     compared = _compared(given, renamed, seen)
     found = _scoped(compared, given)
     ahead = come(given.live, given.known.inventory, given.now)
-    meaning = impact(
-        Context(
-            changes=found.changes,
-            live=given.live,
-            desired=_declared(given, found),
-            inventory=given.known.inventory,
-            support=given.support,
-            prices=given.prices,
-            order=given.order,
-            called=seen.called,
-            runtime=given.runtime,
-            ahead=ahead,
-        )
+    context = Context(
+        changes=found.changes,
+        live=given.live,
+        desired=_declared(given, found),
+        inventory=given.known.inventory,
+        support=given.support,
+        prices=given.prices,
+        order=given.order,
+        called=seen.called,
+        runtime=given.runtime,
+        ahead=ahead,
     )
+    world = world_of(context)
+    noted_changes = tuple(_noted(given, compared))
+    meaning = _explained(impact(context, world), given, world, found.changes, noted_changes, ahead)
     dated = frozenset(change.ref for change in found.changes if by_date(change, ahead))
     refused = (
         *refusals(
@@ -118,10 +123,35 @@ def make_plan(given: Inputs) -> Plan:
         revision=given.revision,
         scope=given.scope.patterns,
         partial=_partial(given),
-        noted=tuple(_noted(given, compared)),
+        noted=noted_changes,
         on_plans=_on_plans(given.desired),
         owed=tuple(sorted(given.known.owed)),
     )
+
+
+def _explained(
+    meaning: Impact,
+    given: Inputs,
+    world: Transition,
+    changes: Iterable[Change],
+    noted_changes: Iterable[Change],
+    ahead: Come,
+) -> Impact:
+    """The meaning with the causes of each gain, loss, price and credit."""
+    evidence = Evidence(
+        live=given.live,
+        desired=world.desired,
+        written=given.written,
+        before=world.before,
+        after=world.after,
+        inventory=given.known.inventory,
+        changes={change.ref: change for change in changes},
+        noted={change.ref: change for change in noted_changes},
+        ahead=ahead,
+        now=given.now,
+        find=given.find,
+    )
+    return replace(meaning, teams=tuple(replace(team, causes=causes(team, evidence)) for team in meaning.teams))
 
 
 def _with_cuts(meaning: Impact, refused: Collection[Finding]) -> Impact:

@@ -8,7 +8,7 @@ from reconciler.core.changes import Change
 from reconciler.core.findings import Finding, error
 from reconciler.core.inventory import Record
 from reconciler.core.kinds import KINDS, Team
-from reconciler.core.plan import Impact, TeamImpact
+from reconciler.core.plan import Cause, Impact, TeamImpact
 from reconciler.core.refs import Ref
 from reconciler.core.settings import Safety
 from reconciler.core.state import State
@@ -110,6 +110,29 @@ def _losses(impact: Impact, safety: Safety) -> Iterator[Finding]:
         shown = [f"{team.team} ({listed(sorted(team.unannounced))})" for team in losing]
         whole = [f"{team.team} ({', '.join(sorted(team.unannounced))})" for team in losing]
         yield refusal("loss", f"{len(losing):,} {verb} access to models: {listed(shown)}", whole)
+
+
+def at_their_lines(refused: Collection[Finding], impact: Impact) -> tuple[Finding, ...]:
+    """The refusals for annotations: unannounced losses stand once for each cause, on the line that says it."""
+    losses = _by_cause(impact) if any(finding.code == "loss" for finding in refused) else ()
+    return (*(finding for finding in refused if not losses or finding.code != "loss"), *losses)
+
+
+def _by_cause(impact: Impact) -> tuple[Finding, ...]:
+    found: dict[Cause, list[TeamImpact]] = {}
+    for team in impact.teams:
+        for cause in team.causes:
+            lost = cause.lost & team.unannounced
+            if lost and cause.kind != "date":
+                found.setdefault(replace(cause, lost=lost, gained=frozenset()), []).append(team)
+    return tuple(_placed(cause, [team.team for team in teams]) for cause, teams in found.items())
+
+
+def _placed(cause: Cause, teams: list[str]) -> Finding:
+    models = listed(sorted(cause.lost))
+    message = f"{listed(teams)} would lose {models}: {cause.text}"
+    details = tuple(f"{team} ({', '.join(sorted(cause.lost))})" for team in teams)
+    return replace(refusal("loss", message, details), ref=cause.ref, path=cause.path, origin=cause.origin)
 
 
 def cut_off(team: TeamImpact) -> str:

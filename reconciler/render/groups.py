@@ -12,6 +12,7 @@ from reconciler.core.plan import TeamImpact
 from reconciler.core.printable import safe
 from reconciler.core.refs import Ref
 from reconciler.core.safety import cut_off, left
+from reconciler.render.causes import cause_lines, told
 from reconciler.render.fields import FieldRow, alike, field_rows
 from reconciler.render.limits import Limits
 from reconciler.render.words import NameList, count, count_signed, kind_noun, per_month, plural, some
@@ -80,6 +81,8 @@ class ImpactRow:
     credits: str | None
     fate: str | None
     standing: str | None = None
+    causes: tuple[str, ...] = ()
+    more_causes: int = 0
 
     @property
     def label(self) -> str:
@@ -87,7 +90,7 @@ class ImpactRow:
 
     @property
     def cut(self) -> bool:
-        return bool(self.names.more or self.gained.more or self.lost.more)
+        return bool(self.names.more or self.gained.more or self.lost.more or self.more_causes)
 
 
 def grouped(items: Iterable[T], key: Callable[[T], K]) -> tuple[tuple[K, list[T]], ...]:
@@ -158,7 +161,7 @@ def impact_rows(teams: Sequence[TeamImpact], limits: Limits) -> tuple[ImpactRow,
     """Losses first, then the most teams."""
     groups = grouped(sorted(teams, key=lambda team: team.team), _hit_alike)
     dangerous = sorted(groups, key=lambda entry: not entry[1][0].lost)
-    return tuple(_impact_row([team.team for team in group], group[0], limits) for _, group in dangerous)
+    return tuple(_impact_row(group, limits) for _, group in dangerous)
 
 
 def credits_delta(team: TeamImpact) -> int:
@@ -170,14 +173,16 @@ def _hit_alike(team: TeamImpact) -> Hashable:
     plan, price = (team.plan_before, team.plan_after), (team.price_before, team.price_after)
     moves = (plan if _moved(*plan) else None, price if _moved(*price) else None)
     stands = (team.refused_before, team.refused_after) if _stands(team) else None
-    return (team.gained, team.lost, *moves, credits_delta(team), team.created, team.deleted, stands)
+    return (team.gained, team.lost, *moves, credits_delta(team), team.created, team.deleted, stands, told(team))
 
 
 def _moved(before: object, after: object) -> bool:
     return before != after
 
 
-def _impact_row(names: list[str], team: TeamImpact, limits: Limits) -> ImpactRow:
+def _impact_row(group: list[TeamImpact], limits: Limits) -> ImpactRow:
+    team, names = group[0], [each.team for each in group]
+    causes, more_causes = cause_lines(group, limits.causes)
     return ImpactRow(
         names=_names(names, limits),
         count=len(names),
@@ -188,6 +193,8 @@ def _impact_row(names: list[str], team: TeamImpact, limits: Limits) -> ImpactRow
         credits=count_signed(credits_delta(team), "credit"),
         fate="new team" if team.created else "deleted" if team.deleted else None,
         standing=standing_of(team, alone=len(names) == 1),
+        causes=causes,
+        more_causes=more_causes,
     )
 
 

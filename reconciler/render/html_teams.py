@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from reconciler.core.access import Access
 from reconciler.core.plan import Exposure, Impact, TeamImpact
+from reconciler.render.causes import cause_lines, told
 from reconciler.render.groups import credits_delta, grouped, standing_of
 from reconciler.render.words import NameList, count, money, per_month, signed, some
 
@@ -65,6 +66,7 @@ class TeamRow:
     price: Moved
     credits: Moved
     standing: str | None
+    causes: tuple[str, ...]
     dearest: Moved | None
     sorts: tuple[str, ...]
     marks: tuple[tuple[str, str], ...]
@@ -127,9 +129,9 @@ def _keeps(access: Pair | None) -> Callable[[TeamImpact], frozenset[str] | None]
 
 
 def _alike(team: TeamImpact) -> Hashable:
-    apart = {"team", "left_before", "left_after"}
+    apart = {"team", "left_before", "left_after", "causes"}
     fields = (getattr(team, name) for name in TeamImpact.__dataclass_fields__ if name not in apart)
-    return tuple(fields)
+    return (*fields, told(team))
 
 
 def _team_row(group: Sequence[TeamImpact], keeps: frozenset[str] | None) -> TeamRow:
@@ -145,6 +147,7 @@ def _team_row(group: Sequence[TeamImpact], keeps: frozenset[str] | None) -> Team
         price=_moved(team, team.price_before, team.price_after, per_month),
         credits=_credits(team),
         standing=standing_of(team, alone=len(group) == 1),
+        causes=cause_lines(group, None)[0],
         dearest=_dearest(team),
         sorts=sorts,
         marks=tuple(MARKS[sort] for sort in sorts if sort in MARKS),

@@ -168,6 +168,8 @@ def _impact(view: PlanView) -> Iterator[Block]:
 
 def _impact_row(row: ImpactRow) -> str:
     said = [_prose(fact) for fact in (row.fate, row.plan, row.price, row.standing) if fact]
+    said += [f"<sub>{_prose(cause)}</sub>" for cause in row.causes]
+    said += [f"<sub>and {count(row.more_causes, 'more cause')}</sub>"] * bool(row.more_causes)
     each = " each" if row.count > 1 and row.credits else ""
     cells = [
         _labelled(row),

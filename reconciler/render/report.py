@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from reconciler.core.changes import Change, FieldChange
-from reconciler.core.findings import Finding
-from reconciler.core.plan import Exposure, Impact, Plan, TeamImpact
+from reconciler.core.findings import Finding, Origin
+from reconciler.core.plan import Cause, Exposure, Impact, Plan, TeamImpact
 from reconciler.render.fields import fields_of
 from reconciler.render.findings import in_order
 from reconciler.render.groups import credits_delta
@@ -83,6 +83,26 @@ class ModelPrice(Part):
     usd_per_million_output_tokens: float
 
 
+class Place(Part):
+    """A place in a file; line and column count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+
+class CausePart(Part):
+    """Why: an edit in git, a date that came, or a hand on the gateway; with the models that it takes and gives."""
+
+    kind: Literal["edit", "date", "hand"]
+    text: str
+    ref: str
+    path: tuple[str | int, ...]
+    origin: Place | None
+    lost: Sorted
+    gained: Sorted
+
+
 class TeamPart(Part):
     """What the plan means for one team. Prices in USD per month; models are those that it can really call."""
 
@@ -108,6 +128,7 @@ class TeamPart(Part):
     refused_before: Annotated[str | None, Field(description="Why every call is refused, or null.")] = None
     refused_after: str | None = None
     announced: Annotated[Sorted, Field(description="Of the lost models, those that go by a date that came.")] = ()
+    causes: tuple[CausePart, ...] = ()
 
 
 class Totals(Part):
@@ -147,14 +168,6 @@ class RiskPart(Part):
 
     level: Literal["none", "low", "high"]
     reasons: tuple[str, ...]
-
-
-class Place(Part):
-    """A place in a file; line and column count from 1."""
-
-    file: str
-    line: int
-    column: int
 
 
 class FindingPart(Part):
@@ -289,7 +302,24 @@ def _team(team: TeamImpact) -> TeamPart:
         refused_before=team.refused_before,
         refused_after=team.refused_after,
         announced=tuple(sorted(team.announced)),
+        causes=tuple(map(_cause, team.causes)),
     )
+
+
+def _cause(cause: Cause) -> CausePart:
+    return CausePart(
+        kind=cause.kind,
+        text=cause.text,
+        ref=str(cause.ref),
+        path=cause.path,
+        origin=_place(cause.origin),
+        lost=tuple(sorted(cause.lost)),
+        gained=tuple(sorted(cause.gained)),
+    )
+
+
+def _place(origin: Origin | None) -> Place | None:
+    return Place(file=origin.file, line=origin.line, column=origin.column) if origin else None
 
 
 def _dearest(model: tuple[str, float] | None) -> ModelPrice | None:
@@ -301,7 +331,6 @@ def _exposure(exposure: Exposure) -> ExposurePart:
 
 
 def _finding(finding: Finding) -> FindingPart:
-    origin = finding.origin
     return FindingPart(
         level=finding.level.value,
         code=finding.code,
@@ -309,7 +338,7 @@ def _finding(finding: Finding) -> FindingPart:
         hint=finding.hint,
         ref=str(finding.ref) if finding.ref else None,
         path=finding.path,
-        origin=origin and Place(file=origin.file, line=origin.line, column=origin.column),
+        origin=_place(finding.origin),
         flag=finding.flag,
         details=finding.details,
     )

@@ -118,6 +118,10 @@ def _facts(row: ImpactRow) -> Iterator["Text"]:
         yield text(("- loses ", "-"), (str(row.lost), "-"))
     if row.gained:
         yield text(("+ gains ", "+"), (str(row.gained), "+"))
+    for cause in row.causes:
+        yield text((f"  {cause}", "dim"))
+    if row.more_causes:
+        yield text((f"  and {count(row.more_causes, 'more cause')}", "dim"))
     each = " each" if row.count > 1 else ""
     price = f"{row.price}{each}" if row.price else None
     granted = f"{row.credits}{each}" if row.credits else None

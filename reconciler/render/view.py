@@ -305,4 +305,5 @@ def _wraps(field: FieldRow) -> int:
 
 def _facts(row: ImpactRow) -> int:
     models = sum(1 + len(str(names)) // NARROW for names in (row.gained, row.lost) if names)
-    return models + bool(row.plan or row.price or row.credits or row.fate) + bool(row.standing)
+    said = bool(row.plan or row.price or row.credits or row.fate) + bool(row.standing)
+    return models + said + sum(1 + len(cause) // NARROW for cause in row.causes) + bool(row.more_causes)
