@@ -113,4 +113,4 @@ async def _plan(config: "Loaded", gateway: str | None, order: str, only: tuple[s
         plan, live = await make(session, order=Order(order), scope=parse_scope(only))
     if out:
         write_plan_file(out, plan_file_content(plan, live.state, config.now))
-    return Made(plan, live.state, session.gateway.support)
+    return Made(plan, live.state, session.gateway.support, config.now)

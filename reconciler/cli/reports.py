@@ -11,6 +11,8 @@ from reconciler.cli.output import color, sarif, width
 from reconciler.core.printable import printable
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from reconciler.core.findings import Finding
     from reconciler.core.plan import Plan
     from reconciler.core.state import State
@@ -51,6 +53,7 @@ class Made:
     plan: "Plan"
     live: "State"
     support: "Support"
+    when: "datetime | None" = None
 
 
 def plan_as(form: str, made: Made, config: Path, *, full: bool = False) -> str:
@@ -66,7 +69,7 @@ def plan_as(form: str, made: Made, config: Path, *, full: bool = False) -> str:
         from reconciler.render.html import render  # noqa: PLC0415  a format is loaded when it is asked for
 
         world = transition(made.plan.changes, made.live, made.support)
-        return render(view, (world.before, world.after))
+        return render(view, (world.before, world.after), made=made.when)
     return FORMATS[form](view, color=color(), width=width())
 
 

@@ -246,13 +246,13 @@ def _risk(
         (sum(1 for t in teams if t.announced), "{} {s} a model as announced", ("team loses", "teams lose")),
         (sum(1 for t in teams if t.gained), "{} {s} a model", ("team gains", "teams gain")),
         (_dearer(teams), "{} {s} a dearer model than before", ("team reaches", "teams reach")),
-        (sum(1 for t in teams if t.price_before != t.price_after), "{} {s} another price", ("team pays", "teams pay")),
+        (sum(1 for t in teams if _repriced(t)), "{} {s} another price", ("team pays", "teams pay")),
         (sum(1 for t in teams if _taken_back(t)), "{} {s} credits taken back", ("team has", "teams have")),
         (len({e.team for e in exposures}), "{} {s} exposed to a model for a moment", ("team is", "teams are")),
         (
             sum(1 for c in changes if c.ref.kind in _SHARED and c.fields),
             "{} {s}",
-            ("shared object moves", "shared objects move"),
+            ("group or model that teams share changes", "groups or models that teams share change"),
         ),
     )
     risk = Risk.HIGH if high else Risk.LOW if low or changes else Risk.NONE
@@ -270,14 +270,17 @@ def _left_with_nothing(team: TeamImpact) -> bool:
     return team.left_with_nothing and bool(team.unannounced)
 
 
+def _repriced(team: TeamImpact) -> bool:
+    """Another price than it paid: a new team pays its first."""
+    return team.price_before != team.price_after and not team.created and not team.deleted
+
+
 def _taken_back(team: TeamImpact) -> bool:
     return team.credits_after is not None and team.credits_after < (team.credits_before or 0)
 
 
 def _dearer(teams: tuple[TeamImpact, ...]) -> int:
-    return sum(
-        1 for t in teams if t.dearest_after and (not t.dearest_before or t.dearest_after[1] > t.dearest_before[1])
-    )
+    return sum(1 for team in teams if team.dearer)
 
 
 def totals(found: Impact) -> Mapping[str, float]:

@@ -72,6 +72,13 @@ class TeamImpact:
         return self.lost - self.announced
 
     @property
+    def dearer(self) -> bool:
+        """Whether it reaches a dearer model than before; a new team has no before."""
+        if self.created or self.dearest_after is None:
+            return False
+        return self.dearest_before is None or self.dearest_after[1] > self.dearest_before[1]
+
+    @property
     def cut_off(self) -> bool:
         """Whether it could call something, and from now on every call is refused."""
         return bool(self.refused_after and not self.refused_before and self.lost)

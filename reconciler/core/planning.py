@@ -25,7 +25,7 @@ from reconciler.core.renames import Renames, View, renames, view, with_renames
 from reconciler.core.safety import BUDGET_CUT, FLAGS, Runtime, refusals
 from reconciler.core.saved import Approved
 from reconciler.core.schedule import Order, Transition
-from reconciler.core.scope import EVERYTHING, Scope, out_of_scope
+from reconciler.core.scope import EVERYTHING, Scope, out_of_scope, unmatched
 from reconciler.core.settings import Settings
 from reconciler.core.state import State
 from reconciler.core.support import Support
@@ -109,6 +109,7 @@ def make_plan(given: Inputs) -> Plan:
                 *found.findings,
                 *lookalikes(found.changes, given.support),
                 *_waits(found, given),
+                *_unmatched(given),
                 *_owed_keys(given.known),
                 *unpriced_changes(meaning, given.live, given.desired, given.prices),
             )
@@ -169,6 +170,17 @@ def _waits(found: Diff, given: Inputs) -> tuple[Finding, ...]:
         return ()
     finding = waits_finding(found.changes, given.live, given.support, given.fresh)
     return (finding,) if finding else ()
+
+
+def _unmatched(given: Inputs) -> tuple[Finding, ...]:
+    """The patterns of the scope that nothing fits, neither declared nor live nor recorded."""
+    if not given.scope.patterns:
+        return ()
+    inventory = given.known.inventory
+    tiers = [Change(Ref(PricingPlan.kind, name), None, plan) for name, plan in given.plans.items()]
+    refs = given.desired.resources.keys() | given.live.resources.keys() | inventory.keys()
+    objects = [Change(ref, given.live.get(ref), given.desired.get(ref)) for ref in sorted(refs)]
+    return tuple(unmatched(given.scope, [*objects, *tiers], inventory))
 
 
 def _noted(given: Inputs, compared: Diff) -> Iterator[Change]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from reconciler.core.changes import Change
-from reconciler.core.findings import Finding, ReconcilerError, error
+from reconciler.core.findings import Finding, ReconcilerError, did_you_mean, error
 from reconciler.core.inventory import Inventory
 from reconciler.core.kinds import KINDS, SECTIONS, Organization, Team
 from reconciler.core.refs import Ref
@@ -40,6 +40,31 @@ def parse_scope(patterns: Collection[str]) -> Scope:
             hint = "kind/name with wildcards, a kind, organization=ID or label:NAME=VALUE"
             raise ReconcilerError(error("scope", f"--only {pattern} names no kind", hint=hint))
     return Scope(tuple(patterns))
+
+
+def unmatched(scope: Scope, candidates: Collection[Change], inventory: Inventory) -> Iterator[Finding]:
+    """Patterns that fit none of the candidates (every declared, live or recorded object): a slip, not an empty plan."""
+    for pattern in scope.patterns:
+        if any(_fits(pattern, candidate, inventory) for candidate in candidates):
+            continue
+        hint = _meant(pattern, candidates) or "nothing declared, live or owned has that name"
+        yield error("scope-empty", f"nothing matches --only {pattern}", hint=hint)
+
+
+def _meant(pattern: str, candidates: Collection[Change]) -> str | None:
+    """The hint with the nearest pattern that fits something: only its name is compared, not what stands before it."""
+    kind, slash, name = pattern.partition("/")
+    if pattern.startswith("organization="):
+        kind, slash, name = "organization", "=", pattern.removeprefix("organization=")
+    if pattern.startswith("label:"):
+        labels = (each.after.labels for each in candidates if each.after is not None)
+        kind, slash, name = "label", ":", pattern.removeprefix("label:")
+        names = {f"{label}={value}" for found in labels for label, value in found.items()}
+    else:
+        meant = SECTIONS[kind].kind if kind in SECTIONS else kind
+        names = {each.ref.name for each in candidates if each.ref.kind == meant}
+    hint = did_you_mean(name, names) if slash else None
+    return hint.replace("did you mean ", f"did you mean {kind}{slash}", 1) if hint else None
 
 
 def _fits(pattern: str, change: Change, inventory: Inventory) -> bool:

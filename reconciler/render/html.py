@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -56,20 +57,22 @@ class Page:
     refusals: tuple[Finding, ...]
     revenue: tuple[str, str, str | None]
     foreign: NameList
+    made: str | None = None
 
 
-def render(view: PlanView, access: Pair | None = None) -> str:
-    """The report. `access` is effective access (before, after), which adds the matrix and the models that teams keep.
+def render(view: PlanView, access: Pair | None = None, *, made: datetime | None = None) -> str:
+    """The report. `access` is effective access (before, after), which adds the matrix and the models that teams keep;
+    `made` is when the plan was made.
 
     It holds more than the view's own excerpt: all teams and changes up to some megabytes. Every text is escaped by the
     template engine; the page's policy allows its own style and scripts by their hashes, and nothing else.
     """
     style, script = _asset("report.css"), _asset("report.js")
     policy = POLICY.format(style=_hash(style), early=_hash(EARLY), script=_hash(script))
-    return _template().render(page=_page(view, access), style=style, early=EARLY, script=script, policy=policy)
+    return _template().render(page=_page(view, access, made), style=style, early=EARLY, script=script, policy=policy)
 
 
-def _page(view: PlanView, access: Pair | None) -> Page:
+def _page(view: PlanView, access: Pair | None, made: datetime | None) -> Page:
     plan = view.plan
     models, other_models = fitting(model_rows(plan.impact), lambda row: row.size, ITEMS)
     teams, other_teams = fitting(team_rows(plan.impact, access), lambda row: row.size, ITEMS)
@@ -89,6 +92,7 @@ def _page(view: PlanView, access: Pair | None) -> Page:
         refusals=in_order(plan.refusals),
         revenue=_revenue(view),
         foreign=some(map(str, plan.foreign), FOREIGN),
+        made=made.strftime("%Y-%m-%d %H:%M UTC") if made else None,
     )
 
 

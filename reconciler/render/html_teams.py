@@ -169,7 +169,8 @@ def _credits(team: TeamImpact) -> Moved:
 
 
 def _dearest(team: TeamImpact) -> Moved | None:
-    if team.dearest_before == team.dearest_after:
+    before, after = (top[1] if top else None for top in (team.dearest_before, team.dearest_after))
+    if before == after or team.created or team.deleted:
         return None
     return Moved(*(f"{top[0]} {money(top[1])}" if top else None for top in (team.dearest_before, team.dearest_after)))
 

@@ -108,7 +108,8 @@ def _fenced(rows: Iterable[Row], language: str) -> list[str]:
 
 def _summary(view: PlanView) -> Block:
     made = [f"{each.number:,} to {each.verb}" for each in view.counts if each.number]
-    rest = [f"{view.noted:,} to write down"] * bool(view.noted)
+    rest = [f"only {', '.join(map(_code, view.plan.scope))}"] * bool(view.plan.scope)
+    rest += [f"{view.noted:,} to write down"] * bool(view.noted)
     rest += [f"{view.unchanged:,} unchanged"] * bool(view.unchanged)
     rest += [f"{view.foreign:,} foreign (not ours, left alone)"] * bool(view.foreign)
     marker = f"<!-- reconciler plan: {re.sub('[^a-z0-9]+', '-', view.gateway.lower())[:SENTENCE]} -->"

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from reconciler.core.changes import Outcome, Result
+from reconciler.core.changes import Action, Outcome, Result, Step
 from reconciler.core.printable import safe
 from reconciler.render.groups import grouped
 from reconciler.render.layout import WIDTH, column, printed, rows, text
@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 EXAMPLES = 3
+DEEDS = {
+    Action.EXPAND: "change or add to",
+    Action.CONTRACT: "take from",
+    Action.GRANT: "grant credits to",
+    Action.TOUCH: "send again",
+}
 TONES = {Result.APPLIED: "+", Result.FAILED: "error", Result.BLOCKED: "warning"}
 
 
@@ -45,12 +51,19 @@ def _applied(outcomes: Sequence[Outcome]) -> Iterator["Text"]:
     if not done:
         return
     yield text(("Applied", "title"))
-    made = Counter((outcome.step.ref.kind, outcome.step.action.value) for outcome in done)
-    for (kind, action), number in sorted(made.items()):
-        yield text("  ", (f"{number:>7,} ", "+"), f"{action} {kind.replace('_', ' ')}")
+    made = Counter((outcome.step.ref.kind, _deed(outcome.step)) for outcome in done)
+    for (kind, deed), number in sorted(made.items()):
+        yield text("  ", (f"{number:>7,} ", "+"), f"{deed} {kind.replace('_', ' ')}")
     recovered = sum(outcome.recovered for outcome in done)
     if recovered:
         yield text((f"  {count(recovered, 'step')} of these had reached the gateway before an interruption", "dim"))
+
+
+def _deed(step: Step) -> str:
+    """What a step did, in words of its own: `grant credits to`."""
+    if step.credit is not None and step.credit.amount < 0:
+        return "take credits from"
+    return DEEDS.get(step.action, step.action.value)
 
 
 def _failed(outcomes: Sequence[Outcome], width: int, full: bool) -> Iterator["Text"]:

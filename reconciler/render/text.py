@@ -31,6 +31,8 @@ def render(view: PlanView, *, color: bool = False, width: int | None = None) -> 
 
 def _head(view: PlanView, width: int) -> Iterator["Text"]:
     yield text(("Plan for ", "title"), (view.gateway, "title"), (f"  {view.identity}", "dim"))
+    if view.plan.scope:
+        yield from wrapped(text(("only ", "dim"), safe(", ".join(view.plan.scope))), width, hang=5)
     yield from wrapped(text(*_counts(view)), width)
     if view.risk is not Risk.NONE or view.reasons:
         reasons = "; ".join(view.reasons)

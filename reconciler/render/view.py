@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from reconciler.core.changes import Change
 from reconciler.core.findings import Finding, Level
-from reconciler.core.plan import Exposure, Impact, Plan, Risk, TeamImpact
+from reconciler.core.plan import Exposure, Impact, Plan, Risk
 from reconciler.core.printable import safe
 from reconciler.render.fields import FieldRow
 from reconciler.render.findings import in_order, place
@@ -212,18 +212,12 @@ def _standing(impact: Impact, limits: Limits) -> Iterator[Notice]:
 
 def _dearest(impact: Impact, limits: Limits) -> Iterator[Notice]:
     """Teams whose dearest model gets dearer, by what it becomes."""
-    dearer = [team for team in impact.teams if _gets_dearer(team)]
+    dearer = [team for team in impact.teams if team.dearer]
     for (before, after), teams in grouped(dearer, lambda team: (team.dearest_before, team.dearest_after or FREE)):
         was = f" (was {safe(before[0])}, {money(before[1])})" if before else ""
         names = [team.team for team in teams]
         dear = f"dearest model is now {safe(after[0])}, {money(after[1])} per million output tokens{was}"
         yield Notice(len(names), some(names, limits.examples), dear)
-
-
-def _gets_dearer(team: TeamImpact) -> bool:
-    if team.dearest_after is None:
-        return False
-    return team.dearest_before is None or team.dearest_after[1] > team.dearest_before[1]
 
 
 def _exposed(exposures: tuple[Exposure, ...], limits: Limits) -> Iterator[Notice]:
