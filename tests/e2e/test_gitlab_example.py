@@ -20,6 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
+from actions_runner import git
 from e2e_world import ROOT, Place, example
 
 EXAMPLE = ROOT / ".github" / "examples" / "gitlab"
@@ -31,6 +32,7 @@ class GitLab:
     url: str = ""
     notes: list[dict[str, Any]] = field(default_factory=list)
     issues: list[dict[str, Any]] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -49,6 +51,8 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(raw)
 
     def _routed(self, path: str, query: dict[str, str], sent: dict[str, Any]) -> tuple[int, Any]:
+        if path == "/projects/1/repository/commits/c0ffee/merge_requests":
+            return 200, [{"state": "merged", "labels": self.gitlab.labels}]
         if path == "/user":
             return 200, {"id": 7}
         notes = path.startswith("/projects/1/merge_requests/5/notes")
@@ -94,6 +98,11 @@ def project(tmp_path: Path) -> Place:
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m reconciler "$@"\n', encoding="utf-8")
     program.chmod(0o755)
+    git(tmp_path, "init", "--quiet", "--initial-branch", "main")
+    git(tmp_path, "add", "config")
+    git(tmp_path, "commit", "--quiet", "-m", "Config")
+    git(tmp_path, "clone", "--quiet", "--bare", ".", "origin.git")
+    git(tmp_path, "remote", "add", "origin", (tmp_path / "origin.git").as_uri())
     return place
 
 
@@ -104,6 +113,9 @@ def job(name: str, place: Place, gitlab: GitLab, **environ: str) -> subprocess.C
     before = [line for line in pipeline["before_script"] if not line.startswith(installs)]
     assert len(before) == len(pipeline["before_script"]) - len(installs)
     given = {**pipeline["variables"], "CI_API_V4_URL": gitlab.url, "CI_PROJECT_ID": "1", "CI_MERGE_REQUEST_IID": "5"}
+    given |= {"CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main", "CI_MERGE_REQUEST_LABELS": ",".join(gitlab.labels)}
+    if name == "apply":
+        given = {key: value for key, value in given.items() if not key.startswith("CI_MERGE_REQUEST_")}
     given |= {"CI_COMMIT_SHA": "c0ffee", "CI_JOB_URL": "https://gitlab.example/job/1", "REPORT_TOKEN": TOKEN}
     path = f"{place.directory / 'bin'}:{os.environ['PATH']}"
     return subprocess.run(
@@ -155,3 +167,26 @@ def test_without_a_token_nothing_is_reported(project: Place, gitlab: GitLab):
     assert done.returncode == 0, done.stderr
     assert "nothing is reported" in done.stdout
     assert gitlab.notes == []
+
+
+def test_a_merge_request_cannot_say_where_the_key_is_sent(project: Place, gitlab: GitLab):
+    elsewhere = "local: {backend: embedded, url: 'http://127.0.0.1:1', admin_key_env: GATEWAY_ADMIN_KEY}\n  own:\n"
+    project.edit("reconciler.yaml", "local:\n", elsewhere)
+    done = job("plan", project, gitlab, GATEWAY_ADMIN_KEY="adm-hunter2")
+    assert done.returncode == 0, done.stderr
+    assert "gateways, ledger or variables differ from those of" in done.stdout
+
+
+def test_a_plan_that_apply_would_refuse_fails_its_job_until_the_label_is_set(project: Place, gitlab: GitLab):
+    project.applied()
+    project.edit("customers/acme.yaml", "plan: professional", "plan: starter")
+    for labels in ([], ["allow-loss", "none", "reconciler:allow-$(id)"]):
+        gitlab.labels[:] = labels
+        done = job("plan", project, gitlab)
+        assert done.returncode == 1
+        assert "set on the merge request, if all of it is meant: reconciler:allow-loss" in done.stdout
+        assert job("apply", project, gitlab).returncode == 1
+    gitlab.labels.append("reconciler:allow-loss")
+    assert job("plan", project, gitlab).returncode == 0
+    done = job("apply", project, gitlab)
+    assert done.returncode == 0, done.stderr

@@ -1,14 +1,19 @@
 #!/usr/bin/env bash
 # report.sh note plan CODE    the one note of the merge request about the plan (plan.md; plan.log where there is none)
 # report.sh issue drift CODE  the one open issue about drift (drift.md): there while CODE is 2, closed when it is 0
+# report.sh check PLAN.json   fails where apply would refuse the plan and the merge request lacks the labels that allow it
+# report.sh flags PLAN.json   the options of apply that the labels of the (merged) merge request give to the plan
 # shellcheck disable=SC2016
 # Environment: those of GitLab CI, and REPORT_TOKEN; without it nothing is reported.
 set -euo pipefail
 shopt -s inherit_errexit
 
-[ -n "${REPORT_TOKEN-}" ] || { echo "REPORT_TOKEN is not set: nothing is reported"; exit 0; }
+case $1 in
+  check | flags) ;;
+  *) [ -n "${REPORT_TOKEN-}" ] || { echo "REPORT_TOKEN is not set: nothing is reported"; exit 0; } ;;
+esac
 place=$(printf '%s %s' "${CONFIG:-config}" "${GATEWAY:-default}" | tr -c 'A-Za-z0-9._/ ' '_')
-marker="<!-- reconciler:$2 $place -->"
+marker="<!-- reconciler:${2-} $place -->"
 body=$(mktemp) request=$(mktemp)
 
 # api METHOD PATH [FILE]: prints the answer; the token is in no list of processes.
@@ -68,4 +73,30 @@ issue() {
   fi
 }
 
-"$1" "$3"
+# labels: of the merge request, one a line; after the merge GitLab is asked, for which it needs the token.
+labels() {
+  if [ -n "${CI_MERGE_REQUEST_IID-}" ]; then
+    tr ',' '\n' <<<"${CI_MERGE_REQUEST_LABELS-}"
+  elif [ -n "${REPORT_TOKEN-}" ]; then
+    api GET "projects/$CI_PROJECT_ID/repository/commits/$CI_COMMIT_SHA/merge_requests" |
+      jq --raw-output '[.[] | select(.state == "merged")][0].labels[]?'
+  fi
+}
+
+# needed PLAN: the labels that allow what the plan would be refused for; `none` for what none allows.
+needed() {
+  jq --raw-output '[.plan.refusals[] | (.flag // "") | if test("^--allow-[a-z-]+$") then "reconciler:" + .[2:] else "none" end] | unique | .[]' "$1"
+}
+
+check() {
+  local missing
+  missing=$(comm -23 <(needed "$1" | sort) <(labels | grep '^reconciler:' | sort))
+  [ -z "$missing" ] || { echo "apply would refuse this plan; set on the merge request, if all of it is meant: $(paste -sd ' ' <<<"$missing")"; return 1; }
+}
+
+flags() { comm -12 <(needed "$1" | sort) <(labels | sort) | sed -n 's/^reconciler:/--/p'; }
+
+case $1 in
+  check | flags) "$1" "$2" ;;
+  *) "$1" "$3" ;;
+esac
