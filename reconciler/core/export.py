@@ -161,7 +161,7 @@ def _restored(ref: Ref, record: Record | None) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """A field's value as JSON knows it; whole numbers of money lose their `.0`."""
+    """A field's value as JSON knows it; whole numbers lose their `.0`, which is all the same to gateways."""
     if isinstance(value, float) and value.is_integer() and abs(value) < 10**15:
         return int(value)
     return _json(value)
@@ -177,8 +177,8 @@ def _json(value: Any) -> Any:
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, Mapping):
-        return {str(key): _json(item) for key, item in value.items()}
-    return [_json(item) for item in value] if isinstance(value, (list, tuple)) else value
+        return {str(key): plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _said(spec: BaseModel, name: str) -> bool:

@@ -107,4 +107,7 @@ def _foot(outcomes: Sequence[Outcome]) -> Iterator["Text"]:
     parts = [part for each in said for part in ((", ", ""), each)][1:]
     yield text(*parts, f" of {count(len(outcomes), 'step')}.")
     if counts[Result.FAILED] or counts[Result.BLOCKED]:
-        yield text("What was applied stays. Remove the cause, then go on with: ", ("reconciler apply", "title"))
+        # Steps of a run that was stopped wait for nothing but the next run.
+        cause = counts[Result.FAILED] or any(outcome.blocked_by for outcome in outcomes)
+        says = "Remove the cause, then go on with: " if cause else "Go on with: "
+        yield text(f"What was applied stays. {says}", ("reconciler apply", "title"))

@@ -6,8 +6,10 @@ from typing import Any
 import yaml
 
 from reconciler.core.inventory import record_of
-from reconciler.core.kinds import Resource
+from reconciler.core.kinds import KINDS, Resource
 from reconciler.core.shown import Shown
+
+IN_GIT = "in git alone: gateways know teams, not what is declared of them here"
 
 
 def render_shown(shown: Shown) -> str:
@@ -16,10 +18,11 @@ def render_shown(shown: Shown) -> str:
     parts = [f"{shown.ref}{place}", _section("written", _plain(shown.written), "not declared")]
     if shown.desired is not None and shown.written is not None and _plain(shown.desired) != _plain(shown.written):
         parts.append(_section("resolves to", _plain(shown.desired), ""))
-    parts.append(_section("live", _plain(shown.live), "not on the gateway"))
+    virtual = KINDS[shown.ref.kind].virtual
+    parts.append(_section("live", _plain(shown.live), IN_GIT if virtual else "not on the gateway"))
     if shown.runtime:
         parts.append(_section("runtime", shown.runtime, ""))
-    parts.append(_section("last applied", shown.applied, "never: the object is not ours"))
+    parts.append(_section("last applied", shown.applied, "not yet" if virtual else "never: the object is not ours"))
     return "\n".join(parts)
 
 

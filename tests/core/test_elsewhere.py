@@ -42,7 +42,10 @@ def test_once_the_gateway_was_read_no_hint_says_that_it_will_be():
     )
     waiting = put_off(check(state), {"litellm"})
     assert all("plan tells" in finding.hint for finding in waiting)
-    assert [finding.hint for finding in decided(waiting, ())] == ["did you mean gpt-4?", "declare it under model_aliases"]
+    assert [finding.hint for finding in decided(waiting, ())] == [
+        "did you mean gpt-4?",
+        "declare it under model_aliases",
+    ]
     served = [finding.hint for finding in decided(waiting, (), lambda _name: False)]
     assert served == [
         "nothing on the gateway serves gtp-4, so this grants nothing; did you mean gpt-4?",

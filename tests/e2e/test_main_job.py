@@ -62,6 +62,9 @@ def test_show_tells_declared_live_and_applied(place):
     assert "7000" in shown.replace(",", "")
     assert "6000" in shown.replace(",", "")
     assert "acme-prod" in place.reconciler("show", "team", "acme-pord", code=1).err  # did you mean
+    plan = place.reconciler("show", "plan", "professional").out
+    assert "live: in git alone" in plan
+    assert "not ours" not in plan
 
 
 def test_formats_and_history(place):

@@ -1,6 +1,7 @@
 """What import writes, read again, plans nothing but adoptions: for any live state, through each dialect's own eyes."""
 
 import random
+import re
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ from live_worlds import SECRET, live_states
 
 from reconciler.core.check import check
 from reconciler.core.diff import Known, diff
-from reconciler.core.export import Source, export
+from reconciler.core.export import Source, export, plain
 from reconciler.core.findings import errors, leveled
 from reconciler.core.inventory import Record, record_of
 from reconciler.core.kinds import AccessGroup, ModelAlias, Organization, PricingPlan, Team
@@ -185,3 +186,16 @@ def test_a_secret_that_stays_on_the_gateway_is_shown_as_a_reference_in_a_comment
     live = State({Ref("model_alias", "gpt-4"): alias})
     texts = manifests(export(Source(live, support)), Origins("a test"))
     assert "    # litellm_params: {api_key: os.environ/GPT_4_API_KEY, timeout: 5}\n" in texts["models.yaml"]
+
+
+@given(
+    st.recursive(
+        st.sampled_from([30.0, 0.5, 7, 1e16, -2.0, "x", None]),
+        lambda v: st.dictionaries(st.text("ab"), v) | st.lists(v),
+    )
+)
+def test_whole_numbers_are_written_as_people_write_them(value):
+    """In free values too, and they mean the same."""
+    told = plain(value)
+    assert told == value
+    assert re.search(r"(?<!\d)-?\d{1,15}\.0(?!\d)", repr(told)) is None

@@ -50,6 +50,20 @@ def test_all_applied_asks_for_nothing():
     assert render_outcomes([]) == "Nothing to do: the gateway is as declared.\n"
 
 
+def test_a_run_that_was_stopped_has_no_cause_to_remove():
+    done = [outcome for outcome in outcomes() if outcome.result is Result.APPLIED]
+    blocked = (outcome.step for outcome in outcomes() if outcome.result is Result.BLOCKED)
+    stopped = [*done, *(Outcome(step, Result.BLOCKED, "not started before the stop") for step in blocked)]
+    assert "What was applied stays. Go on with: reconciler apply\n" in render_outcomes(stopped)
+    assert "Remove the cause, then go on with: reconciler apply\n" in render_outcomes(outcomes())
+
+
+def test_brief_says_the_counts_and_what_is_wrong():
+    text = render_outcomes(outcomes(), brief=True)
+    assert "Failed" in text
+    assert "Applied" not in text
+
+
 def logged(total: int, seconds_each: float, **options) -> list[str]:
     out, clock = io.StringIO(), count(0, seconds_each)
     times = iter(range(10**9))
