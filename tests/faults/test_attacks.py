@@ -352,3 +352,32 @@ def with_command(here: World, tmp_path: Path) -> Path:
     file.write_text(yaml.safe_dump(settings))
     out.touch()
     return out
+
+
+# ---- going on after a crash
+
+
+def test_going_on_after_a_crash_is_not_refused(tmp_path):
+    """Fourteen new teams with a top-up each, killed before any grant: what is left to do is no danger."""
+    with world("embedded", tmp_path, 0) as here:
+        before = begun(here)
+        wishes = {f"n{number:02}": TeamWish("starter", top_ups=(("welcome", 7),)) for number in range(14)}
+        company = replace(ALONE, teams={**ALONE.teams, **wishes})
+        here.declare(company)
+        process = here.driver.start("apply", "--yes", "--quiet")
+
+        def watch(stage: str, number: int) -> bool:
+            entry = next((e for e in here.proxy.log if e.number == number and e.method != "GET"), None)
+            if stage == "arrived" and entry and "/credits/" in entry.path:
+                process.kill()
+                return True
+            return False
+
+        here.proxy.watch = watch
+        assert process.wait().code == KILLED
+        here.proxy.watch = lambda _stage, _number: False
+        here.unlock()
+        again = here.driver.run("apply", "--yes", "--quiet")
+        assert again.code == 0, again.said
+        here.account.applied(company)
+        here.verify(company, before)
