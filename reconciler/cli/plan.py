@@ -88,7 +88,8 @@ def command(
     if wrong:
         _say_errors(wrong, quiet=quiet)
         return EXPECTED
-    return PENDING if exit_code and made.plan.pending else DONE
+    waiting = made.plan.pending or bool(made.plan.owed)
+    return PENDING if exit_code and waiting else DONE
 
 
 def _say_errors(wrong: "tuple[Finding, ...]", *, quiet: bool) -> None:

@@ -57,7 +57,7 @@ class ObjectDrift:
 class Drift:
     """Drift of the whole gateway. `heal` are the changes that restore what was applied; `ahead` is what git adds.
 
-    `foreign` are the live objects that are not ours, sorted.
+    `foreign` are the live objects that are not ours, sorted. `owed` are those of ours whose virtual key nobody has.
     """
 
     objects: tuple[ObjectDrift, ...]
@@ -65,6 +65,7 @@ class Drift:
     ahead: tuple[Ref, ...]
     unchanged: int
     foreign: tuple[Ref, ...]
+    owed: tuple[Ref, ...] = ()
 
 
 def drift(
@@ -81,6 +82,7 @@ def drift(
         ahead=tuple(_ahead(applied, desired, known.inventory)),
         unchanged=len(applied) - len(heal),
         foreign=tuple(sorted(ref for ref in live if ref not in known.inventory)),
+        owed=tuple(sorted(known.owed)),
     )
 
 

@@ -84,6 +84,8 @@ def _difference(field: FieldDrift) -> list[tuple[str, str]]:
 
 
 def _foot(found: Drift) -> Iterator["Text"]:
+    if found.owed:
+        yield text((f"Virtual keys not delivered yet: {safe(', '.join(map(str, found.owed[:FEW])))}", "warning"))
     if found.ahead:
         yield text(f"Git moved on for {count(len(found.ahead), 'object')} since the last apply: reconciler plan")
     if found.objects:
@@ -114,6 +116,7 @@ def drift_data(found: Drift, target: Target) -> dict[str, Any]:
         "gateway": {"name": target.name, "identity": target.identity, "backend": target.backend},
         "objects": [_object(each) for each in found.objects],
         "ahead": [str(ref) for ref in found.ahead],
+        "owed_keys": [str(ref) for ref in found.owed],
         "unchanged": found.unchanged,
         "foreign": len(found.foreign),
         "foreign_objects": [str(ref) for ref in found.foreign],
