@@ -17,6 +17,7 @@ from typing import Protocol
 from pydantic import SecretStr
 
 from reconciler.core.changes import Action, Outcome, Result, Step
+from reconciler.core.credits import ALLOCATION
 from reconciler.core.findings import ReconcilerError
 from reconciler.core.refs import Ref
 from reconciler.gateways.base import Fenced, Gateway, GatewayError, Incomplete, Landed, Receipt
@@ -321,9 +322,23 @@ async def _judged(step: Step, problem: GatewayError, means: Means, *, doubt: boo
     if means.gateway.support.voids:
         if again and not last:
             return None
-        return await _voided(step, problem, means) if doubt else Tried(Result.FAILED, str(problem), problem.hint)
+        if not doubt:
+            return Tried(Result.FAILED, str(problem), problem.hint)
+        return await (_left_open if _keeps_its_id(step) else _voided)(step, problem, means)
     verdict = await _look(step, means) if doubt else Landed.ABSENT
     return _decided(step, problem, verdict, means.gateway, doubt=doubt, last=last)
+
+
+def _keeps_its_id(step: Step) -> bool:
+    """A top-up is the same operation for ever: were it voided, it could never be granted."""
+    return step.credit is not None and step.credit.grant_id != ALLOCATION
+
+
+async def _left_open(step: Step, problem: GatewayError, means: Means) -> Tried:
+    if await _look(step, means) is Landed.APPLIED:
+        return Tried(Result.APPLIED, recovered=True)
+    text = f"{problem}; not seen on the gateway so far"
+    return Tried(Result.FAILED, text, "run apply again: it is the same operation, and counts once", unknown=True)
 
 
 async def _voided(step: Step, problem: GatewayError, means: Means) -> Tried:
@@ -351,7 +366,7 @@ def _decided(
         message = f"{text}; not seen on the gateway so far, and not sent again because it could count twice"
         return Tried(Result.FAILED, message, "run apply again: it looks first", unknown=True)
     if last or not (problem.retry or problem.unknown):
-        late = doubt and step.action is Action.GRANT
+        late = doubt and step.action in (Action.GRANT, Action.CREATE)
         return Tried(Result.FAILED, text, "run apply again: it looks first" if late else hint, unknown=late)
     return None
 

@@ -128,7 +128,13 @@ async def grant(http: Http, step: Step, memory: Memory) -> Receipt:
     }
     if step.ref.name in memory.operations:
         body["previous_operation_id"] = memory.operations[step.ref.name]
-    await http.send("POST", "/api/credits/add", body)
+    try:
+        await http.send("POST", "/api/credits/add", body)
+    except GatewayError as error:
+        if "voided" not in str(error):
+            raise
+        hint = "it was taken out of git before it had arrived, and is void for ever: give the top-up a new id"
+        raise GatewayError(str(error), hint=hint, status=error.status) from error
     if step.ref.name in memory.operations:
         memory.operations[step.ref.name] = credit.operation_id
     return Receipt()

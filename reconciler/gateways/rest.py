@@ -313,9 +313,13 @@ class RestGateway:
         return Landed.ABSENT if step.action is Action.TOUCH else self._compared(step, found)
 
     def _compared(self, step: Step, found: Resource) -> Landed:
-        """Applied where every field has its new value. Absent, so safe to send again, where the rest are as before."""
+        """Applied where every field has its new value. Absent, so safe to send again, where the rest are as before.
+
+        A creation is ours where all that its first request says is there; what later ones add is left to the next plan.
+        """
         before, after = step.before, self.support.normalise(step.ref, _present(step.after))
         wires = self._endpoint(step).changed(before, after)
+        wires = wires if before is not None else tuple(wire for wire in wires if wire.created)
         open_fields = [w.field for w in wires if getattr(found, w.field) != getattr(after, w.field)]
         if not open_fields:
             return Landed.APPLIED
