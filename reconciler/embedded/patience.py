@@ -8,6 +8,7 @@ import asyncio
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+KEEP_ALIVE_SECONDS = 75  # longer than clients keep a connection: none is closed under a request that is on its way
 HEADER_SECONDS = 10.0
 REQUEST_SECONDS = 60.0
 
@@ -31,8 +32,13 @@ class PatientProtocol(H11Protocol):
         self._stop()
 
     def on_response_complete(self) -> None:
+        """Until the next request begins, it is uvicorn's keep-alive that ends the connection."""
         super().on_response_complete()
-        self._watch()
+        begun, _ = self.conn.trailing_data
+        if self.conn.their_state is h11.IDLE and not begun:
+            self._stop()
+        else:
+            self._watch()
 
     def _watch(self) -> None:
         """One deadline for each part of a request: more bytes of it do not put it off."""

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from reconciler.core.findings import ReconcilerError, error
 from reconciler.embedded.context import Context
 from reconciler.embedded.guard import Guard, Hosts
-from reconciler.embedded.patience import PatientProtocol
+from reconciler.embedded.patience import KEEP_ALIVE_SECONDS, PatientProtocol
 
 PORT = 8003
 
@@ -106,5 +106,6 @@ def _server(app: Guard) -> uvicorn.Server:
         lifespan="off",
         ws="none",
         timeout_graceful_shutdown=5,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
     return uvicorn.Server(config)

@@ -4,6 +4,7 @@ import http.client
 import json
 import socket
 import threading
+import time
 from contextlib import closing
 
 import httpx
@@ -278,6 +279,19 @@ def test_a_request_that_never_ends_is_cut_off(gateway, monkeypatch, capfd, begin
     assert " 408 Request Timeout" in answer or answer.startswith("HTTP/1.1 401 ")
     assert gateway.http.get("/health").status_code == 200
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_connection_that_waits_for_its_next_request_is_kept(gateway, monkeypatch):
+    """Longer than a request may take: its client need not know how long."""
+    monkeypatch.setattr("reconciler.embedded.patience.HEADER_SECONDS", 0.1)
+    monkeypatch.setattr("reconciler.embedded.patience.REQUEST_SECONDS", 0.1)
+    with closing(http.client.HTTPConnection(gateway.url.removeprefix("http://"), timeout=30)) as connection:
+        for _ in range(3):
+            connection.request("GET", "/health")
+            assert connection.getresponse().read()
+            sock = connection.sock
+            time.sleep(0.3)
+            assert connection.sock is sock
 
 
 def test_a_client_that_leaves_in_the_middle_leaves_no_trace(gateway, capfd):

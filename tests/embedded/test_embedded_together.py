@@ -44,7 +44,9 @@ def send(world):
     """Sends a request to one of two servers on one file: a thread of this process, and another process."""
     process, url = in_a_process(world.database)
     with process, httpx.Client(base_url=url, timeout=30) as other:
-        yield lambda number, path, **body: (world.http, other)[number % 2].post(path, json=body)
+        yield lambda number, path, headers=None, **body: (world.http, other)[number % 2].post(
+            path, json=body, headers=headers
+        )
         process.terminate()
 
 
@@ -75,6 +77,23 @@ def test_one_team_created_by_many_has_one_key_that_works(world, send):
     answers = in_parallel(lambda n: send(n, "/api/teams/create", **team), range(8))
     assert Counter(answer.status_code for answer in answers) == {200: 1, 409: 7}
     [key] = [answer.json()["virtual_key"] for answer in answers if answer.status_code == 200]
+    assert world.http.get("/v1/models", headers={"Authorization": f"Bearer {key}"}).status_code == 200
+
+
+def test_one_write_sent_by_many_at_once_takes_effect_once(world, send):
+    """To two servers on one file: one answer shows the team's key, the others say that they repeat it."""
+    body = {"organization_id": "org_acme", "team_id": "once", "access_groups": ["g"]}
+
+    def create(number):
+        return send(number, "/api/teams/create", headers={"Idempotency-Key": "once"}, **body)
+
+    answers = in_parallel(create, range(16))
+    assert Counter(answer.status_code for answer in answers) == {200: 16}
+    first = [answer.json() for answer in answers if "Idempotent-Replayed" not in answer.headers]
+    again = [answer.json() for answer in answers if "Idempotent-Replayed" in answer.headers]
+    assert (len(first), len(again)) == (1, 15)
+    key = first[0].pop("virtual_key")
+    assert again == first * 15
     assert world.http.get("/v1/models", headers={"Authorization": f"Bearer {key}"}).status_code == 200
 
 
