@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from reconciler.confined import LimitError, Limits, confined, is_confinable
 from reconciler.core.access import AccessRules
-from reconciler.core.findings import Finding, Origin, error
+from reconciler.core.findings import Finding, Origin, error, info
 from reconciler.core.inventory import Inventory
 from reconciler.core.kinds import ModelAlias, Policy
 from reconciler.core.litellm_rules import LiteLLMRules
@@ -20,7 +21,7 @@ from reconciler.files.expressions import expression_origin
 from reconciler.files.manifests import Manifests, locate
 from reconciler.gateways.litellm_version import load_inference
 
-POLICY_CODES = frozenset({VIOLATION, "policy-failed", "policy-invalid"})
+POLICY_CODES = frozenset({VIOLATION, "policy-failed", "policy-invalid", "policy-limit", "policy-unconfined"})
 LITELLM = "litellm"
 UNKNOWN = (
     "the proxy was not asked: its legacy groups, router aliases and undeclared models may grant more (access --live)"
@@ -33,6 +34,10 @@ def rules_of(settings: GatewaySettings | None) -> AccessRules:
     LiteLLM's own also know its legacy groups and router aliases; only a connection tells those.
     """
     return LiteLLMRules(infer=load_inference()) if settings and settings.backend == LITELLM else GROUPS
+
+
+LIMITS = Limits()
+UNCONFINED = "on this platform policies are evaluated without a limit of memory and time"
 
 
 @dataclass(frozen=True)
@@ -82,4 +87,16 @@ def policy_findings(
     def find_expression(ref: Ref, path: Path, line: int, column: int) -> Origin | None:
         return expression_origin(manifests, ref, path, line, column)
 
-    return tuple(locate(manifests, finding) for finding in violations(asked, find_expression))
+    try:
+        said = confined(lambda begins: violations(asked, find_expression, begins), LIMITS)
+    except LimitError as met:
+        said = (beyond_limits(met),)
+    free = () if is_confinable() else (info("policy-unconfined", UNCONFINED),)
+    return tuple(locate(manifests, finding) for finding in (*said, *free))
+
+
+def beyond_limits(met: LimitError) -> Finding:
+    """`policy-limit`: nothing is known of what the policies say, so nothing can be planned."""
+    hint = "what .map() and .filter() make of lists of lists grows fast: ask for less at once"
+    ref = Ref(Policy.kind, met.last) if met.last else None
+    return error("policy-limit", f"policy {met.last} cannot be evaluated: {met.why}", hint=hint, ref=ref)

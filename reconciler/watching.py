@@ -8,12 +8,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from time import monotonic, time
 from typing import Any
+from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
 
 from reconciler.core.drift import Drift
-from reconciler.core.findings import ReconcilerError
+from reconciler.core.findings import ReconcilerError, error
 from reconciler.core.kinds import KINDS
+from reconciler.ledger.errors import LedgerError
 
 WEBHOOK_SECONDS = 10.0
 
@@ -74,21 +76,40 @@ class Watch:
 
 
 async def watch(plan: Watch, metrics: Metrics, stop: asyncio.Event) -> None:
-    """Look every `interval` seconds until `stop`. An error is counted and told, and does not end the watch."""
+    """Look every `interval` seconds until `stop`, which also ends a look. An error is counted and told, no more."""
     last: str | None = None
+    stopped = asyncio.create_task(stop.wait())
     while not stop.is_set():
-        started = monotonic()
+        look = asyncio.create_task(_look(plan, metrics, last))
         try:
-            found = await plan.look()
-            metrics.saw(found, monotonic() - started)
-            last = await _tell(plan, found, last)
-        except ReconcilerError as problem:
-            metrics.failed()
-            plan.failed(problem)
-        try:
-            await asyncio.wait_for(stop.wait(), timeout=plan.interval)
-        except TimeoutError:
-            continue
+            await asyncio.wait({look, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            look.cancel()
+            await asyncio.wait({look})
+        if look.cancelled():
+            break
+        last = look.result()
+        await asyncio.wait({stopped}, timeout=plan.interval)
+    stopped.cancel()
+
+
+async def _look(plan: Watch, metrics: Metrics, last: str | None) -> str | None:
+    """What was told last, by now. What any look or post may run into is an error of that one."""
+    started = monotonic()
+    try:
+        found = await plan.look()
+        metrics.saw(found, monotonic() - started)
+        return await _tell(plan, found, last)
+    except ReconcilerError as problem:
+        metrics.failed()
+        plan.failed(problem)
+    except LedgerError as problem:
+        metrics.failed()
+        plan.failed(ReconcilerError(error("ledger", problem.message, hint=problem.hint or None)))
+    except OSError as problem:
+        metrics.failed()
+        plan.failed(ReconcilerError(error("file-system", problem.strerror or type(problem).__name__)))
+    return last
 
 
 async def _tell(plan: Watch, found: Drift, last: str | None) -> str:
@@ -102,15 +123,38 @@ async def _tell(plan: Watch, found: Drift, last: str | None) -> str:
     return now
 
 
+def require_webhook(url: str) -> None:
+    """Raises ReconcilerError for a URL that nothing can be posted to; it may hold a token, so it is not told."""
+    problem = _unfit(url)
+    if problem is not None:
+        hint = "https://HOST/PATH, without blanks and line breaks"
+        raise ReconcilerError(error("webhook", f"the webhook's URL {problem}", hint=hint))
+
+
+def _unfit(url: str) -> str | None:
+    if not url.isascii() or not url.isprintable() or " " in url:
+        return "holds characters that no URL can hold"
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return "has no valid host or port"
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        return "is none of http:// or https:// with a host"
+    return None
+
+
 async def _post(url: str, data: dict[str, Any]) -> None:
     import httpx  # noqa: PLC0415  only where a webhook is set
 
-    from reconciler.core.findings import error  # noqa: PLC0415  as above
-
     try:
-        async with httpx.AsyncClient(timeout=WEBHOOK_SECONDS) as client:
-            answer = await client.post(url, json=data)
+        async with (
+            asyncio.timeout(WEBHOOK_SECONDS),
+            httpx.AsyncClient(timeout=WEBHOOK_SECONDS) as client,
+            client.stream("POST", url, json=data) as answer,
+        ):
+            # Its body is not read: nobody asked for it, and it may be endless.
             answer.raise_for_status()
-    except httpx.HTTPError as problem:
+    except Exception as problem:  # noqa: BLE001  whatever a library raises, a watch does not end with its webhook
         # The URL may hold a token: only the kind of the failure is told.
         raise ReconcilerError(error("webhook", f"the webhook did not take it: {type(problem).__name__}")) from None

@@ -2,8 +2,8 @@
 
 import asyncio
 import os
-import signal
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,11 +14,13 @@ from reconciler.cli.events import emit, log_format_option, quiet_option
 from reconciler.cli.failures import DONE, PENDING
 from reconciler.cli.options import loaded, world
 from reconciler.cli.output import color, note, say, width
+from reconciler.cli.signals import stoppable
 
 if TYPE_CHECKING:
     from reconciler.core.drift import Drift
     from reconciler.core.plan import Target
     from reconciler.pipeline import Loaded
+    from reconciler.watching import Metrics
 
 
 EPILOG = """\b
@@ -76,8 +78,13 @@ def command(
     webhook = os.environ.get(webhook_env) if webhook_env else None
     if webhook_env and not webhook:
         raise click.UsageError(f"the environment variable {webhook_env} is not set")
+    if webhook:
+        from reconciler.watching import require_webhook  # noqa: PLC0415  not needed for --help
+
+        require_webhook(webhook)
     told = partial(_told, form=form, quiet=quiet, full=full)
-    asyncio.run(_watch(config, environment, gateway, told, watch, metrics_port, metrics_host, webhook))
+    with suppress(asyncio.CancelledError):  # a second signal
+        asyncio.run(_watch(config, environment, gateway, told, watch, metrics_port, metrics_host, webhook))
     return DONE
 
 
@@ -167,9 +174,7 @@ async def _watch(
 
     name = gateway or loaded(config, environment).settings.default_gateway
     metrics, stop = Metrics(name), asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    ended = metrics.serve(port, host) if port else None
+    ended = _serving(metrics, port, host) if port else None
     if port:
         note(f"metrics on http://{host}:{port}/metrics")
     plan = Watch(
@@ -181,7 +186,18 @@ async def _watch(
         webhook=webhook,
     )
     try:
-        await watch(plan, metrics, stop)
+        with stoppable(stop, lambda _text: None):
+            await watch(plan, metrics, stop)
     finally:
         if ended:
             ended()
+
+
+def _serving(metrics: "Metrics", port: int, host: str) -> Callable[[], None]:
+    from reconciler.core.findings import ReconcilerError, error  # noqa: PLC0415  not needed for --help
+
+    try:
+        return metrics.serve(port, host)
+    except OSError as problem:
+        message = f"cannot serve metrics on {host}:{port}: {problem.strerror}"
+        raise ReconcilerError(error("metrics", message, hint="--metrics-port chooses another port")) from None

@@ -44,16 +44,22 @@ def test(
     form: str,
 ) -> int:
     """Run the cases in DIRECTORY (by default tests/policies beside the config). Exits with 1 where one fails."""
-    from reconciler.core.findings import ReconcilerError  # noqa: PLC0415  not needed for --help
+    from reconciler.confined import LimitError, confined  # noqa: PLC0415  not needed for --help
+    from reconciler.core.findings import ReconcilerError, error  # noqa: PLC0415  as above
     from reconciler.core.policy_cases import run_case  # noqa: PLC0415  as above
     from reconciler.files.policy_cases import load_cases  # noqa: PLC0415  as above
+    from reconciler.policing import LIMITS  # noqa: PLC0415  as above
     from reconciler.questions import offline  # noqa: PLC0415  as above
 
     asked = offline(loaded(config, environment, as_of), gateway)
     cases, findings = load_cases(directory or config.absolute().parent / "tests" / "policies")
     if findings:
         raise ReconcilerError(*findings)
-    results = [run_case(found.case, asked, found.manifest, found.origin) for found in cases]
+    try:
+        results = confined(lambda _begins: [run_case(c.case, asked, c.manifest, c.origin) for c in cases], LIMITS)
+    except LimitError as met:
+        says = f"the cases cannot be run: {met.why}"
+        raise ReconcilerError(error("policy-limit", says, hint="reconciler validate names the policy")) from None
     say(FORMATS[form](results))
     return DONE if all(result.passed for result in results) else EXPECTED
 

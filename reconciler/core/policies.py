@@ -19,10 +19,15 @@ from reconciler.core.routes import Asked, Path, World, config_world, routes, sta
 
 FindExpression = Callable[[Ref, Path, int, int], Origin | None]
 Values = Mapping[str, object]
+Begins = Callable[[str], None]
 
 VIOLATION = "policy"
 EXAMPLES = 5
 PRICES = ("model.price_input", "model.price_output")
+
+
+def _silent(_name: str) -> None:
+    return None
 
 
 @dataclass(frozen=True)
@@ -78,11 +83,14 @@ class Subject:
     group: str | None = None
 
 
-def compile_policies(policies: Mapping[str, Policy]) -> tuple[tuple[Rules, ...], tuple[tuple[Ref, Path, Mistake], ...]]:
+def compile_policies(
+    policies: Mapping[str, Policy], begins: Begins = _silent
+) -> tuple[tuple[Rules, ...], tuple[tuple[Ref, Path, Mistake], ...]]:
     """The policies that compile, and what is wrong with the others."""
     rules: list[Rules] = []
     mistakes: list[tuple[Ref, Path, Mistake]] = []
     for name, policy in sorted(policies.items()):
+        begins(name)
         match = compiled(policy.match) if policy.match else None
         rule = compiled(policy.rule)
         for where, part in (("match", match), ("rule", rule)):
@@ -106,17 +114,20 @@ def answer_of(rules: Rules, values: Values) -> Answer | None:
     return Answer(content.message, any(name in rules.names and values[name] is None for name in PRICES))
 
 
-def violations(asked: Asked, find_expression: FindExpression = lambda *_: None) -> tuple[Finding, ...]:
+def violations(
+    asked: Asked, find_expression: FindExpression = lambda *_: None, begins: Begins = _silent
+) -> tuple[Finding, ...]:
     """A finding per policy, team and model that violates it, at the place that grants it; and per broken expression.
 
     Codes: `policy` (at the policy's level), `policy-invalid` (an expression does not compile), `policy-failed` (it has
     no answer for some team: guard it with has()), `policy-unpriced` (a warning: it compares prices, and those of some
-    models are not known).
+    models are not known). `begins` hears the name of each policy before it is compiled and before it is asked.
     """
-    rules, mistakes = compile_policies(asked.written.of(Policy))
+    rules, mistakes = compile_policies(asked.written.of(Policy), begins)
     said = [_invalid(ref, path, mistake, find_expression) for ref, path, mistake in mistakes]
     world = config_world(asked) if rules else None
     for each in rules if world else ():
+        begins(each.name)
         found = tuple(violating(each, asked, world)) if world else ()
         said += _told(each, found, asked, world) if world else []
     return tuple(said)
