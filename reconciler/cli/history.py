@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.cli.events import acting
 from reconciler.cli.failures import DONE
 from reconciler.cli.options import loaded, world
 from reconciler.cli.output import color, say
@@ -12,6 +13,7 @@ from reconciler.cli.output import color, say
 if TYPE_CHECKING:
     from reconciler.ledger import Ledger
 
+LEASE_SECONDS = 60.0
 
 EPILOG = """\b
 Examples:
@@ -72,4 +74,28 @@ def decide(obj: tuple["Ledger", str], journal_id: int, verdict: str) -> int:
 
     settle(ledger, identity, journal_id, applied=verdict == "applied", actor=actor(), now=utc_now())
     say(f"Step {journal_id} counts as {verdict}.")
+    return DONE
+
+
+@command.command()
+@click.option("--keep", type=click.IntRange(1), required=True, metavar="N", help="How many of the newest stay.")
+@click.pass_obj
+def prune(obj: tuple["Ledger", str], keep: int) -> int:
+    """Forget earlier applies but the newest N and those with open steps; what was granted is never forgotten.
+
+    Without being asked, apply keeps the newest 200.
+    """
+    from datetime import timedelta  # noqa: PLC0415  not for --help
+
+    from reconciler.cli.apply import actor  # noqa: PLC0415  as above
+    from reconciler.pipeline import utc_now  # noqa: PLC0415  as above
+
+    ledger, identity = obj
+    acting(now=True)
+    lease = ledger.acquire(identity, actor(), utc_now(), timedelta(seconds=LEASE_SECONDS))
+    try:
+        gone = ledger.prune_history(lease, keep)
+    finally:
+        ledger.release(lease)
+    say(f"Forgot {gone:,} {'apply' if gone == 1 else 'applies'}.")
     return DONE

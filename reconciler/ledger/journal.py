@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from reconciler.ledger import grants, inventory, owed
 from reconciler.ledger.errors import LedgerError
@@ -74,6 +74,8 @@ def settle(conn: Connection, lease: Lease, apply_id: int, entries: Sequence[Sett
     rows = [_settled(known[entry.step_id].journal_id, entry, now) for entry in entries]
     columns: dict[str, Any] = {"error": bindparam("why"), "seconds": bindparam("took"), "note": bindparam("said")}
     conn.execute(_SETTLE.values(columns), rows)
+    ended = [known[e.step_id].journal_id for e in entries if e.state in _GRANT_ENDS and not e.doubted]
+    _shrink(conn, ended)
     effects = [_Effect(known[e.step_id], e.state, e.own, e.disown, e.grant, e.renamed) for e in entries]
     _spread(conn, lease.gateway, effects, now)
     owed.clear(conn, lease.gateway, [_ref(known[e.step_id]) for e in entries if e.key_settled])
@@ -87,6 +89,7 @@ def resolve(conn: Connection, lease: Lease, journal_id: int, decision: Decision,
         raise LedgerError(f"journal entry {journal_id} of {lease.gateway} does not exist or is settled already")
     row = {"of_id": journal_id, "end": decision.state, "said": decision.note, "at": now}
     conn.execute(_SETTLE.values(note=bindparam("said")), row)
+    _shrink(conn, [journal_id])
     effect = _Effect(_entry(found), decision.state, decision.own, decision.disown, decision.grant, decision.renamed)
     _spread(conn, lease.gateway, [effect], now)
     if decision.key_settled:
@@ -132,6 +135,21 @@ def of_apply(conn: Connection, apply_id: int) -> tuple[JournalEntry, ...]:
 _SETTLE = (
     update(journal).where(journal.c.id == bindparam("of_id")).values(state=bindparam("end"), settled=bindparam("at"))
 )
+
+
+def _shrink(conn: Connection, journal_ids: Sequence[int]) -> None:
+    """What a step was to do is needed to look it up; once its end is known, three copies of an object are not kept.
+
+    SQLite leaves a page as empty as an update makes it, and joins it with its neighbours when a row is deleted.
+    """
+    for part in chunks(journal_ids):
+        ours = journal.c.id.in_(part)
+        if conn.dialect.name != "sqlite":
+            conn.execute(update(journal).where(ours).values(detail={}))
+            continue
+        rows = [{**row, "detail": {}} for row in conn.execute(select(journal).where(ours)).mappings()]
+        conn.execute(delete(journal).where(ours))
+        conn.execute(insert(journal), rows)
 
 
 def _spread(conn: Connection, gateway: str, effects: Sequence[_Effect], now: datetime) -> None:

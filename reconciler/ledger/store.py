@@ -26,6 +26,9 @@ from reconciler.ledger.records import (
     Settlement,
 )
 
+# How many applies of a gateway are remembered without anybody asking: with open steps more, credit grants for ever.
+KEPT = 200
+
 
 def open_ledger(url: str) -> "Ledger":
     """The ledger at `sqlite:///PATH`, a plain path or `postgresql://...`, made or migrated when needed.
@@ -150,9 +153,10 @@ class Ledger:
     def finish(
         self, lease: Lease, apply_id: int, status: FinalStatus, counts: Mapping[str, int], now: datetime
     ) -> None:
-        """Ends a running apply with the counts of its outcomes."""
+        """Ends a running apply with the counts of its outcomes; the newest `KEPT` are remembered (`prune_history`)."""
         with self._fenced(lease) as conn:
             history.finish(conn, lease, apply_id, status=status, counts=counts, now=now)
+            history.prune(conn, lease.gateway, KEPT)
 
     def history(self, gateway: str, limit: int = 20) -> tuple[ApplyRecord, ...]:
         """The latest applies, newest first."""
