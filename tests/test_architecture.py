@@ -32,7 +32,7 @@ LAYERS = (
     {"pipeline"},
     {"policing"},
     {"files", "gateways", "ledger", "ledger_place", "render", "apply", "recording", "keys", "embedded"},
-    {"disk", "waiting"},
+    {"confined", "disk", "waiting"},
     {"core"},
 )
 LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}

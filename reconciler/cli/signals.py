@@ -16,7 +16,7 @@ from reconciler.cli.failures import INTERRUPTED
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 # How long a second signal leaves for giving back the lock. A database that does not answer cannot hold us longer.
-LEAVE_SECONDS = 3.0
+LEAVE_SECONDS = 10.0
 
 
 class _Signals:
