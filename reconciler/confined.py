@@ -12,6 +12,8 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
 from time import monotonic
 from typing import Any, BinaryIO, TypeVar
 
@@ -50,6 +52,7 @@ def confined(work: Callable[[Report], T], limits: Limits) -> T:
     """
     if not is_confinable():
         return work(lambda _name: None)
+    import_module("resource")  # the child, which imports nothing, finds it loaded
     reading, writing = os.pipe()
     with warnings.catch_warnings():
         # The child runs nothing but the work, and never returns: no lock of another thread is asked for.
@@ -117,8 +120,7 @@ def _silence() -> None:
 def _limit(limits: Limits) -> None:
     import resource  # noqa: PLC0415  not on every platform
 
-    with open("/proc/self/statm", encoding="ascii") as statm:  # noqa: PTH123  a file of the kernel's
-        pages = int(statm.read().split()[0])
+    pages = int(Path("/proc/self/statm").read_bytes().split()[0])
     most = pages * resource.getpagesize() + (limits.megabytes << 20)
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))

@@ -14,7 +14,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import BinaryIO
 
 HOME = ".reconciler"
@@ -142,6 +142,31 @@ def private_database(file: Path) -> None:
         os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE))
     for name in ("", *_BESIDE_A_DATABASE):
         _tightened(file.with_name(file.name + name))
+
+
+@contextmanager
+def readable_database(file: Path) -> Iterator[Path]:
+    """An SQLite file to read: itself where something may be written beside it, else a private copy, while it lasts.
+
+    SQLite cannot even read without writing, and what was never made cannot be made on a read-only file system: the
+    copy of nothing is a file that is not there.
+    """
+    if may_write(file):
+        yield file
+        return
+    with TemporaryDirectory(prefix="reconciler-") as place:
+        for name in ("", "-wal"):
+            source = file.with_name(file.name + name)
+            if source.exists():
+                shutil.copyfile(source, Path(place) / source.name)
+        yield Path(place) / file.name
+
+
+def may_write(file: Path) -> bool:
+    """Whether the file and what lies beside it may be written, or made."""
+    place = file.parent if file.exists() else next(parent for parent in file.parents if parent.exists())
+    places = (file, place) if file.exists() else (place,)
+    return all(os.access(each, os.W_OK, effective_ids=os.access in os.supports_effective_ids) for each in places)
 
 
 def temporary_copy(files: Mapping[str, bytes], links: Mapping[str, str]) -> Path:

@@ -9,7 +9,7 @@ Everything that depends on the world is a parameter: `now`, the environment, who
 """
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -50,6 +50,7 @@ from reconciler.core.state import State
 from reconciler.core.support import Support
 from reconciler.core.typed_secrets import veiled
 from reconciler.core.unpriced import unpriced_selections
+from reconciler.disk import readable_database
 from reconciler.files.base_settings import load_base_settings
 from reconciler.files.discovery import shown
 from reconciler.files.manifests import Manifests, load_manifests, locate
@@ -65,6 +66,8 @@ from reconciler.recording import counted_operations, granted_of, inventory_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+SQLITE = "sqlite:///"
 
 
 def utc_now() -> datetime:
@@ -196,7 +199,7 @@ def require_valid(loaded: Loaded) -> None:
 async def opened(loaded: Loaded, gateway: str | None = None, *, read_only: bool = True) -> AsyncIterator[Session]:
     """Gateway and ledger, open. With `read_only` the transport refuses every write."""
     name, settings = gateway_settings(loaded, gateway)
-    with ledger_of(loaded) as ledger:
+    with ledger_of(loaded, read_only=read_only) as ledger:
         connection = connect(name, settings, directory=loaded.directory, environ=loaded.variables, read_only=read_only)
         async with connection as connected:
             others = [name for name in connected.called if ledger.known_as(name) != connected.identity]
@@ -206,11 +209,17 @@ async def opened(loaded: Loaded, gateway: str | None = None, *, read_only: bool 
 
 
 @contextmanager
-def ledger_of(loaded: Loaded) -> "Iterator[Ledger]":
-    """The ledger that the settings name; by default SQLite beside the config. LedgerErrors become findings."""
+def ledger_of(loaded: Loaded, *, read_only: bool = False) -> "Iterator[Ledger]":
+    """The ledger that the settings name; by default SQLite beside the config. LedgerErrors become findings.
+
+    One that is only read may lie on a read-only file system.
+    """
+    url = ledger_place(loaded.settings.ledger, loaded.directory, loaded.variables)
     try:
-        with open_ledger(ledger_place(loaded.settings.ledger, loaded.directory, loaded.variables)) as ledger:
-            yield ledger
+        with ExitStack() as stack:
+            if read_only and url.startswith(SQLITE):
+                url = SQLITE + str(stack.enter_context(readable_database(Path(url.removeprefix(SQLITE)))))
+            yield stack.enter_context(open_ledger(url))
     except LedgerError as problem:
         raise ReconcilerError(error("ledger", problem.message, hint=problem.hint or None)) from problem
 

@@ -37,7 +37,7 @@ def command(ctx: click.Context, config: Path, environment: str | None, gateway: 
 
     found = loaded(config, environment)
     _, settings = gateway_settings(found, gateway)
-    ledger = ctx.with_resource(ledger_of(found))
+    ledger = ctx.with_resource(ledger_of(found, read_only=ctx.invoked_subcommand in (None, "show")))
     identity = gateway_identity(ledger, settings, found.directory)
     ctx.obj = ledger, identity
     if ctx.invoked_subcommand is None:

@@ -17,7 +17,7 @@ from typing import TypeVar
 from uuid import uuid4
 
 from reconciler.core.findings import ReconcilerError, error
-from reconciler.disk import private_database
+from reconciler.disk import private_database, readable_database
 from reconciler.embedded.tables import FORMAT, TABLES, UPGRADE
 
 PATIENCE = 10.0  # seconds to wait for another process's transaction
@@ -202,8 +202,10 @@ def gateway_id(database: str | Path) -> str | None:
     if not path.exists():
         return None
     try:
-        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=PATIENCE)) as db:
-            return stored_id(db) if _format(db) == FORMAT else None
+        with readable_database(path) as readable:
+            url = f"{readable.as_uri()}?mode=ro"
+            with closing(sqlite3.connect(url, uri=True, timeout=PATIENCE)) as db:
+                return stored_id(db) if _format(db) == FORMAT else None
     except sqlite3.Error as failure:
         raise _unusable(str(database), failure) from failure
 

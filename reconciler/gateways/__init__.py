@@ -1,7 +1,7 @@
 """Gateways: one backend per module, opened by `connect`. Backends load when used, so importing this is cheap."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from ipaddress import ip_address
@@ -49,10 +49,16 @@ async def connect(
     Raises GatewayError where it cannot be reached, is not what the settings say, its admin key is not set, or
     RECONCILER_ALLOWED_HOSTS does not have its host: this comes before any key is read.
     """
+    from reconciler.gateways.shapes import UNEXPECTED, odd  # noqa: PLC0415  loads the HTTP client
+
     require_allowed(name, settings, environ)
     opening = Opening(settings, directory, _admin_key(name, settings, environ), read_only)
     open_backend: Open = import_module(GATEWAYS[settings.backend]).opened
-    async with open_backend(opening) as gateway:
+    async with AsyncExitStack() as stack:
+        try:
+            gateway = await stack.enter_async_context(open_backend(opening))
+        except UNEXPECTED as problem:
+            raise odd(problem) from problem
         yield gateway
 
 

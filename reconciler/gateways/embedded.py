@@ -1,9 +1,10 @@
 """Backend `embedded`: the gateway that ships with the product, in process on a SQLite file, or served at a url."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 
+from reconciler.disk import readable_database
 from reconciler.embedded.app import close, create_app
 from reconciler.gateways import EMBEDDED_DATABASE, Opening, former_identities, identity
 from reconciler.gateways.base import Gateway, GatewayError
@@ -30,8 +31,11 @@ async def opened(opening: Opening) -> AsyncIterator[Gateway]:
 @asynccontextmanager
 async def _in_process(opening: Opening, concurrency: int, seconds: float) -> AsyncIterator[RestGateway]:
     database = (opening.directory / (opening.settings.database or EMBEDDED_DATABASE)).resolve()
-    app = create_app(database)
-    try:
+    with ExitStack() as stack:
+        if opening.read_only:
+            database = stack.enter_context(readable_database(database))
+        app = create_app(database)
+        stack.callback(close, app)
         async with open_http(
             "http://embedded",
             headers={},
@@ -43,8 +47,6 @@ async def _in_process(opening: Opening, concurrency: int, seconds: float) -> Asy
             name = identity(opening.settings, opening.directory)
             called = former_identities(opening.settings, opening.directory)
             yield RestGateway(name, concurrency, http, DIALECT, called=called)
-    finally:
-        close(app)
 
 
 @asynccontextmanager
@@ -57,6 +59,8 @@ async def _served(opening: Opening, concurrency: int, seconds: float) -> AsyncIt
                 hint="set backend: saas-litellm",
             )
         told = await http.get("/health")
+        if not isinstance(told["gateway_id"], str):
+            raise TypeError("gateway_id")
         name = f"{opening.settings.backend} {told['gateway_id']}"
         called = former_identities(opening.settings, opening.directory)
         yield RestGateway(name, concurrency, http, DIALECT, called=called)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from reconciler.core.findings import Finding, Level
 from reconciler.core.printable import Printed, safe
-from reconciler.render.findings import in_order, tally
+from reconciler.render.findings import MOST, cut, in_order, rest, tally
 
 COMMANDS = {Level.ERROR: "error", Level.WARNING: "warning", Level.INFO: "notice"}
 
@@ -19,7 +19,8 @@ def render_annotations(findings: Iterable[Finding]) -> Printed:
     """One `::error file=,line=,col=,title=::message` per finding, errors first (they must not be cut), then a count."""
     told = [finding for finding in in_order(findings) if finding.level in COMMANDS]
     ranked = sorted(told, key=lambda finding: list(COMMANDS).index(finding.level))
-    lines = [_command(finding) for finding in ranked]
+    lines = [_command(finding) for finding in ranked[:MOST]]
+    lines += [rest(len(ranked))] if len(ranked) > MOST else []
     return Printed("".join(f"{line}\n" for line in [*lines, tally(Counter(finding.level for finding in told))]))
 
 
@@ -32,7 +33,7 @@ def _command(finding: Finding) -> str:
 
 def _message(finding: Finding) -> str:
     about = f"{finding.ref}: " if finding.ref and not finding.origin else ""
-    return f"{safe(about)}{safe(finding.message)}" + (f"\n{safe(finding.hint)}" if finding.hint else "")
+    return f"{safe(about)}{safe(cut(finding.message))}" + (f"\n{safe(finding.hint)}" if finding.hint else "")
 
 
 def _data(text: str) -> str:

@@ -12,6 +12,8 @@ from reconciler.render.findings import in_order
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 LEVELS: Mapping[Level, str] = {Level.ERROR: "error", Level.WARNING: "warning", Level.INFO: "note"}
 NAME = "reconciler"
+# GitHub's code scanning shows 5,000 results of a run (docs: SARIF support, "Validating your SARIF file").
+MOST_RESULTS = 5_000
 
 
 class RuleText(Protocol):
@@ -34,17 +36,21 @@ def render_sarif(
 ) -> str:
     """One run with a result per finding, sorted by place; findings of level off are left out.
 
+    Beyond 5,000 the least severe are left out, and `properties.leftOut` says how many.
+
     `rules` describe codes; a code without one is described by its own words. A finding without a place gets the first
     line of `anchor`: code scanning on GitHub refuses a whole file for one result without a physical location
     (github/codeql-action issue 1738). Columns count code points, as those of `Origin` do.
     """
-    told = [finding for finding in in_order(findings) if finding.level in LEVELS]
+    told = sorted((f for f in in_order(findings) if f.level in LEVELS), key=lambda f: list(LEVELS).index(f.level))
+    told, left_out = list(in_order(told[:MOST_RESULTS])), max(0, len(told) - MOST_RESULTS)
     known = {rule.code: rule for rule in rules}
     codes = sorted({finding.code for finding in told})
     run = {
         "tool": {"driver": _driver(tool_version, [_rule(code, known.get(code)) for code in codes])},
         "columnKind": "unicodeCodePoints",
         "results": [_result(finding, codes, anchor) for finding in told],
+        **({"properties": {"leftOut": left_out}} if left_out else {}),
     }
     return json_text({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}) + "\n"
 
