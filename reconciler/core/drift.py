@@ -13,8 +13,10 @@ from typing import Any
 from reconciler.core.aim import CREDITS
 from reconciler.core.changes import Change
 from reconciler.core.diff import Known, diff
+from reconciler.core.impact import Context, impact, world_of
 from reconciler.core.inventory import Inventory, resource_of
 from reconciler.core.kinds import KINDS, CreditsMode, Resource, Team, gateway_fields
+from reconciler.core.prices import NO_PRICES
 from reconciler.core.refs import Ref
 from reconciler.core.state import State
 from reconciler.core.support import Support
@@ -53,11 +55,22 @@ class ObjectDrift:
     when: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class TeamDrift:
+    """What the drift does to one team: models that it can no longer call, or can since; why every call is refused."""
+
+    team: str
+    lost: frozenset[str]
+    gained: frozenset[str]
+    refused: str | None = None
+
+
 @dataclass(frozen=True)
 class Drift:
     """Drift of the whole gateway. `heal` are the changes that restore what was applied; `ahead` is what git adds.
 
     `foreign` are the live objects that are not ours, sorted. `owed` are those of ours whose virtual key nobody has.
+    `teams` is what the drift means, sorted by name.
     """
 
     objects: tuple[ObjectDrift, ...]
@@ -66,6 +79,7 @@ class Drift:
     unchanged: int
     foreign: tuple[Ref, ...]
     owed: tuple[Ref, ...] = ()
+    teams: tuple[TeamDrift, ...] = ()
 
 
 def drift(
@@ -83,7 +97,24 @@ def drift(
         unchanged=len(applied) - len(heal),
         foreign=tuple(sorted(ref for ref in live if ref not in known.inventory)),
         owed=tuple(sorted(known.owed)),
+        teams=tuple(_meaning(heal, live, applied, known, support, runtime)) if heal else (),
     )
+
+
+def _meaning(
+    heal: tuple[Change, ...],
+    live: State,
+    applied: State,
+    known: Known,
+    support: Support,
+    runtime: Mapping[Ref, Mapping[str, Any]],
+) -> Iterator[TeamDrift]:
+    """What healing would give to teams is what they have lost, and the other way round."""
+    healing = Context(heal, live, applied, known.inventory, support, NO_PRICES, runtime=runtime)
+    for team in impact(healing, world_of(healing)).teams:
+        refused = team.refused_before if not team.refused_after else None
+        if team.gained or team.lost or refused:
+            yield TeamDrift(team.team, lost=team.gained, gained=team.lost, refused=refused)
 
 
 def _object(change: Change, applied: State, desired: State, support: Support, facts: Mapping[str, Any]) -> ObjectDrift:

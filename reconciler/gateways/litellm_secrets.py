@@ -13,8 +13,9 @@ from reconciler.gateways.litellm_deploying import UNREADABLE, carried, lost, ope
 from reconciler.gateways.litellm_models import Content, Row, contents_of, with_contents, words_of
 
 Refusal = tuple[str, str, str | None]
-# Parameters by which a deployment says where its secret comes from, or that it needs none.
-SOURCES = UNREADABLE | {"litellm_credential_name", "mock_response", "aws_role_name", "aws_profile_name"}
+# Parameters by which a deployment says where its secret comes from, and those by which it needs none.
+DECLARED = UNREADABLE | {"litellm_credential_name"}
+SOURCES = DECLARED | {"mock_response", "aws_role_name", "aws_profile_name"}
 
 
 def with_secrets(wish: ModelAlias, live: Resource | None, record: Record | None) -> ModelAlias:
@@ -40,7 +41,10 @@ def owes_secret(_ref: Ref, wish: Resource) -> str | None:
 
 
 def replacing(ref: Ref, before: Resource | None, after: ModelAlias, by_others: frozenset[str]) -> Iterator[Refusal]:
-    """What cannot be taken away from a deployment because it could only be created anew, without its secrets."""
+    """What cannot be taken away from a deployment because it could only be created anew, without its secrets.
+
+    A warning: a parameter that somebody added by hand must not hold up what is declared of anything else.
+    """
     if not isinstance(before, ModelAlias):
         return
     rows = [Row(str(index), ref.name, content) for index, content in enumerate(contents_of(before))]
@@ -53,9 +57,12 @@ def _replaced(ref: Ref, have: Content, want: Content, by_others: frozenset[str])
     gone = ", ".join(sorted(lost(have, want)))
     if want.unreadable:
         names = ", ".join(sorted(want.unreadable))
-        message = f"{ref}: {gone} can only be taken away by replacing the deployment, and its {names} cannot be read"
-        yield "cannot-read-secret", message, f"declare {names} as os.environ/NAME, or keep {gone}"
-    elif ref.name in by_others and not want.params.keys() & SOURCES:
+        message = (
+            f"{ref}: {gone} can only be taken away by replacing the deployment, and its {names} cannot be read to be "
+            "carried over; apply changes the rest and fails for that"
+        )
+        yield "warn:cannot-read-secret", message, f"declare {names} as os.environ/NAME, or keep {gone}"
+    elif ref.name in by_others and not want.params.keys() & DECLARED:
         message = (
             f"{ref}: {gone} can only be taken away by replacing the deployment; apply refuses if it has an api_key"
         )

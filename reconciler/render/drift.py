@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from reconciler.core.drift import Drift, FieldDrift, ObjectDrift, Side
+from reconciler.core.drift import Drift, FieldDrift, ObjectDrift, Side, TeamDrift
 from reconciler.core.plan import Target
 from reconciler.core.printable import json_text, safe
+from reconciler.core.safety import listed
 from reconciler.render.layout import column, printed, rows, text
 from reconciler.render.words import count, plain, shown
 
@@ -31,8 +32,25 @@ def render_drift(
     start = column(labels)
     for each, label in zip(found.objects, labels, strict=True):
         blocks += rows(label, list(_facts(each)), column=start, width=width or WIDTH)
+    blocks += [text(), *_meaning(found)] if found.teams else []
     blocks += [text(), *foreign_lines(map(str, found.foreign))] if full and found.foreign else []
     return printed([*head, *blocks, text(), *_foot(found)], color=color)
+
+
+def _meaning(found: Drift) -> Iterator["Text"]:
+    yield text(("What it means", "title"))
+    for team in found.teams[:MOST_ROWS]:
+        yield text(f"  team {safe(team.team)}: {meaning_of(team)}")
+    if len(found.teams) > MOST_ROWS:
+        yield text(f"  and {len(found.teams) - MOST_ROWS:,} more teams")
+
+
+def meaning_of(team: TeamDrift) -> str:
+    """What the drift does to a team, in a few words."""
+    if team.refused:
+        return f"every call is refused: {safe(team.refused)}"
+    lost, gained = (listed([safe(name) for name in sorted(names)]) for names in (team.lost, team.gained))
+    return "; ".join(part for part in (f"lost {lost}" if lost else "", f"can call {gained}" if gained else "") if part)
 
 
 def foreign_lines(refs: Iterable[str]) -> Iterator["Text"]:
@@ -119,6 +137,10 @@ def drift_data(found: Drift, target: Target) -> dict[str, Any]:
         "owed_keys": [str(ref) for ref in found.owed],
         "unchanged": found.unchanged,
         "foreign": len(found.foreign),
+        "teams": [
+            {"team": each.team, "lost": sorted(each.lost), "gained": sorted(each.gained), "refused": each.refused}
+            for each in found.teams
+        ],
         "foreign_objects": [str(ref) for ref in found.foreign],
     }
 
@@ -147,6 +169,8 @@ def drift_markdown(found: Drift, target: Target) -> str:
         for field in each.fields
     ]
     table += [f"| `{_cell(str(each.ref))}` | | exists | gone |" for each in found.objects if each.missing]
+    lines += [f"- team `{_cell(team.team)}`: {_cell(meaning_of(team))}" for team in found.teams[:MOST_ROWS]]
+    lines += [""] if found.teams else []
     if table:
         lines += ["| object | field | applied | live |", "|---|---|---|---|", *table[:MOST_ROWS], ""]
     if len(table) > MOST_ROWS:

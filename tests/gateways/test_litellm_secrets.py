@@ -113,8 +113,6 @@ def sent(stored, change):
 def test_a_secret_stays_unless_its_deployment_is_declared_away(stored, wish):
     plan, _ = planned(stored, wish)
     [change] = plan.changes
-    if any(finding.code == "cannot-read-secret" and finding.level == "error" for finding in plan.findings):
-        return
     before = {body["model_info"]["id"]: body["litellm_params"] for body in stored}
     outcome = sent(stored, change)
     if outcome is None:
@@ -161,7 +159,8 @@ def test_what_is_not_declared_is_left_and_what_cannot_be_left_is_refused_with_th
     [finding] = plan.findings
     assert finding.code == "cannot-read-secret"
     assert finding.message == (
-        "model_alias/m: rpm can only be taken away by replacing the deployment, and its auth_token cannot be read"
+        "model_alias/m: rpm can only be taken away by replacing the deployment, and its auth_token cannot be read to be "
+        "carried over; apply changes the rest and fails for that"
     )
     assert finding.hint == "declare auth_token as os.environ/NAME, or keep rpm"
 

@@ -533,6 +533,7 @@ def test_when_it_holds_everywhere_is_said_by_what_changed(litellm_world):
     updated = Change(Ref("team", "t"), team, team, (FieldChange("tpm_limit", 1, 2),))
     gone = Change(Ref("access_group", "g"), AccessGroup(), None)
     made = Change(Ref("model_alias", "m"), None, models)
+    litellm_world.settings = litellm_world.settings.model_copy(update={"processes": None})
 
     async def work(gateway: Gateway) -> None:
         assert await gateway.holds_everywhere([made]) == (0, "holds everywhere at once")
