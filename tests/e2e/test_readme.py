@@ -96,6 +96,18 @@ def started(empty: Place) -> Place:
     return empty
 
 
+def test_the_plan_that_is_shown_is_the_one_that_is_printed(clone: Place):
+    """`UPDATE_GOLDEN=1` writes it anew, as for the other texts that tests compare."""
+    clone.applied()
+    clone.edit("customers/techco.yaml", "access_groups: [gpt-models, claude-models]", "access_groups: [gpt-models]")
+    printed = re.sub(r"\b[0-9a-f]{32}\b", "...", clone.reconciler("plan").out)
+    if os.environ.get("UPDATE_GOLDEN"):
+        told = re.sub(r"```text\n.*?^```$", lambda _: f"```text\n{printed}```", README, flags=re.MULTILINE | re.DOTALL)
+        (ROOT / "README.md").write_text(told, encoding="utf-8")
+    else:
+        assert blocks("text") == [printed]
+
+
 def test_every_block_says_where_it_belongs():
     assert len(blocks("sh")) >= 4
     assert len(blocks("yaml")) >= 4
