@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.core.findings import Finding, ReconcilerError, error
+from reconciler.core.printable import ascii_json
 from reconciler.core.saved import SavedPlan, sealed, unsealed
 from reconciler.disk import atomic_write, read_regular
 
@@ -20,7 +21,7 @@ def write_plan_file(file: Path, content: Mapping[str, Any]) -> None:
     if not file.parent.is_dir():
         says = f"cannot write {file}: there is no directory {file.parent}"
         raise ReconcilerError(error("plan-file", says, hint=f"mkdir -p {file.parent}"))
-    text = json.dumps(sealed(content), indent=1, sort_keys=True) + "\n"
+    text = ascii_json(json.dumps(sealed(content), indent=1, sort_keys=True)) + "\n"
     try:
         atomic_write(file, text, private=True)
     except OSError as problem:

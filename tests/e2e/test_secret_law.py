@@ -111,8 +111,13 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         yield World(place, front, tmp_path / "logs")
 
 
-@pytest.mark.parametrize("wrong", [pytest.param(wrong, marks=pytest.mark.slow) for wrong in WRONG])
-@pytest.mark.parametrize("quote", [pytest.param(quote, marks=pytest.mark.slow) for quote in QUOTES])
+# A write that is answered with something else than JSON may have happened, and is waited for as long as it may come.
+BRIEF = [quote for quote in QUOTES if quote != "not json"]
+PAIRS = [*((wrong, quote) for wrong in WRONG for quote in BRIEF), ("reads", "not json")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("wrong", "quote"), PAIRS)
 def test_no_secret_anywhere(world, wrong, quote):
     world.front.wrong, world.front.quote = WRONG[wrong], QUOTES[quote]
     assert world.leaks(COMMANDS) == []
@@ -127,7 +132,7 @@ def test_no_secret_in_the_main_commands(world, wrong, quote):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("quote", QUOTES)
+@pytest.mark.parametrize("quote", BRIEF)
 def test_nor_where_the_gateway_turns_bad_later(world, quote):
     assert world.leaks(COMMANDS) == []
     world.place.environ["RECONCILER_VAR_NOTE"] = SECRETS["RECONCILER_VAR_NOTE"][::-1]
