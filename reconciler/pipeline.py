@@ -32,7 +32,7 @@ from reconciler.core.findings import (
     leveled,
     ordered,
 )
-from reconciler.core.holding import Fresh
+from reconciler.core.holding import MARGIN, Fresh
 from reconciler.core.kinds import PricingPlan, Team
 from reconciler.core.memories import Stranger, counted, given_before, strangers, told
 from reconciler.core.plan import Plan, Target
@@ -252,9 +252,9 @@ def fresh_of(session: Session, now: datetime) -> Fresh:
     lifetimes = session.gateway.support.lifetimes
     if not lifetimes:
         return {}
-    since = now - timedelta(seconds=max(lifetimes.values()))
+    since = now - timedelta(seconds=max(lifetimes.values()) + MARGIN)
     expanded = session.ledger.expanded_since(session.target.identity, since).items()
-    left = {Ref(*key): lifetimes.get(key[0], 0) - (now - moment).total_seconds() for key, moment in expanded}
+    left = {Ref(*key): lifetimes.get(key[0], 0) + MARGIN - (now - moment).total_seconds() for key, moment in expanded}
     return {ref: seconds for ref, seconds in left.items() if seconds > 0}
 
 

@@ -20,6 +20,8 @@ from reconciler.core.schedule import ByRef, by_ref_of, schedule, transition
 from reconciler.core.state import State
 from reconciler.core.support import Support
 
+# A process may have begun to read right before the write, and counts from when it kept what it had read.
+MARGIN = 5.0
 CUTTING = (Action.CONTRACT, Action.DELETE)
 
 
@@ -85,7 +87,7 @@ class _Work:
         """What was only created is known to nobody, so nobody goes on without it."""
         seconds = self.lifetimes.get(ref.kind, 0)
         if grows and seconds:
-            yield from (Hold(step, seconds) for step in self._steps(ref, Action.EXPAND))
+            yield from (Hold(step, seconds + MARGIN) for step in self._steps(ref, Action.EXPAND))
         if self.fresh.get(ref, 0) > 0:
             yield Hold(None, self.fresh[ref])
 
