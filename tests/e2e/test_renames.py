@@ -155,7 +155,8 @@ def test_a_saved_plan_of_a_rename_is_applied_and_refused_when_the_old_one_moved(
 def test_only_takes_a_rename_in_or_leaves_both_names_alone(founded, prefix, admin):
     place, _ = founded
     place.write("all.yaml", text(prefix, team=f"{prefix}-live", team_more=f"\n    renamed_from: {prefix}-prod"))
-    place.settled("--only", "team/nobody-*")
+    nothing = place.reconciler("plan", "--exit-code", "--only", "team/nobody-*", code=1)
+    assert "scope-empty" in nothing.text
     place.applied("--only", f"team/{prefix}-prod")
     assert balance(admin, f"{prefix}-live") == (107, 1)
     place.settled()
