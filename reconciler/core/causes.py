@@ -79,13 +79,27 @@ def _whole(team: TeamImpact, ref: Ref, before: Team | None, after: Team | None, 
 
 def _lost(model: str, ref: Ref, after: Team, given: Evidence) -> Iterator[Reason]:
     """Every path by which the team had the model, and what cut it."""
-    for source in given.before.paths(ref.name, model):
-        if source.kind != "group":
-            yield _own(ref, given)
-        elif source.name not in after.access_groups:
-            yield _left(source.name, ref, after, given)
-        else:
-            yield _cut(model, source.name, given)
+    found = [_lost_path(model, source, ref, after, given) for source in given.before.paths(ref.name, model)]
+    yield from found
+    if all(kind == "date" for kind, *_ in found):
+        yield from _not_begun(model, ref, after, given)
+
+
+def _lost_path(model: str, source: Source, ref: Ref, after: Team, given: Evidence) -> Reason:
+    if source.kind != "group":
+        return _own(ref, given)
+    if source.name not in after.access_groups:
+        return _left(source.name, ref, after, given)
+    return _cut(model, source.name, given)
+
+
+def _not_begun(model: str, ref: Ref, after: Team, given: Evidence) -> Iterator[Reason]:
+    """What cut the path that dates would have begun when they ended the one there was: the loss is its doing."""
+    team, groups = given.ahead.state.of(Team).get(ref.name), given.ahead.state.of(AccessGroup)
+    for name in sorted(team.access_groups if team else ()):
+        if name in groups and model in groups[name].model_aliases:
+            gone = name not in after.access_groups
+            yield _left(name, ref, after, given) if gone else _cut(model, name, given)
 
 
 def _own(ref: Ref, given: Evidence) -> Reason:
@@ -99,7 +113,9 @@ def _own(ref: Ref, given: Evidence) -> Reason:
 def _left(group: str, ref: Ref, after: Team, given: Evidence) -> Reason:  # noqa: PLR0911  one return for each cause
     """Why a team no longer holds a group."""
     record = given.applied(ref)
-    if record is not None and group not in record.get("access_groups", ()):
+    live = given.live.of(Team).get(ref.name)
+    has = live is not None and group in live.access_groups
+    if has and record is not None and group not in record.get("access_groups", ()):
         return "hand", f"{group} was given on the gateway", ref, ()
     if (ref.name, group) in given.ahead.ended:
         return _ended(group, ref, given)
