@@ -298,7 +298,7 @@ MUTATIONS = (
     Mutation(revokes_first),
     Mutation(no_key_is_owed, within=100, start=5039),
     Mutation(no_hand_over, within=100, start=5039),
-    Mutation(existing_team_gets_a_key),
+    Mutation(existing_team_gets_a_key, within=100, start=5002),
     Mutation(no_recovery, "saas-litellm", within=100, start=5031),
     Mutation(no_grace, "saas-litellm", within=100, start=5096),
     Mutation(short_grace, "saas-litellm", within=100, start=5096),
