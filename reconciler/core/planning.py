@@ -180,7 +180,9 @@ def _unmatched(given: Inputs) -> tuple[Finding, ...]:
     tiers = [Change(Ref(PricingPlan.kind, name), None, plan) for name, plan in given.plans.items()]
     refs = given.desired.resources.keys() | given.live.resources.keys() | inventory.keys()
     objects = [Change(ref, given.live.get(ref), given.desired.get(ref)) for ref in sorted(refs)]
-    return tuple(unmatched(given.scope, [*objects, *tiers], inventory))
+    wishes = [(ref, wish) for ref, wish in given.desired.resources.items() if wish.renamed_from]
+    former = [Change(Ref(ref.kind, str(wish.renamed_from)), None, wish) for ref, wish in wishes]
+    return tuple(unmatched(given.scope, [*objects, *former, *tiers], inventory))
 
 
 def _noted(given: Inputs, compared: Diff) -> Iterator[Change]:
