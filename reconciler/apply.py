@@ -54,7 +54,9 @@ class Journal(Protocol):
 class Keys(Protocol):
     """Where virtual keys go: see `reconciler.keys`."""
 
-    def prepare(self, refs: Sequence[Ref]) -> Mapping[Ref, SecretStr]: ...
+    def prepare(
+        self, refs: Sequence[Ref], operations: Mapping[Ref, str | None] | None = None
+    ) -> Mapping[Ref, SecretStr]: ...
 
     def ready(self) -> None: ...
 
@@ -152,7 +154,7 @@ class _Run:
         if not chosen:
             return
         sent = self.means.journal.intend(chosen)
-        prepared = _prepared(chosen, self.means)
+        prepared = _prepared(sent, self.means)
         for step, as_sent in zip(chosen, sent, strict=True):
             task = asyncio.create_task(self._timed(as_sent, prepared))
             self.flying[task] = (step, as_sent)
@@ -238,10 +240,10 @@ def _prepared(steps: Sequence[Step], means: Means) -> _Prepared:
     making = [step for step in steps if _makes_key(step, means.gateway)]
     if not making:
         return _Prepared()
-    chosen = [step.ref for step in making if step.ref.kind in means.gateway.support.chosen_keys]
+    chosen = {step.ref: step.operation for step in making if step.ref.kind in means.gateway.support.chosen_keys}
     try:
         means.keys.ready()
-        return _Prepared(means.keys.prepare(chosen) if chosen else {})
+        return _Prepared(means.keys.prepare(list(chosen), chosen) if chosen else {})
     except ReconcilerError as problem:
         return _Prepared(problem=problem)
 

@@ -36,6 +36,14 @@ def new_key() -> str:
     return f"sk-{secrets.token_urlsafe(32)}"
 
 
+@dataclass(frozen=True, slots=True)
+class PendingKey:
+    """A key that was prepared and not delivered. `operation`: the creation that was to make it (None: a renewal)."""
+
+    key: SecretStr
+    operation: str | None = None
+
+
 @dataclass
 class Delivery:
     """Delivers keys as lines of JSON: {"gateway", "kind", "name", "key", "at"}. `delivered` counts them.
@@ -59,20 +67,26 @@ class Delivery:
         if self.file is not None:
             self._open(self.file)
 
-    def prepare(self, refs: Sequence[Ref]) -> Mapping[Ref, SecretStr]:
-        """A new key for each ref, durable among the pending ones when this returns."""
+    def prepare(
+        self, refs: Sequence[Ref], operations: Mapping[Ref, str | None] | None = None
+    ) -> Mapping[Ref, SecretStr]:
+        """A new key for each ref, durable among the pending ones when this returns.
+
+        `operations`: ref -> the operation id of the creation that is to make the key.
+        """
         self.ready()
         made = {ref: SecretStr(self.mint()) for ref in refs}
-        if made:
-            self._append(self.pending_file, "\n".join(self._line(ref, key) for ref, key in made.items()))
+        lines = [self._line(ref, key, operation=(operations or {}).get(ref)) for ref, key in made.items()]
+        if lines:
+            self._append(self.pending_file, "\n".join(lines))
         return made
 
-    def pending(self) -> Mapping[Ref, tuple[SecretStr, ...]]:
+    def pending(self) -> Mapping[Ref, tuple[PendingKey, ...]]:
         """Ref -> the keys that were prepared for it and never delivered, the oldest first."""
-        keys: dict[Ref, tuple[SecretStr, ...]] = {}
+        keys: dict[Ref, tuple[PendingKey, ...]] = {}
         for line in _lines(self.pending_file):
             ref = Ref(line["kind"], line["name"])
-            keys[ref] = (*keys.get(ref, ()), SecretStr(line["key"]))
+            keys[ref] = (*keys.get(ref, ()), PendingKey(SecretStr(line["key"]), line.get("operation")))
         return keys
 
     async def deliver(self, ref: Ref, key: SecretStr, *, again: bool = False) -> None:
@@ -101,10 +115,11 @@ class Delivery:
         for file in list(self._handles):
             self._close(file)
 
-    def _line(self, ref: Ref, key: SecretStr) -> str:
+    def _line(self, ref: Ref, key: SecretStr, operation: str | None = None) -> str:
         at = self.now().isoformat(timespec="seconds")
         fields = {"gateway": self.gateway, "kind": ref.kind, "name": ref.name}
-        return json.dumps({**fields, "key": key.get_secret_value(), "at": at})
+        of = {"operation": operation} if operation else {}
+        return json.dumps({**fields, "key": key.get_secret_value(), "at": at, **of})
 
     def _open(self, file: Path) -> Any:
         if file not in self._handles:

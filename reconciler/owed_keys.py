@@ -1,18 +1,17 @@
 """Virtual keys that an earlier apply made and could not hand over: found again, or renewed, and delivered.
 
 A key is renewed only where nobody can have the old one: the object is ours, and the key that we chose for it is lost.
-Where the gateway does not know that key any more, somebody else has renewed it, and nothing is owed.
+Where the gateway gave it a key of ours and does not know that one any more, somebody else has renewed it, and nothing
+is owed.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pydantic import SecretStr
-
 from reconciler.core.findings import Finding, ReconcilerError, warning
 from reconciler.core.refs import Ref
 from reconciler.gateways.base import Gateway, GatewayError
-from reconciler.keys import Delivery
+from reconciler.keys import Delivery, PendingKey
 from reconciler.ledger import Lease, Ledger
 
 NOT_FOUND = 404
@@ -55,15 +54,16 @@ async def hand_over(
     return Handed(delivered, tuple(left), tuple(findings))
 
 
-async def _handed(ref: Ref, gateway: Gateway, keys: Delivery, pending: tuple[SecretStr, ...]) -> Finding | None:
+async def _handed(ref: Ref, gateway: Gateway, keys: Delivery, pending: tuple[PendingKey, ...]) -> Finding | None:
     """Deliver the key of one object; a finding where it turned out that nothing is owed."""
-    if gateway.support.voids and pending:
-        await gateway.void_keys(ref, pending)
-    for key in reversed(pending):
-        if await gateway.accepts(ref, key) is not False:
-            await keys.deliver(ref, key, again=True)
+    voids = gateway.support.voids and bool(pending)
+    given = await gateway.void_keys(ref, [(made.key, made.operation) for made in pending]) if voids else ()
+    for made in reversed(pending):
+        if await gateway.accepts(ref, made.key) is not False:
+            await keys.deliver(ref, made.key, again=True)
             return None
-    if pending:
+    # It was given one of these keys, and has another by now: that is somebody's.
+    if any(given):
         return _replaced(ref)
     return await _renewed(ref, gateway, keys)
 

@@ -294,7 +294,9 @@ async def plan_now(
     given = given_before(operations, known)
     if not unknown and not given:
         return Planned(plan, live, known)
-    known = replace(counted(known, unknown), given=given)
+    # Such a grant may have come after the read: the balances must not be older than the record of what made them.
+    live = await session.gateway.read()
+    known = replace(counted(known_of(session, live, undecided), unknown), given=given)
     plan = plan_against(session, live, known, order=order, scope=scope, told=told(unknown))
     return Planned(plan, live, known, unknown)
 

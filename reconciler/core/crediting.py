@@ -14,7 +14,10 @@ from reconciler.core.support import Support
 
 @dataclass(frozen=True, slots=True)
 class Crediting:
-    """What the credits of an object depend on. `granted`: ids of its top-ups; `undecided`: it gets none for now."""
+    """What the credits of an object depend on. `granted`: ids of its top-ups; `undecided`: it gets none for now.
+
+    `elsewhere` is what reconcilers with another ledger gave it, where this one has no record.
+    """
 
     ref: Ref
     wish: Resource
@@ -22,6 +25,7 @@ class Crediting:
     record: Record | None
     granted: frozenset[str]
     undecided: bool
+    elsewhere: int | None = None
 
 
 def credited(given: Crediting, after: Resource, support: Support) -> tuple[tuple[CreditGrant, ...], Resource]:
@@ -38,6 +42,7 @@ def credited(given: Crediting, after: Resource, support: Support) -> tuple[tuple
         limited = first_limit(wish, topped_up) is not None
         return grants, after.model_copy(update={CREDITS: sum(g.amount for g in grants) if limited else None})
     last = given.record.applied.get(CREDITS) if given.record else None
+    last = given.elsewhere if last is None else last
     grants = credit_grants(ref.name, wish, live or 0, last, given.granted, topped_up)
     total = (live or 0) + sum(grant.amount for grant in grants)
     return grants, after.model_copy(update={CREDITS: total if grants else live})

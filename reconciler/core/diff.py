@@ -190,7 +190,8 @@ def _update(
     after = target(ref, wish, seen, record, support)
     before = supposed(seen, after, wish, record, kind)
     granted, undecided = known.granted.get(ref.name, frozenset()), ref.name in known.undecided
-    grants, after = credited(Crediting(ref, wish, before, record, granted, undecided), after, support)
+    elsewhere = known.given.get(ref.name)
+    grants, after = credited(Crediting(ref, wish, before, record, granted, undecided, elsewhere), after, support)
     found = differences(before, after, kind)
     stuck = [difference for difference in found if not difference.updatable]
     after = after.model_copy(update={difference.name: difference.before for difference in stuck}) if stuck else after

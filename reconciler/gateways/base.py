@@ -149,6 +149,9 @@ class Gateway(Protocol):
         """A virtual key for an object whose own nobody has: `key` where we choose it, else what the gateway shows."""
         ...
 
-    async def void_keys(self, ref: Ref, keys: Sequence[SecretStr]) -> None:
-        """Make sure that no request to reissue one of these keys takes effect any more (`support.voids`)."""
+    async def void_keys(self, ref: Ref, keys: Sequence[tuple[SecretStr, str | None]]) -> tuple[bool, ...]:
+        """Whether each key was ever given to the object; what was not never will be (`support.voids`).
+
+        A key comes with the operation of the creation that was to make it, None for a renewal.
+        """
         ...

@@ -152,7 +152,7 @@ class LiteLLM:
         raise GatewayError(f"LiteLLM Proxy cannot void requests ({len(steps)} steps)")
 
     @understood(unknown=True)
-    async def void_keys(self, ref: Ref, _keys: Sequence[SecretStr]) -> None:
+    async def void_keys(self, ref: Ref, keys: Sequence[tuple[SecretStr, str | None]]) -> tuple[bool, ...]:  # noqa: ARG002  as the protocol has it
         raise GatewayError(f"LiteLLM Proxy cannot void requests ({ref})")
 
     @understood(unknown=False)

@@ -75,6 +75,11 @@ def operation_of(step: Step, number: int) -> str:
     return f"{step.operation}.{number}"
 
 
+def first_operation(operation: str) -> str:
+    """The operation id of the first request of a step: of a creation, the one that makes the object."""
+    return f"{operation}.0"
+
+
 async def voided(http: Http, operations: Sequence[str]) -> Mapping[str, bool]:
     """Operation id -> whether it was carried out. One that was not never will be.
 

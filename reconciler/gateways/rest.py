@@ -16,7 +16,7 @@ from reconciler.core.support import Support
 from reconciler.gateways.base import GatewayError, Incomplete, Landed, Live, Operations, Receipt
 from reconciler.gateways.endpoints import Body, Endpoint, Request, Wire, never
 from reconciler.gateways.http import Http
-from reconciler.gateways.requests import MOVED, Memory, Requests, operation_of, voided
+from reconciler.gateways.requests import MOVED, Memory, Requests, first_operation, operation_of, voided
 from reconciler.gateways.shapes import UNEXPECTED, checked, odd, sound, understood
 
 NOT_FOUND, CONFLICT = 404, 409
@@ -272,9 +272,15 @@ class RestGateway:
         return Receipt(secret=key or _virtual_key(answer))
 
     @understood(unknown=True)
-    async def void_keys(self, ref: Ref, keys: Sequence[SecretStr]) -> None:
-        if self.dialect.key_operation is not None:
-            await voided(self.http, [self.dialect.key_operation(ref.name, key) for key in keys])
+    async def void_keys(self, ref: Ref, keys: Sequence[tuple[SecretStr, str | None]]) -> tuple[bool, ...]:
+        renewal = self.dialect.key_operation
+        if renewal is None:
+            raise GatewayError(f"this gateway cannot void requests ({ref})")
+        operations = [
+            renewal(ref.name, key) if operation is None else first_operation(operation) for key, operation in keys
+        ]
+        done = await voided(self.http, operations)
+        return tuple(done[operation] for operation in operations)
 
     @understood(unknown=True)
     async def void(self, steps: Sequence[Step]) -> Mapping[Step, Landed]:

@@ -18,12 +18,7 @@ OF_TODAY = 1_000_000 + date.toordinal(datetime.now(UTC).date()) * 1_000
 
 # Laws that are known to be broken by some histories; each of these lines is to go.
 KNOWN = {
-    "embedded": {
-        # A second ledger, or one after a lost one, adopts a team with fewer credits declared and later with more.
-        "granted twice by two memories",
-        # A top-up that got no answer five times is made void, and cannot be given under its id any more.
-        "stuck",
-    },
+    "embedded": set(),
     "saas-litellm": {
         "granted twice by two memories",
         # A creation that got no answer and comes late: nobody can say that the team is ours, or give its key.
