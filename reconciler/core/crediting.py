@@ -42,10 +42,21 @@ def credited(given: Crediting, after: Resource, support: Support) -> tuple[tuple
         limited = first_limit(wish, topped_up) is not None
         return grants, after.model_copy(update={CREDITS: sum(g.amount for g in grants) if limited else None})
     last = given.record.applied.get(CREDITS) if given.record else None
-    last = given.elsewhere if last is None else last
+    last = _given_elsewhere(wish, live or 0, given.elsewhere) if last is None else last
     grants = credit_grants(ref.name, wish, live or 0, last, given.granted, topped_up)
     total = (live or 0) + sum(grant.amount for grant in grants)
     return grants, after.model_copy(update={CREDITS: total if grants else live})
+
+
+def _given_elsewhere(wish: Team, live: int, elsewhere: int | None) -> int | None:
+    """What counts as given to a team that is adopted and that another ledger gave credits.
+
+    It is raised to what is declared, as every adopted team; what the other ledger gave beyond that is taken back.
+    """
+    declared = wish.credits_allocated
+    if elsewhere is None or declared is None:
+        return None
+    return declared - min(max(0, declared - live), declared - elsewhere)
 
 
 def limits(change: Change, support: Support) -> bool:

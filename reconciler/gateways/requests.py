@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from reconciler.core.changes import Step
+from reconciler.core.changes import Action, Step
 from reconciler.core.credits import TOP_UPS
 from reconciler.core.kinds import Team
 from reconciler.core.refs import Ref
@@ -68,6 +68,21 @@ class Requests:
         if generation is not None:
             headers["If-Match"] = f'"{generation}"'
         return headers
+
+
+def before_ref(step: Step) -> Ref:
+    """What the object is called until the step is done."""
+    return Ref(step.ref.kind, step.renamed_from) if step.renamed_from and step.action is Action.RENAME else step.ref
+
+
+def moved(ref: Ref, name: str, now: Any) -> GatewayError:
+    value = ", ".join(sorted(now)) if isinstance(now, frozenset) else str(now or "")
+    message = f"{ref} moved since the plan: its {name} are now {value or 'none'}"
+    return GatewayError(message, hint="plan again, then apply")
+
+
+def gone(ref: Ref) -> GatewayError:
+    return GatewayError(f"{ref} no longer exists on the gateway", hint="plan again, then apply", status=404)
 
 
 def operation_of(step: Step, number: int) -> str:

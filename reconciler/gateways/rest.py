@@ -16,7 +16,17 @@ from reconciler.core.support import Support
 from reconciler.gateways.base import GatewayError, Incomplete, Landed, Live, Operations, Receipt
 from reconciler.gateways.endpoints import Body, Endpoint, Request, Wire, never
 from reconciler.gateways.http import Http
-from reconciler.gateways.requests import MOVED, Memory, Requests, first_operation, operation_of, voided
+from reconciler.gateways.requests import (
+    MOVED,
+    Memory,
+    Requests,
+    before_ref,
+    first_operation,
+    gone,
+    moved,
+    operation_of,
+    voided,
+)
 from reconciler.gateways.shapes import UNEXPECTED, checked, odd, sound, understood
 
 NOT_FOUND, CONFLICT = 404, 409
@@ -133,7 +143,7 @@ class RestGateway:
             except GatewayError as error:
                 if error.status != MOVED:
                     raise
-                self._require_unmoved(step, await self._found(_before_ref(step)))
+                self._require_unmoved(step, await self._found(before_ref(step)))
         raise GatewayError(f"{step.ref} moves all the time", hint="plan again, then apply")
 
     async def _perform(self, step: Step, key: SecretStr | None) -> Receipt:
@@ -156,8 +166,8 @@ class RestGateway:
         return Requests(self.http, self.memory, named, about)
 
     async def _create(self, step: Step, key: SecretStr | None) -> Receipt:
-        requests, writes = self._requests(step, None), self._writes(step)
-        first, *more = writes
+        requests = self._requests(step, None)
+        first, *more = self._writes(step)
         body = {**first.body, "virtual_key": key} if key else first.body
         try:
             answer = await requests.send(replace(first, body=body))
@@ -190,13 +200,13 @@ class RestGateway:
 
     async def _rename(self, step: Step) -> Receipt:
         """Without operation ids not sent again in doubt: a second one would not find the old name."""
-        requests = self._requests(step, _before_ref(step))
+        requests = self._requests(step, before_ref(step))
         for request in self._writes(step):
             await requests.send(request)
         return Receipt()
 
     async def _renamed(self, step: Step) -> Landed:
-        former = await self._found(_before_ref(step))
+        former = await self._found(before_ref(step))
         latter = await self._found(step.ref)
         if (former is None) == (latter is None):
             return Landed.UNKNOWN
@@ -218,7 +228,7 @@ class RestGateway:
         A set is replaced as a whole, so what another hand changed in it since the plan would be lost.
         """
         if found is None:
-            raise _gone(step.ref)
+            raise gone(step.ref)
         before = step.before
         if before is None:
             return
@@ -228,7 +238,7 @@ class RestGateway:
                 continue
             now = getattr(found, wire.field)
             if now not in (getattr(before, wire.field), getattr(after, wire.field)):
-                raise _moved(step.ref, wire.field, now)
+                raise moved(step.ref, wire.field, now)
 
     def _shown(self, step: Step) -> tuple[Wire, ...]:
         """The fields that a deletion was decided on: all that a read shows, but for credits, which customers move."""
@@ -250,7 +260,7 @@ class RestGateway:
         """Sends the sets that the object has right now: nothing changes here, the gateway passes them on again."""
         found, endpoint = await self._found(step.ref), self._endpoint(step)
         if found is None:
-            raise _gone(step.ref)
+            raise gone(step.ref)
         body: dict[str, Any] = {}
         for wire in endpoint.wires:
             if wire.whole:
@@ -276,17 +286,14 @@ class RestGateway:
         renewal = self.dialect.key_operation
         if renewal is None:
             raise GatewayError(f"this gateway cannot void requests ({ref})")
-        operations = [
-            renewal(ref.name, key) if operation is None else first_operation(operation) for key, operation in keys
-        ]
+        operations = [first_operation(of) if of else renewal(ref.name, key) for key, of in keys]
         done = await voided(self.http, operations)
         return tuple(done[operation] for operation in operations)
 
     @understood(unknown=True)
     async def void(self, steps: Sequence[Step]) -> Mapping[Step, Landed]:
         operations = {step: self._operations(step) for step in steps}
-        named = [operation for names in operations.values() for operation in names]
-        done = await voided(self.http, named) if named else {}
+        done = await voided(self.http, [name for names in operations.values() for name in names])
         verdicts: dict[Step, Landed] = {}
         for step, names in operations.items():
             if not names:  # of an earlier version, which named only grants
@@ -356,21 +363,6 @@ def _decoded(endpoint: Endpoint, body: Body) -> Resource:
         raise odd(error, f"{endpoint.kind}/{name}: ") from error
     sound(Ref(endpoint.kind, name), resource)  # type: ignore[arg-type]  # that it is a text is looked at there
     return resource
-
-
-def _before_ref(step: Step) -> Ref:
-    """What the object is called until the step is done."""
-    return Ref(step.ref.kind, step.renamed_from) if step.renamed_from and step.action is Action.RENAME else step.ref
-
-
-def _moved(ref: Ref, name: str, now: Any) -> GatewayError:
-    value = ", ".join(sorted(now)) if isinstance(now, frozenset) else str(now or "")
-    message = f"{ref} moved since the plan: its {name} are now {value or 'none'}"
-    return GatewayError(message, hint="plan again, then apply")
-
-
-def _gone(ref: Ref) -> GatewayError:
-    return GatewayError(f"{ref} no longer exists on the gateway", hint="plan again, then apply", status=NOT_FOUND)
 
 
 def _present(resource: Resource | None) -> Resource:

@@ -49,7 +49,7 @@ def place(place: Place) -> Place:
         ("reconciler explain shop-prod gpt-4-", ["gpt-4-turbo", "gpt-4-vision"]),
         ("reconciler promote --from ", ["base", "prod", "staging"]),
         ("reconciler lint --explain unused-g", ["unused-group"]),
-        ("reconciler history ", ["show", "decide"]),
+        ("reconciler history ", ["show", "decide", "prune"]),
     ],
 )
 def test_names_of_the_config_are_offered(place: Place, line: str, words: list[str]):

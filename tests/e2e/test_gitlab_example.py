@@ -177,6 +177,7 @@ def test_a_merge_request_cannot_say_where_the_key_is_sent(project: Place, gitlab
     assert "gateways, ledger or variables differ from those of" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_plan_that_apply_would_refuse_fails_its_job_until_the_label_is_set(project: Place, gitlab: GitLab):
     project.applied()
     project.edit("customers/acme.yaml", "plan: professional", "plan: starter")

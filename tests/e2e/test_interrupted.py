@@ -13,7 +13,9 @@ ENOUGH = 8
 
 
 def many_customers(directory: Path, url: str) -> Place:
-    settings = f"default_gateway: s\ngateways: {{s: {{backend: saas-litellm, url: '{url}', admin_key_env: KEY}}}}\n"
+    """A short time-out: what a killed apply had on its way is waited out for that long."""
+    gateway = f"{{backend: saas-litellm, url: '{url}', admin_key_env: KEY, timeout_seconds: 3}}"
+    settings = f"default_gateway: s\ngateways: {{s: {gateway}}}\n"
     lines = [f"  org_{n:02}: {{name: Customer {n}}}" for n in range(CUSTOMERS)]
     return company(directory, settings, all="\n".join(["organizations:", *lines, ""]))
 

@@ -169,6 +169,7 @@ def test_no_call_of_a_kept_model_is_denied_during_a_violent_apply(tmp_path):
         assert all(traffic.answered[team] > 0 for team in BEFORE["teams"])
 
 
+@pytest.mark.slow
 def test_the_same_harness_counts_denials_under_a_naive_order(tmp_path):
     with founded(tmp_path) as (here, keys):
         ended, traffic = disturbed(here, keys, before=install)

@@ -54,13 +54,19 @@ def test_what_the_work_returns_and_raises_comes_back():
 
 def test_nothing_is_left_behind():
     gc.collect()
+    children = _children()
     before = len([*Path("/proc/self/fd").iterdir()])
     for _ in range(5):
         with pytest.raises(LimitError):
             confined(endless, Limits(seconds=0.01))
     assert len([*Path("/proc/self/fd").iterdir()]) == before
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert _children() <= children
+
+
+def _children() -> set[str]:
+    """Processes of this one, ended ones that nobody asked about included; other tests may have left some."""
+    lists = (task / "children" for task in Path("/proc/self/task").iterdir())
+    return {pid for file in lists for pid in file.read_text().split()}
 
 
 def test_a_hostile_policy_is_named_and_others_are_not_run_over(tmp_path):

@@ -16,6 +16,7 @@ def scheduled(repo: Repository) -> Job:  # noqa: F811  the fixture
     return Job(repo.machine, WORKFLOW, "schedule", payload, commit, repo.default).played("apply")
 
 
+@pytest.mark.slow
 def test_the_schedule_applies_what_is_due_and_no_label_counts(repo: Repository):  # noqa: F811  the fixture
     passed(repo.applied(repo.merged(planned(repo, company, labels=("reconciler:allow-loss",)))))
     repo.sql("update teams set status = 'suspended' where team_id = 'acme-prod'")

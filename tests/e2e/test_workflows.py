@@ -88,6 +88,7 @@ def test_a_pull_request_from_its_plan_to_its_apply(repo: Repository):
     assert repo.sql("select count(*) from teams") == [(12,)]
 
 
+@pytest.mark.slow
 def test_drift_has_one_issue_which_is_closed_when_it_is_gone(repo: Repository):
     passed(repo.applied(repo.merged(planned(repo, company), squash=True)))
     # The plan that is reviewed last has nothing to do with what drifts later.
@@ -175,6 +176,7 @@ def test_a_plan_whose_objects_moved_is_refused_and_made_again(repo: Repository):
     assert repo.sql("select team_alias from teams where team_id = 'acme-prod'") == [("Live",)]
 
 
+@pytest.mark.slow
 def test_a_plan_that_apply_would_refuse_fails_its_check_until_the_label_is_set(repo: Repository):
     passed(repo.applied(repo.merged(planned(repo, company))))
     number = repo.proposed(edited("customers/acme.yaml", "plan: professional", "plan: starter"))
@@ -197,6 +199,7 @@ def test_a_plan_that_apply_would_refuse_fails_its_check_until_the_label_is_set(r
     assert "1 steps applied" in repo.comment(number, "apply")
 
 
+@pytest.mark.slow
 def test_a_plan_that_cannot_be_trusted_is_not_used(repo: Repository):
     number = planned(repo, company)
     sha = repo.merged(number)

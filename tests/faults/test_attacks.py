@@ -88,7 +88,7 @@ def converged(here: World, company: Company, before: dict) -> None:
 
 
 @pytest.mark.parametrize("time_outs", [0.5, pytest.param(3, marks=SLOW), pytest.param(8, marks=SLOW)])
-@pytest.mark.parametrize("what", ["allocation", "groups of a team", *(pytest.param(n, marks=SLOW) for n in LATE)])
+@pytest.mark.parametrize("what", ["allocation", *(pytest.param(n, marks=SLOW) for n in LATE if n != "allocation")])
 def test_a_late_request_of_a_dead_apply_changes_nothing_any_more(what, time_outs, tmp_path):
     company, path, method = LATE[what]
     with world("embedded", tmp_path, 0) as here:
@@ -183,7 +183,7 @@ def test_the_same_gateway_by_two_names_is_one_memory(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["embedded", pytest.param("saas", marks=SLOW)])
-@pytest.mark.parametrize("memory", ["second", "restored", "lost"])
+@pytest.mark.parametrize("memory", ["second", pytest.param("restored", marks=SLOW), pytest.param("lost", marks=SLOW)])
 def test_another_memory_of_the_same_gateway_grants_nothing_again(kind, memory, tmp_path):
     with world(kind, tmp_path, 0) as here:
         begun(here)
@@ -305,7 +305,7 @@ KEY_FAULTS: dict[str, dict] = {
 }
 
 
-QUICK = ("the answer is lost", "the disk is full after", "the command fails once")
+QUICK = ("the answer is lost", "the disk is full after")
 
 
 @pytest.mark.parametrize("kind", ["embedded", pytest.param("saas", marks=SLOW)])

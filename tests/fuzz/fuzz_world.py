@@ -16,7 +16,7 @@ from reconciler.cli import main
 
 ALLOWED = frozenset({0, 1, 2, 130})
 CORPUS = Path(__file__).parent / "corpus"
-LEAN = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+LEAN = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 LONG = settings(
     max_examples=int(os.environ.get("RECONCILER_TEST_FUZZ_EXAMPLES", "500")),
     deadline=None,

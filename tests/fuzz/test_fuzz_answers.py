@@ -9,7 +9,7 @@ import pytest
 from damages import damage_of, damages
 from fuzz_gateway import Gateway, canned_proxy, embedded, of_url, served
 from fuzz_world import COMPANY, LEAN, LONG, changed, fresh, lawful, plans
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from saas_litellm import ADMIN_KEY, saas_double
 
@@ -79,7 +79,7 @@ def stand(request, tmp_path_factory):
         gateway = stack.enter_context(served(upstream))
         template = directory / "template"
         (template / "config").mkdir(parents=True)
-        wanted = {"backend": request.param, "url": gateway.url, "admin_key_env": "FUZZ_KEY", "timeout_seconds": 2}
+        wanted = {"backend": request.param, "url": gateway.url, "admin_key_env": "FUZZ_KEY", "timeout_seconds": 0.5}
         settings = {"default_gateway": "g", "gateways": {"g": wanted}, "safety": {"max_update_percent": 100}}
         (template / "config" / "reconciler.yaml").write_text(json.dumps(settings), encoding="utf-8")
         company = COMPANY
@@ -95,7 +95,7 @@ def test_reads(stand, case):
     stand.tried(case, READING, only_writes=False)
 
 
-@LEAN
+@settings(LEAN, max_examples=2)
 @given(case=WRITE_CASES)
 def test_writes(stand, case):
     stand.tried(case, WRITING, only_writes=True)

@@ -89,7 +89,7 @@ def named(text: str) -> tuple[Plan, tuple[Access, Access]]:
     """A plan with the text in every place where a text can be."""
     change = update(
         Ref("team", text),
-        Team(metadata={"k": "v"}),
+        Team(metadata={"k": "what stood here before the plan came"}),
         Team(access_groups=F([text]), metadata={"k": text, f"a{text}": text}),
     )
     group = update(Ref("access_group", text), AccessGroup(), AccessGroup(description=text, model_aliases=F([text])))
@@ -183,6 +183,7 @@ def test_a_matrix_too_large_keeps_what_changes_and_counts_the_rest():
     assert len(matrix.models) + matrix.more_models == 902
 
 
+@pytest.mark.slow
 def test_a_plan_too_large_for_a_browser_says_what_is_left_out():
     pool = [f"model-{number:03}" for number in range(300)]
     teams = tuple(TeamImpact(f"team-{n:05}", F(pool[n % 200 : n % 200 + 100]), F([f"own-{n}"])) for n in range(3_000))
@@ -203,6 +204,7 @@ def test_fitting_keeps_the_first_and_loses_none(sizes, room):
     assert not left or sum(kept) + left[0] > room
 
 
+@pytest.mark.slow
 def test_ten_thousand_teams_stay_a_few_megabytes():
     plan, access = html_cases.many(10_000)
     page = render(plan_view(plan), access)

@@ -17,13 +17,13 @@ MANY = int(os.environ.get("RECONCILER_SIM_HISTORIES", "3000"))
 OF_TODAY = 1_000_000 + date.toordinal(datetime.now(UTC).date()) * 1_000
 
 # Laws that are known to be broken by some histories; each of these lines is to go.
+# One mutation for each of the promises' rules is in the quick run.
+QUICK = ("recovery_without_void", "no_key_is_owed", "unknown_creation_is_ours", "one_memory_is_enough", "no_grace")
 KNOWN = {
     "embedded": set(),
     "saas-litellm": {
+        # Nobody can tell from a team what it was created with, so a second ledger counts that as somebody else's.
         "granted twice by two memories",
-        # A creation that got no answer and comes late: nobody can say that the team is ours, or give its key.
-        "key",
-        "not as declared",
         # A grant in doubt to a team that is suspended: nobody can see whether it happened (`history decide`).
         "stuck",
     },
@@ -51,12 +51,12 @@ def unknown(verdict):
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_no_law_is_broken_by_the_histories_of_fixed_seeds(dialect, home):
-    check(dialect, range(50), home)
+    check(dialect, range(12), home)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_no_law_is_broken_by_histories_of_today(dialect, home):
-    check(dialect, range(OF_TODAY, OF_TODAY + 15), home)
+    check(dialect, range(OF_TODAY, OF_TODAY + 5), home)
 
 
 @pytest.mark.slow
@@ -74,7 +74,7 @@ def test_the_same_seed_is_the_same_history(home):
 
 @pytest.mark.parametrize(
     "mutation",
-    [pytest.param(each, id=each.name, marks=[] if each.within <= 100 else pytest.mark.slow) for each in MUTATIONS],
+    [pytest.param(each, id=each.name, marks=[] if each.name in QUICK else pytest.mark.slow) for each in MUTATIONS],
 )
 def test_a_broken_rule_is_noticed(mutation, home):
     count, verdict = first_caught(mutation, home, mutation.start, mutation.within)
