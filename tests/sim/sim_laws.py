@@ -139,6 +139,12 @@ def _as_declared(world: World) -> Iterator[Broken]:
             yield Broken("not as declared", f"{team} is not declared any more, and still there")
 
 
+def _amounts(world: World, team: str, name: str) -> set[int]:
+    """What was ever declared for a top-up."""
+    wishes = (company.teams[team] for company in world.history.versions if team in company.teams)
+    return {amount for wish in wishes for top_up, amount in wish.top_ups if top_up == name}
+
+
 def _credits(world: World) -> Iterator[Broken]:
     for team, wish in world.last.teams.items():
         if not ours(world.gateway.account.makers.get(team, "")):
@@ -151,6 +157,8 @@ def _credits(world: World) -> Iterator[Broken]:
             counted = [e.amount for e in world.gateway.account.effects if e.operation == wanted and ours(e.sender)]
             if counted == [] and wish.suspended and world.history.dialect == "saas-litellm":
                 continue  # it waits, and says so, until the team is active: nobody could see whether it was given
+            if len(counted) == 1 and counted[0] in _amounts(world, team, name):
+                continue  # what was granted stays as it was: another amount needs another id
             if counted != [amount]:
                 yield Broken("credits", f"top-up {name} of {team} counted {counted}, declared once {amount}")
 
@@ -209,5 +217,9 @@ def _until_done(world: World, *, patient: bool) -> Iterator[Broken]:
 
 
 def _may_refuse(world: World, run: Run) -> bool:
-    """After a ledger was lost, or beside another one, to refuse is right; and an id that LiteLLM keeps is gone."""
-    return run.code == 1 and (world.broken or "use a different team id" in run.said)
+    """After a ledger was lost, or beside another one, to refuse is right; and an id that LiteLLM keeps is gone.
+
+    A top-up whose amount changed under its id, after it was taken back before it arrived, needs a new id.
+    """
+    said_why = "use a different team id" in run.said or "was voided" in run.said
+    return run.code == 1 and (world.broken or said_why)
