@@ -58,7 +58,8 @@ def no_bug(done: subprocess.CompletedProcess[bytes]) -> None:
 def test_no_room_for_output(place, way):
     done = run(place, way, ">/dev/full")
     no_bug(done)
-    assert done.returncode == 1
+    # The exit code of an apply says what was applied, whatever became of its output.
+    assert done.returncode == (0 if way == "apply" else 1)
     assert b"No space left" in done.stderr or way == "bad option"
 
 
