@@ -52,7 +52,7 @@ from reconciler.recovery import Late, Recovered, recover
 from reconciler.waiting import Waits, pause
 
 NOTHING_OPEN = Recovered()
-# The order of a plan's steps, and the part of a lock's time that no pause of a step outlives.
+# The part of a lock's time that no pause of a step outlives.
 PAUSE_SHARE = 1 / 3
 
 

@@ -33,7 +33,7 @@ class Memory:
     created: dict[str, str] = field(default_factory=dict)
 
     def see(self, ref: Ref, body: Any) -> None:
-        """Raises nothing: what is not there was not seen."""
+        """Remember what an answer says of an object; an answer that says nothing changes nothing."""
         if ref.kind == Team.kind and isinstance(body, Mapping) and isinstance(body.get("created_at"), str):
             self.created[ref.name] = body["created_at"]
         generation = body.get("generation") if isinstance(body, Mapping) else None

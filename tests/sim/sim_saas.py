@@ -1,6 +1,6 @@
 """SaaS LiteLLM 1.0.2 in memory, as its server is: no operation ids, no preconditions, `add` counts each time it comes.
 
-The same answers as the double on a real socket gives (`test_sim_doubles`). A team's id is LiteLLM's for ever: a team
+Written from what the server was seen to do; no test compares it with the double on a real socket. A team's id is LiteLLM's for ever: a team
 that was deleted cannot be made again.
 """
 
