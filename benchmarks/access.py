@@ -12,19 +12,19 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from reconciler.core.access import GroupRules, access
-from reconciler.core.explain import explain
-from reconciler.core.impact import Context, impact
-from reconciler.core.kinds import AccessGroup, ModelAlias, Policy, PricingPlan, Team
-from reconciler.core.lint import RULES, lint
-from reconciler.core.matrix import team_matrix
-from reconciler.core.policies import violations
-from reconciler.core.refs import Ref
-from reconciler.core.resolve import Resolved, resolve
-from reconciler.core.routes import Asked
-from reconciler.core.rule import Linted
-from reconciler.core.state import State
-from reconciler.core.support import Support, everything
+from reconciler.core.access.rules import GroupRules, access
+from reconciler.core.explain.explain import explain
+from reconciler.core.explain.matrix import team_matrix
+from reconciler.core.explain.routes import Asked
+from reconciler.core.model.kinds import AccessGroup, ModelAlias, Policy, PricingPlan, Team
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.state import State
+from reconciler.core.plan.meaning.impact import Context, impact
+from reconciler.core.plan.resolve import Resolved, resolve
+from reconciler.core.plan.support import Support, everything
+from reconciler.core.rules.lint import RULES, lint
+from reconciler.core.rules.lint.rule import Linted
+from reconciler.core.rules.policies import violations
 from reconciler.files.prices import load_prices
 
 NOW = datetime(2026, 6, 15, tzinfo=UTC)

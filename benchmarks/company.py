@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.core.inventory import Inventory, Record, record_of
-from reconciler.core.kinds import Resource, Team
-from reconciler.core.refs import Ref
-from reconciler.core.state import State
-from reconciler.core.support import Support
+from reconciler.core.model.inventory import Inventory, Record, record_of
+from reconciler.core.model.kinds import Resource, Team
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.state import State
+from reconciler.core.plan.support import Support
 
 ALIASES, GROUPS, PLANS = 200, 100, 20
 TEAMS_PER_ORGANIZATION = 10

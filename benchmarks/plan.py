@@ -20,16 +20,16 @@ from typing import TypeVar
 import yaml
 from company import some_applies_ago, write
 
-from reconciler.core.access import access
-from reconciler.core.check import check
-from reconciler.core.diff import Known, diff
-from reconciler.core.impact import Context, impact
-from reconciler.core.resolve import resolve
-from reconciler.core.schedule import schedule
+from reconciler.core.access.rules import access
+from reconciler.core.plan.diff import Known, diff
+from reconciler.core.plan.meaning.impact import Context, impact
+from reconciler.core.plan.order.schedule import schedule
+from reconciler.core.plan.resolve import resolve
+from reconciler.core.rules.check import check
 from reconciler.files.manifests import load_manifests
 from reconciler.files.prices import load_prices
 from reconciler.files.variables import Variables
-from reconciler.gateways.documented import DIALECT
+from reconciler.gateways.saas.documented import DIALECT
 
 T = TypeVar("T")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -13,28 +13,28 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from reconciler.core.changes import Change
-from reconciler.core.diff import diff, veiled_state
-from reconciler.core.drift import Drift
-from reconciler.core.export import Export, Source, everything, export
-from reconciler.core.findings import Finding, Level, ReconcilerError, error, ordered, warning
-from reconciler.core.inventory import resource_of
-from reconciler.core.kinds import KINDS
-from reconciler.core.merging import Declared, Merge, merge
-from reconciler.core.refs import Ref
-from reconciler.core.resolve import resolve
-from reconciler.core.scope import EVERYTHING, Scope
-from reconciler.core.settings import TO_FILL_IN, GatewaySettings, LedgerSettings, Settings
-from reconciler.core.suggest import with_plans
-from reconciler.disk import HOME
+from reconciler.core.imports.export import Export, Source, everything, export
+from reconciler.core.imports.merge import Declared, Merge, merge
+from reconciler.core.imports.plans import with_plans
+from reconciler.core.model.changes import Change
+from reconciler.core.model.findings import Finding, Level, ReconcilerError, error, ordered, warning
+from reconciler.core.model.inventory import resource_of
+from reconciler.core.model.kinds import KINDS
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.settings import TO_FILL_IN, GatewaySettings, LedgerSettings, Settings
+from reconciler.core.plan.diff import diff, veiled_state
+from reconciler.core.plan.drift import Drift
+from reconciler.core.plan.resolve import resolve
+from reconciler.core.plan.scope import EVERYTHING, Scope
 from reconciler.files.discovery import SETTINGS_FILES, discover
+from reconciler.files.imports.update import Updating
+from reconciler.files.imports.write import Origins, manifests
 from reconciler.files.manifests import Manifests, locate
-from reconciler.files.updating import Updating
-from reconciler.files.writing import Origins, manifests
-from reconciler.files.yaml_text import block
+from reconciler.files.yaml.emit import block
 from reconciler.gateways import EMBEDDED_DATABASE
 from reconciler.gateways.base import Live
 from reconciler.pipeline import Loaded, Session, known_of, require_valid
+from reconciler.system.disk import HOME
 
 SETTINGS_FILE = SETTINGS_FILES[0]
 _WORD = re.compile(r"[a-z][a-z0-9-]*[a-z0-9]")
@@ -240,8 +240,8 @@ def gateway_name(gateway: GatewaySettings, known: Mapping[str, GatewaySettings])
 
 def converted(config_yaml: Path | None, terraform: Path | None, out: Path, *, suggest: bool = True) -> Written:
     """The manifests that say what a LiteLLM config.yaml or a Terraform state says."""
-    from reconciler.files.from_litellm_config import from_config_yaml  # noqa: PLC0415  only for this
-    from reconciler.files.from_terraform import from_terraform  # noqa: PLC0415  as above
+    from reconciler.files.imports.litellm_config import from_config_yaml  # noqa: PLC0415  only for this
+    from reconciler.files.imports.terraform import from_terraform  # noqa: PLC0415  as above
 
     read, source = (from_config_yaml, config_yaml) if config_yaml else (from_terraform, terraform)
     if source is None or (config_yaml and terraform):

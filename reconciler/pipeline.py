@@ -16,12 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler.core.check import check
-from reconciler.core.diff import Known
-from reconciler.core.drift import Drift
-from reconciler.core.drift import drift as find_drift
-from reconciler.core.elsewhere import decided, put_off
-from reconciler.core.findings import (
+from reconciler.core.model.findings import (
     Finding,
     Origin,
     ReconcilerError,
@@ -32,25 +27,29 @@ from reconciler.core.findings import (
     leveled,
     ordered,
 )
-from reconciler.core.holding import MARGIN, Fresh
-from reconciler.core.kinds import PricingPlan, Team
-from reconciler.core.memories import Stranger, counted, given_before, strangers, told
-from reconciler.core.plan import Plan, Target
-from reconciler.core.planning import Inputs, make_plan
-from reconciler.core.policies import VIOLATION
-from reconciler.core.prices import PriceMap
-from reconciler.core.refs import Ref
-from reconciler.core.resolve import Resolved, resolve
-from reconciler.core.saved import Approved
-from reconciler.core.schedule import Order
-from reconciler.core.scope import EVERYTHING, Scope
-from reconciler.core.settings import GatewaySettings, Settings
-from reconciler.core.shown import Shown
-from reconciler.core.state import State
-from reconciler.core.support import Support
-from reconciler.core.typed_secrets import veiled
-from reconciler.core.unpriced import unpriced_selections
-from reconciler.disk import readable_database
+from reconciler.core.model.kinds import PricingPlan, Team
+from reconciler.core.model.prices import PriceMap
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.secrets.typed import veiled
+from reconciler.core.model.settings import GatewaySettings, Settings
+from reconciler.core.model.state import State
+from reconciler.core.plan.credits.memories import Stranger, counted, given_before, strangers, told
+from reconciler.core.plan.diff import Known
+from reconciler.core.plan.drift import Drift
+from reconciler.core.plan.drift import drift as find_drift
+from reconciler.core.plan.make import Inputs, make_plan
+from reconciler.core.plan.meaning.unpriced import unpriced_selections
+from reconciler.core.plan.order.holding import MARGIN, Fresh
+from reconciler.core.plan.order.schedule import Order
+from reconciler.core.plan.plan import Plan, Target
+from reconciler.core.plan.resolve import Resolved, resolve
+from reconciler.core.plan.saved import Approved
+from reconciler.core.plan.scope import EVERYTHING, Scope
+from reconciler.core.plan.shown import Shown
+from reconciler.core.plan.support import Support
+from reconciler.core.rules.check import check
+from reconciler.core.rules.policies import VIOLATION
+from reconciler.core.rules.undeclared import decided, put_off
 from reconciler.files.base_settings import load_base_settings
 from reconciler.files.discovery import shown
 from reconciler.files.manifests import Manifests, load_manifests, locate
@@ -60,9 +59,10 @@ from reconciler.files.settings import load_settings, readable
 from reconciler.gateways import connect, identity, is_local
 from reconciler.gateways.base import Gateway, Live
 from reconciler.ledger import Ledger, LedgerError, open_ledger
-from reconciler.ledger_place import ledger_place, lone_ledger
-from reconciler.policing import Judging, judged, policy_findings, rules_of
-from reconciler.recording import counted_operations, granted_of, inventory_of
+from reconciler.ledger.place import ledger_place, lone_ledger
+from reconciler.ledger.remembered import counted_operations, granted_of, inventory_of
+from reconciler.policies import Judging, judged, policy_findings, rules_of
+from reconciler.system.disk import readable_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

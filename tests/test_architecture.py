@@ -12,40 +12,40 @@ from pathlib import Path
 import pytest
 
 from reconciler.cli import COMMANDS
-from reconciler.core.diff import Known
-from reconciler.core.plan import Target
-from reconciler.core.planning import Inputs, make_plan
-from reconciler.core.state import State
-from reconciler.files.schemas import stale_schemas
+from reconciler.core.model.state import State
+from reconciler.core.plan.diff import Known
+from reconciler.core.plan.make import Inputs, make_plan
+from reconciler.core.plan.plan import Target
+from reconciler.files.validate.schemas import stale_schemas
 from reconciler.gateways import GATEWAYS
-from reconciler.gateways.documented import DIALECT
+from reconciler.gateways.saas.documented import DIALECT
 from reconciler.render import FORMATS, plan_view
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "reconciler"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# A module may import from its own layer and from those below it.
+# Every part of the package, from the top down. A module may import from its own layer and from those below it.
+# Within a layer, a part may know those of its own layer that BESIDE names. A part that is named nowhere is an error.
 LAYERS = (
-    {"cli", "__main__"},
-    {"applying", "claims", "locking", "owed_keys", "recovery"},
+    {"__main__"},
+    {"cli"},
+    {"importing", "asking", "watch", "apply"},
     {"pipeline"},
-    {"policing"},
-    {"files", "gateways", "ledger", "ledger_place", "render", "apply", "recording", "keys", "embedded"},
-    {"confined", "disk", "waiting"},
+    {"policies"},
+    {"files", "gateways", "ledger", "render", "embedded"},
+    {"system"},
     {"core"},
 )
-LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}
-# Of the third layer's parts, who may know whom.
 BESIDE = {
-    ("apply", "gateways"),  # steps are sent through the gateway
     ("gateways", "embedded"),  # in process
-    ("keys", "gateways"),  # a receipt may hold a new virtual key
-    ("recording", "apply"),  # its journal
-    ("recording", "gateways"),
-    ("recording", "ledger"),
     ("render", "ledger"),  # the history's records
 }
+# What the package itself offers: its version.
+TOP = {"", "__version__"}
+# The rooms of the core, from the top down.
+CORE = ("imports", "rules", "explain", "plan", "access", "model")
+LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 IMPURE = {
     "aiohttp",
@@ -105,8 +105,8 @@ def part(name: str) -> str:
 
 
 def level(name: str) -> int:
-    """Modules that are named in no layer are functions on the level of the pipeline, as the lint and the import are."""
-    return LEVELS.get(part(name), 1)
+    """The layer of a module; 0 is the top. Raises KeyError for a part that no layer names."""
+    return LEVELS[part(name)]
 
 
 def code_lines(node: ast.AST, source: list[str]) -> int:
@@ -132,7 +132,7 @@ def test_imports_go_one_way():
 
 
 def _goes_up(source: str, target: str) -> bool:
-    if part(source) == "" or part(target) in {"", "__version__"}:
+    if part(source) in TOP or part(target) in TOP:
         return False
     return level(target) < level(source)
 
@@ -142,9 +142,43 @@ def test_parts_of_one_level_do_not_know_each_other_but_where_that_is_their_point
         (part(named(module)), part(target))
         for module in MODULES
         for target in imports(module)
-        if target.startswith("reconciler.") and level(named(module)) == level(target) == 2
+        if target.startswith("reconciler.")
+        and part(named(module)) not in TOP
+        and part(target) not in TOP
+        and level(named(module)) == level(target)
     }
-    assert {(a, b) for a, b in wrong if a != b} <= BESIDE
+    assert {(a, b) for a, b in wrong if a != b} == BESIDE
+
+
+def test_every_part_is_named():
+    """A new module at the top is a decision about layers, and is written down as one."""
+    parts = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
+    assert parts - {"__init__"} == set(LEVELS)
+
+
+def test_every_room_of_the_core_is_named():
+    assert {path.name for path in (PACKAGE / "core").iterdir() if path.is_dir() and path.name != "__pycache__"} == set(
+        CORE
+    )
+    assert [path.name for path in (PACKAGE / "core").glob("*.py")] == ["__init__.py"]
+
+
+def test_the_rooms_of_the_core_open_one_way():
+    def room(name: str) -> int:
+        return CORE.index(name.split(".")[2])
+
+    wrong = [
+        f"{named(module)} -> {target}"
+        for module in (PACKAGE / "core").rglob("*.py")
+        for target in imports(module)
+        if target.startswith("reconciler.core.") and room(target) < room(named(module))
+    ]
+    assert not wrong
+
+
+def test_every_folder_is_a_package_that_says_what_it_is_about():
+    folders = {module.parent for module in MODULES}
+    assert not [str(folder) for folder in folders if ast.get_docstring(tree(folder / "__init__.py")) is None]
 
 
 def test_only_the_command_line_knows_click():
@@ -196,11 +230,11 @@ def test_only_one_module_writes_files():
         for node in ast.walk(tree(module))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in WRITING
     }
-    assert found == {"reconciler.disk"}
+    assert found == {"reconciler.system.disk"}
 
 
 # Who may start programs: git on what a stranger may have prepared, and the command that the settings give for new keys.
-STARTERS = {"reconciler.files.git": 1, "reconciler.keys": 1}
+STARTERS = {"reconciler.files.git": 1, "reconciler.apply.keys": 1}
 STARTS = re.compile(
     r"(subprocess\.(run|call|check_call|check_output|Popen|getoutput|getstatusoutput)|create_subprocess_\w+"
     r"|os\.(system|popen|startfile|exec\w+|spawn\w+|posix_spawn\w*)|pty\.spawn)$"
@@ -258,8 +292,10 @@ def test_no_module_is_called_nothing_in_particular(word):
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_its_module_and_its_help(name):
     module, text = COMMANDS[name]
-    assert find_spec(f"reconciler.cli.{module}"), f"COMMANDS names {name}, but reconciler/cli/{module}.py is missing"
-    command = import_module(f"reconciler.cli.{module}").command
+    assert find_spec(f"reconciler.cli.commands.{module}"), (
+        f"COMMANDS names {name}, but reconciler/cli/commands/{module}.py is missing"
+    )
+    command = import_module(f"reconciler.cli.commands.{module}").command
     assert command.help
     assert text.endswith(".")
 
@@ -268,7 +304,7 @@ def test_every_command_module_is_registered():
     known = {module for module, _ in COMMANDS.values()}
     with_command = {
         module.stem
-        for module in (PACKAGE / "cli").glob("*.py")
+        for module in (PACKAGE / "cli" / "commands").glob("*.py")
         for node in tree(module).body
         if isinstance(node, ast.FunctionDef) and node.name == "command"
     }

@@ -12,7 +12,7 @@ import click
 from reconciler import __version__
 from reconciler.cli.failures import guarded
 
-# Command -> (module, what it does). To add a command: a file beside this one and a line here.
+# Command -> (module, what it does). To add a command: a file in `commands` and a line here.
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "init": ("init", "Write a starter config to learn from and grow."),
     "validate": ("validate", "Check settings and manifests; needs no gateway."),
@@ -21,7 +21,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "drift": ("drift", "Show where the gateway differs from what was last applied."),
     "show": ("show", "Show one object: declared, live, and as last applied."),
     "explain": ("explain", "Say why a team can or cannot call a model."),
-    "promote": ("promote", "Show what differs between two environments."),
+    "promote": ("compare", "Show what differs between two environments."),
     "access": ("access", "Show which teams or plans reach which models."),
     "lint": ("lint", "Look for what is allowed but unwise."),
     "policy": ("policy", "Test policies against cases."),
@@ -45,7 +45,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  click's signature
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"reconciler.cli.{COMMANDS[cmd_name][0]}")
+        module = import_module(f"reconciler.cli.commands.{COMMANDS[cmd_name][0]}")
         command: click.Command = module.command
         return command
 
@@ -59,7 +59,7 @@ class Commands(click.Group):
         """As click does, with a suggestion for a misspelt command."""
         name = args[0] if args else ""
         if name and not name.startswith("-") and name not in COMMANDS:
-            from reconciler.core.findings import did_you_mean  # noqa: PLC0415  only for a mistake
+            from reconciler.core.model.findings import did_you_mean  # noqa: PLC0415  only for a mistake
 
             hint = did_you_mean(name, COMMANDS)
             ctx.fail(f"no such command {name!r}" + (f"; {hint}" if hint else ""))

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from reconciler.core.printable import json_text
+from reconciler.core.model.printable import json_text
 
 if TYPE_CHECKING:
-    from reconciler.core.changes import Outcome
-    from reconciler.core.findings import Finding
-    from reconciler.core.plan import Plan
+    from reconciler.core.model.changes import Outcome
+    from reconciler.core.model.findings import Finding
+    from reconciler.core.plan.plan import Plan
 
 F = TypeVar("F", bound=Callable[..., Any])
 _AS_JSON: ContextVar[bool] = ContextVar("reconciler-log-as-json", default=False)

@@ -16,10 +16,10 @@ import click
 from reconciler.cli.events import acting, answered, as_json, begin, emit, emit_failure, finding_facts, log_as
 from reconciler.cli.output import color, note, say
 from reconciler.cli.streams import OutputLostError, lost, tolerant
-from reconciler.core.printable import json_text
+from reconciler.core.model.printable import json_text
 
 if TYPE_CHECKING:
-    from reconciler.core.findings import ReconcilerError
+    from reconciler.core.model.findings import ReconcilerError
 
 DONE, EXPECTED, PENDING, BUG, INTERRUPTED = 0, 1, 2, 3, 130
 _FILE_SYSTEM = frozenset({errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.ENOENT, errno.ESTALE})
@@ -87,7 +87,7 @@ def _answer(*findings: "dict[str, object]", code: int) -> None:
 
 
 def _told(problem: Exception, *, document: bool) -> int:
-    from reconciler.core.findings import ReconcilerError  # noqa: PLC0415  not needed for --help
+    from reconciler.core.model.findings import ReconcilerError  # noqa: PLC0415  not needed for --help
 
     expected = problem if isinstance(problem, ReconcilerError) else _expected(problem)
     if expected is None:
@@ -100,7 +100,7 @@ def _told(problem: Exception, *, document: bool) -> int:
 
 def _expected(problem: Exception) -> "ReconcilerError | None":
     """What is nobody's bug, as an error with a finding: the ledger, the file system, the memory."""
-    from reconciler.core.findings import ReconcilerError, error  # noqa: PLC0415  not needed for --help
+    from reconciler.core.model.findings import ReconcilerError, error  # noqa: PLC0415  not needed for --help
     from reconciler.ledger.errors import LedgerError  # noqa: PLC0415  as above
 
     if isinstance(problem, LedgerError):
@@ -130,7 +130,7 @@ def _usage(mistake: click.ClickException) -> str:
 
 
 def _tell(problem: "ReconcilerError") -> None:
-    from reconciler.render.findings import render_findings  # noqa: PLC0415  not needed for --help
+    from reconciler.render.findings.text import render_findings  # noqa: PLC0415  not needed for --help
 
     if as_json():
         emit_failure(problem.findings, EXPECTED)
@@ -148,8 +148,8 @@ def _bug(problem: Exception, *, document: bool) -> int:
 
 def _without_secrets(text: str) -> str:
     """The text without the values of environment variables that are named as secrets are, and without forms of such."""
-    from reconciler.core.redaction import redacted  # noqa: PLC0415  only for bugs
-    from reconciler.core.secret_names import names_a_secret  # noqa: PLC0415  as above
+    from reconciler.core.model.secrets.names import names_a_secret  # noqa: PLC0415  as above
+    from reconciler.core.model.secrets.redaction import redacted  # noqa: PLC0415  only for bugs
 
     secrets = [value for name, value in os.environ.items() if names_a_secret(name) or name.endswith("_URL")]
     return redacted(text, [value for value in secrets if value.strip()])

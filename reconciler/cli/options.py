@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from reconciler.cli.completing import environments, gateways, scopes
+from reconciler.cli.completers import environments, gateways, scopes
 
 if TYPE_CHECKING:
     from reconciler.pipeline import Loaded

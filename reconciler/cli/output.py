@@ -11,10 +11,10 @@ import click
 
 from reconciler.cli.events import acting, answered, as_json, emit, finding_facts
 from reconciler.cli.streams import lost
-from reconciler.core.printable import json_text, printable
+from reconciler.core.model.printable import json_text, printable
 
 if TYPE_CHECKING:
-    from reconciler.core.findings import Finding
+    from reconciler.core.model.findings import Finding
 
 
 def color(stream: TextIO | None = None) -> bool:
@@ -56,8 +56,8 @@ FINDINGS = ("text", "json", "sarif", "github")
 
 def findings_as(form: str, findings: "Iterable[Finding]", config: Path) -> str:
     """Findings in a format of FINDINGS; `config` is the directory that those without a place are about."""
-    from reconciler.render.findings import render_findings  # noqa: PLC0415  a format is loaded when it is asked for
-    from reconciler.render.github import render_annotations  # noqa: PLC0415  as above
+    from reconciler.render.findings.github import render_annotations  # noqa: PLC0415  as above
+    from reconciler.render.findings.text import render_findings  # noqa: PLC0415  a format is loaded when it is asked for
 
     if form == "json":
         return json_text([finding_facts(finding) for finding in findings])
@@ -69,9 +69,9 @@ def findings_as(form: str, findings: "Iterable[Finding]", config: Path) -> str:
 def sarif(findings: "Iterable[Finding]", config: Path) -> str:
     """As SARIF, with the reasons and hints of the lint rules among them."""
     from reconciler import __version__  # noqa: PLC0415  a format is loaded when it is asked for
-    from reconciler.core.lint import RULES  # noqa: PLC0415  as above
+    from reconciler.core.rules.lint import RULES  # noqa: PLC0415  as above
     from reconciler.files.discovery import shown  # noqa: PLC0415  as above
-    from reconciler.render.sarif import render_sarif  # noqa: PLC0415  as above
+    from reconciler.render.findings.sarif import render_sarif  # noqa: PLC0415  as above
 
     anchor = shown(config / "reconciler.yaml")
     return render_sarif(findings, tool_version=__version__, rules=RULES, anchor=anchor)

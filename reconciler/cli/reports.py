@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from reconciler.cli.output import color, sarif, width
-from reconciler.core.printable import printable
+from reconciler.core.model.printable import printable
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from reconciler.core.findings import Finding
-    from reconciler.core.plan import Plan
-    from reconciler.core.state import State
-    from reconciler.core.support import Support
+    from reconciler.core.model.findings import Finding
+    from reconciler.core.model.state import State
+    from reconciler.core.plan.plan import Plan
+    from reconciler.core.plan.support import Support
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -58,15 +58,15 @@ class Made:
 
 def plan_as(form: str, made: Made, config: Path, *, full: bool = False) -> str:
     """The plan in a format; html also tells who has access to what, sarif only the findings and refusals."""
-    from reconciler.core.safety import at_their_lines  # noqa: PLC0415  not needed for --help
-    from reconciler.core.schedule import transition  # noqa: PLC0415  not needed for --help
+    from reconciler.core.plan.order.schedule import transition  # noqa: PLC0415  not needed for --help
+    from reconciler.core.plan.safety import at_their_lines  # noqa: PLC0415  not needed for --help
     from reconciler.render import FORMATS, plan_view  # noqa: PLC0415  as above
 
     if form == "sarif":
         return sarif((*made.plan.findings, *at_their_lines(made.plan.refusals, made.plan.impact)), config)
     view = plan_view(made.plan, full=full)
     if form == "html":
-        from reconciler.render.html import render  # noqa: PLC0415  a format is loaded when it is asked for
+        from reconciler.render.plan.html import render  # noqa: PLC0415  a format is loaded when it is asked for
 
         world = transition(made.plan.changes, made.live, made.support)
         return render(view, (world.before, world.after), made=made.when)
@@ -87,8 +87,8 @@ def write_failure(reports: Iterable[Path], findings: "Iterable[Finding]", config
 
 
 def _write(file: Path, text: str) -> None:
-    from reconciler.core.findings import ReconcilerError, error  # noqa: PLC0415  not needed for --help
-    from reconciler.disk import atomic_write  # noqa: PLC0415  as above
+    from reconciler.core.model.findings import ReconcilerError, error  # noqa: PLC0415  not needed for --help
+    from reconciler.system.disk import atomic_write  # noqa: PLC0415  as above
 
     try:
         atomic_write(file, printable(text), private=True)

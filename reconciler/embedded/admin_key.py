@@ -5,8 +5,8 @@ import secrets
 import stat
 from pathlib import Path
 
-from reconciler.core.findings import ReconcilerError, error
-from reconciler.disk import atomic_write, private_directory
+from reconciler.core.model.findings import ReconcilerError, error
+from reconciler.system.disk import atomic_write, private_directory
 
 
 def kept_or_made(file: Path) -> tuple[str, bool]:

@@ -11,23 +11,16 @@ from pathlib import Path
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from reconciler.core.findings import ReconcilerError, error
-from reconciler.embedded import (
-    about,
-    access_groups,
-    calls,
-    documentation,
-    model_aliases,
-    organizations,
-    probes,
-    refusals,
-    teams,
-    voiding,
-)
-from reconciler.embedded import credits as team_credits
+from reconciler.core.model.findings import ReconcilerError, error
+from reconciler.embedded import documentation
+from reconciler.embedded.calls import api as calls
+from reconciler.embedded.calls import probes
 from reconciler.embedded.context import Context
 from reconciler.embedded.egress import Local
+from reconciler.embedded.http import refusals
 from reconciler.embedded.parameters import Allowed, NotUsable
+from reconciler.embedded.resources import about, access_groups, model_aliases, organizations, teams, voiding
+from reconciler.embedded.resources import credits as team_credits
 from reconciler.embedded.store import Store
 
 TITLE = "Reconciler embedded gateway"

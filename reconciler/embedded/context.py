@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Depends, HTTPException, Request
 from pydantic import SecretStr
 
-from reconciler.embedded.in_flight import InFlight
+from reconciler.embedded.http.in_flight import InFlight
 from reconciler.embedded.parameters import Allowed
 from reconciler.embedded.store import Store
 

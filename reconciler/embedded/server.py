@@ -10,10 +10,10 @@ from ipaddress import ip_address
 import uvicorn
 from fastapi import FastAPI
 
-from reconciler.core.findings import ReconcilerError, error
+from reconciler.core.model.findings import ReconcilerError, error
 from reconciler.embedded.context import Context
-from reconciler.embedded.guard import Guard, Hosts
-from reconciler.embedded.patience import KEEP_ALIVE_SECONDS, PatientProtocol
+from reconciler.embedded.http.guard import Guard, Hosts
+from reconciler.embedded.http.patience import KEEP_ALIVE_SECONDS, PatientProtocol
 
 PORT = 8003
 

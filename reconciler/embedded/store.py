@@ -16,9 +16,9 @@ from time import monotonic, sleep
 from typing import TypeVar
 from uuid import uuid4
 
-from reconciler.core.findings import ReconcilerError, error
-from reconciler.disk import private_database, readable_database
+from reconciler.core.model.findings import ReconcilerError, error
 from reconciler.embedded.tables import FORMAT, TABLES, UPGRADE
+from reconciler.system.disk import private_database, readable_database
 
 PATIENCE = 10.0  # seconds to wait for another process's transaction
 READERS = 4

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from reconciler.core.findings import Finding, Origin, ReconcilerError, error, ordered, warning
-from reconciler.core.settings import Settings
+from reconciler.core.model.findings import Finding, Origin, ReconcilerError, error, ordered, warning
+from reconciler.core.model.settings import Settings
 from reconciler.files.discovery import SETTINGS_FILES, shown
 from reconciler.files.revisions import copied
 from reconciler.files.settings import load_settings

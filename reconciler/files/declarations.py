@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from reconciler.core.findings import Finding, did_you_mean, error, warning
-from reconciler.core.kinds import SECTIONS
-from reconciler.core.refs import Ref
+from reconciler.core.model.findings import Finding, did_you_mean, error, warning
+from reconciler.core.model.kinds import SECTIONS
+from reconciler.core.model.refs import Ref
 from reconciler.files.parsing import Parsed
 from reconciler.files.places import PlacesByFile
 

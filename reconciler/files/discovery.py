@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.disk import OUTSIDE
+from reconciler.system.disk import OUTSIDE
 
 SETTINGS_FILES = ("reconciler.yaml", "reconciler.yml")
 ENVIRONMENTS = "environments"

@@ -3,11 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
-from reconciler.core.findings import Origin, error
-from reconciler.core.refs import Ref
-from reconciler.disk import read_regular
+from reconciler.core.model.findings import Origin, error
+from reconciler.core.model.refs import Ref
 from reconciler.files.manifests import Manifests, locate
-from reconciler.files.yaml_source import MAX_BYTES
+from reconciler.files.yaml.read import MAX_BYTES
+from reconciler.system.disk import read_regular
 
 
 def expression_origin(

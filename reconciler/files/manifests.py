@@ -4,17 +4,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from reconciler.core.findings import Finding, Origin, did_you_mean, error, ordered, warning
-from reconciler.core.kinds import KINDS, Resource
-from reconciler.core.refs import Ref
-from reconciler.core.state import State
-from reconciler.core.typed_secrets import filled
+from reconciler.core.model.findings import Finding, Origin, did_you_mean, error, ordered, warning
+from reconciler.core.model.kinds import KINDS, Resource
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.secrets.typed import filled
+from reconciler.core.model.state import State
 from reconciler.files.declarations import Declarations, Declared, declare, merge
 from reconciler.files.discovery import ENVIRONMENTS, Found, discover, shown
 from reconciler.files.parsing import Parsed, collection_paused, parse_files, unreadable
 from reconciler.files.places import PlacesByFile
-from reconciler.files.spec_findings import typed
-from reconciler.files.spec_wording import Problem
+from reconciler.files.validate.typed import typed
+from reconciler.files.validate.wording import Problem
 from reconciler.files.variables import Variables, substitute, unshown
 
 _AT_THE_KEY = frozenset({"unknown-key"})

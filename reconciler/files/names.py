@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from reconciler.disk import read_regular
 from reconciler.files.discovery import SETTINGS_FILES, discover
-from reconciler.files.yaml_source import MAX_BYTES
+from reconciler.files.yaml.read import MAX_BYTES
+from reconciler.system.disk import read_regular
 
 _KEY = re.compile(r"""^(?P<indent> *)(?P<quote>["']?)(?P<name>[^\s"'#{}\[\]][^"'#:]*)(?P=quote):(?:\s|$)""")
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from reconciler.core.findings import Finding, Origin, error
-from reconciler.disk import read_regular
+from reconciler.core.model.findings import Finding, Origin, error
 from reconciler.files.discovery import shown
-from reconciler.files.yaml_source import MAX_BYTES, read_yaml
+from reconciler.files.yaml.read import MAX_BYTES, read_yaml
+from reconciler.system.disk import read_regular
 
 _WORTH_A_POOL = 6_000_000  # bytes: starting processes and moving the values costs about as much as reading 2 MB
 

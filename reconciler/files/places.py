@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reconciler.core.findings import Origin
-from reconciler.disk import read_regular
+from reconciler.core.model.findings import Origin
 from reconciler.files.discovery import shown
-from reconciler.files.yaml_places import Place, Places
-from reconciler.files.yaml_source import MAX_BYTES
+from reconciler.files.yaml.places import Place, Places
+from reconciler.files.yaml.read import MAX_BYTES
+from reconciler.system.disk import read_regular
 
 
 @dataclass(slots=True)

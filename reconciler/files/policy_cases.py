@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reconciler.core.findings import Finding, Origin, error
-from reconciler.core.kinds import SECTIONS, Resource
-from reconciler.core.policy_cases import PolicyCase
-from reconciler.core.refs import Ref
-from reconciler.core.state import State
+from reconciler.core.model.findings import Finding, Origin, error
+from reconciler.core.model.kinds import SECTIONS, Resource
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.state import State
+from reconciler.core.rules.policy_cases import PolicyCase
 from reconciler.files.discovery import root_of, shown
 from reconciler.files.parsing import parse_file
 from reconciler.files.places import PlacesByFile
-from reconciler.files.spec_findings import typed
-from reconciler.files.spec_wording import Problem
+from reconciler.files.validate.typed import typed
+from reconciler.files.validate.wording import Problem
 
 
 @dataclass(frozen=True, slots=True)

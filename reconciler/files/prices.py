@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from reconciler.core.prices import NO_PRICES, Price, PriceMap
+from reconciler.core.model.prices import NO_PRICES, Price, PriceMap
 
 PRICE_FILE = "model_prices_and_context_window_backup.json"
 NOT_MODELS = frozenset({"sample_spec", "fallback_generalizations"})

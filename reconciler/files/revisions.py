@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from reconciler.core.findings import ReconcilerError, error
-from reconciler.disk import temporary_copy
+from reconciler.core.model.findings import ReconcilerError, error
 from reconciler.files.discovery import SETTINGS_FILES, discover
 from reconciler.files.git import Answer, git, hidden
+from reconciler.system.disk import temporary_copy
 
 _FILES, _LINK, _SUBMODULE = ("100644", "100755", "100664"), "120000", "160000"
 _SUFFIXES = (".yaml", ".yml")

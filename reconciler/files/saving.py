@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from difflib import unified_diff
 from pathlib import Path
 
-from reconciler.disk import atomic_write
+from reconciler.system.disk import atomic_write
 
 GITIGNORE = "# What the reconciler remembers here: ledger, embedded gateway, new virtual keys.\n.reconciler/\n"
 
@@ -14,7 +14,7 @@ def save(directory: Path, texts: Mapping[str, str], *, fresh: bool = False) -> N
     for name, text in texts.items():
         atomic_write(directory / name, text)
     if fresh:
-        from reconciler.files.schemas import write_schemas  # noqa: PLC0415  only once for each directory
+        from reconciler.files.validate.schemas import write_schemas  # noqa: PLC0415  only once for each directory
 
         write_schemas(directory / "schemas")
         if not (directory / ".gitignore").exists():

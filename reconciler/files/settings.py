@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from reconciler.core.findings import Finding, Origin, did_you_mean, error, ordered, warning
-from reconciler.core.settings import TO_FILL_IN, Settings, secret_variables
+from reconciler.core.model.findings import Finding, Origin, did_you_mean, error, ordered, warning
+from reconciler.core.model.settings import TO_FILL_IN, Settings, secret_variables
 from reconciler.files.discovery import SETTINGS_FILES, root_of, shown
 from reconciler.files.parsing import Parsed, parse_file
 from reconciler.files.places import PlacesByFile
-from reconciler.files.spec_findings import typed
-from reconciler.files.spec_wording import Problem
-from reconciler.files.spec_wording import shown as quoted
+from reconciler.files.validate.typed import typed
+from reconciler.files.validate.wording import Problem
+from reconciler.files.validate.wording import shown as quoted
 from reconciler.files.variables import Variables, substitute, unshown
 
 _PASSWORD_IN_URL = re.compile(r"^[a-z][a-z0-9+.-]*://[^/@\s]*:[^/@\s]+@", re.IGNORECASE)

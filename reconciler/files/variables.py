@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from reconciler.files.spec_wording import Problem
-from reconciler.files.yaml_scalars import Trap, Unquoted, plain
+from reconciler.files.validate.wording import Problem
+from reconciler.files.yaml.scalars import Trap, Unquoted, plain
 
 Path = tuple[str | int, ...]
 _REFERENCE = re.compile(r"\$\$\{|\$\{(?P<inner>[^}]*)(?P<end>\}?)")

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
-from reconciler.core.settings import GatewaySettings
-from reconciler.core.urls import refusal
+from reconciler.core.model.settings import GatewaySettings
+from reconciler.core.model.urls import refusal
 from reconciler.gateways.base import Gateway, GatewayError
 
 
@@ -34,8 +34,8 @@ EMBEDDED_DATABASE = ".reconciler/gateway.db"
 # Backend name in the settings -> the module with its `opened(opening)`.
 GATEWAYS: Mapping[str, str] = {
     "embedded": "reconciler.gateways.embedded",
-    "saas-litellm": "reconciler.gateways.saas_litellm",
-    "litellm": "reconciler.gateways.litellm",
+    "saas-litellm": "reconciler.gateways.saas.backend",
+    "litellm": "reconciler.gateways.litellm.backend",
 }
 
 

@@ -14,8 +14,8 @@ import httpx
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from reconciler.core.printable import safe
-from reconciler.core.redaction import redacted
+from reconciler.core.model.printable import safe
+from reconciler.core.model.secrets.redaction import redacted
 
 LONGEST = 400
 LONGEST_UNKNOWN = 160  # of a text in no known envelope, which may be anything

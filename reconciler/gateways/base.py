@@ -7,11 +7,11 @@ from typing import Any, Protocol
 
 from pydantic import SecretStr
 
-from reconciler.core.changes import Step
-from reconciler.core.findings import Finding, ReconcilerError, error
-from reconciler.core.refs import Ref
-from reconciler.core.state import State
-from reconciler.core.support import Support
+from reconciler.core.model.changes import Step
+from reconciler.core.model.findings import Finding, ReconcilerError, error
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.state import State
+from reconciler.core.plan.support import Support
 
 
 @dataclass(frozen=True, slots=True)

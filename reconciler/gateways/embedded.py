@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 
-from reconciler.disk import readable_database
 from reconciler.embedded.app import close, create_app
 from reconciler.gateways import EMBEDDED_DATABASE, Opening, former_identities, identity
 from reconciler.gateways.base import Gateway, GatewayError
-from reconciler.gateways.documented import ENDPOINTS, dialect
 from reconciler.gateways.http import open_http
-from reconciler.gateways.rest import RestGateway
-from reconciler.gateways.saas_litellm import bounded, connection, detected
+from reconciler.gateways.saas.backend import bounded, connection, detected
+from reconciler.gateways.saas.documented import ENDPOINTS, dialect
+from reconciler.gateways.saas.gateway import RestGateway
+from reconciler.system.disk import readable_database
 
 CONCURRENCY, MOST_CONCURRENCY = 8, 32
 DIALECT = dialect("embedded", renames=frozenset(ENDPOINTS), voids=True)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from reconciler.core.kinds import KINDS, Resource
-from reconciler.core.literal_secrets import concealed
-from reconciler.core.refs import Ref
-from reconciler.core.support import KindSupport
+from reconciler.core.model.kinds import KINDS, Resource
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.secrets.literal import concealed
+from reconciler.core.plan.support import KindSupport
 from reconciler.gateways.base import GatewayError
 
 Body = Mapping[str, Any]

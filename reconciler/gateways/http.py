@@ -24,7 +24,7 @@ from httpx_aiohttp import HttpxAiohttpClient
 from pydantic import SecretStr
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
-from reconciler.core.literal_secrets import revealed, secret_values
+from reconciler.core.model.secrets.literal import revealed, secret_values
 from reconciler.gateways.answers import detail, quoted, retry_after
 from reconciler.gateways.base import GatewayError
 from reconciler.gateways.bodies import ENCODINGS, Bounds, UnreadableError, body_of, parsed

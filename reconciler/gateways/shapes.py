@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal, ParamSpec, TypeAlias, TypeVar, Union
 
 from pydantic import BaseModel
 
-from reconciler.core.kinds import Resource
-from reconciler.core.refs import Ref
+from reconciler.core.model.kinds import Resource
+from reconciler.core.model.refs import Ref
 from reconciler.gateways.answers import oddity
 from reconciler.gateways.base import GatewayError, Live
 

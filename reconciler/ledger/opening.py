@@ -14,10 +14,10 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 
-from reconciler.disk import private_database
 from reconciler.ledger.errors import LedgerError
 from reconciler.ledger.soundness import HINT
 from reconciler.ledger.tables import FORMATS, VERSION_TABLE
+from reconciler.system.disk import private_database
 
 PATIENCE = 30  # seconds to wait for another process's transaction
 WRITES = "ledger_writes"  # the execution option that makes a transaction a writing one from its start

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from reconciler.render.view import PlanView, plan_view
+from reconciler.render.plan.view import PlanView, plan_view
 
 __all__ = ["FORMATS", "Format", "PlanView", "plan_view"]
 
@@ -15,25 +15,25 @@ class Format(Protocol):
 
 
 def _text(view: PlanView, *, color: bool = False, width: int | None = None) -> str:
-    from reconciler.render.text import render  # noqa: PLC0415  # a format is loaded when it is asked for
+    from reconciler.render.plan.text import render  # noqa: PLC0415  # a format is loaded when it is asked for
 
     return render(view, color=color, width=width)
 
 
 def _json(view: PlanView, *, color: bool = False, width: int | None = None) -> str:  # noqa: ARG001  # no terminal
-    from reconciler.render.json import render  # noqa: PLC0415  # as above
+    from reconciler.render.plan.json import render  # noqa: PLC0415  # as above
 
     return render(view)
 
 
 def _markdown(view: PlanView, *, color: bool = False, width: int | None = None) -> str:  # noqa: ARG001  # no terminal
-    from reconciler.render.markdown import render  # noqa: PLC0415  # as above
+    from reconciler.render.plan.markdown import render  # noqa: PLC0415  # as above
 
     return render(view)
 
 
 def _html(view: PlanView, *, color: bool = False, width: int | None = None) -> str:  # noqa: ARG001  # no terminal
-    from reconciler.render.html import render  # noqa: PLC0415  # as above
+    from reconciler.render.plan.html import render  # noqa: PLC0415  # as above
 
     return render(view)
 

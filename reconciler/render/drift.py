@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from reconciler.core.drift import Drift, FieldDrift, ObjectDrift, Side, TeamDrift
-from reconciler.core.plan import Target
-from reconciler.core.printable import json_text, safe
-from reconciler.core.safety import listed
+from reconciler.core.model.printable import json_text, safe
+from reconciler.core.plan.drift import Drift, FieldDrift, ObjectDrift, Side, TeamDrift
+from reconciler.core.plan.plan import Target
+from reconciler.core.plan.safety import listed
 from reconciler.render.layout import column, printed, rows, text
 from reconciler.render.words import count, plain, shown
 

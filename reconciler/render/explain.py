@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
-from reconciler.core.explain import Explanation, Gap, Overview, Reachable
-from reconciler.core.findings import Origin
-from reconciler.core.printable import json_text, safe
-from reconciler.core.refs import Ref
-from reconciler.core.remedies import Remedy
-from reconciler.core.routes import Link, Route
-from reconciler.core.verdicts import Check, Passed, Verdict
+from reconciler.core.explain.checks import Check, Passed, Verdict
+from reconciler.core.explain.explain import Explanation, Gap, Overview, Reachable
+from reconciler.core.explain.remedies import Remedy
+from reconciler.core.explain.routes import Link, Route
+from reconciler.core.model.findings import Origin
+from reconciler.core.model.printable import json_text, safe
+from reconciler.core.model.refs import Ref
 from reconciler.render.layout import WIDTH, printed, text, wrapped
 from reconciler.render.words import count, plain, some
 

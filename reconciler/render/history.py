@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from reconciler.core.printable import safe
+from reconciler.core.model.printable import safe
 from reconciler.render.layout import printed, text
 
 if TYPE_CHECKING:

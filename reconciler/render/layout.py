@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from reconciler.core.printable import Printed, safe, without_commands
+from reconciler.core.model.printable import Printed, safe, without_commands
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -5,8 +5,8 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from reconciler.core.matrix import Caller, Difference, Matrix, cells
-from reconciler.core.printable import json_text, safe
+from reconciler.core.explain.matrix import Caller, Difference, Matrix, cells
+from reconciler.core.model.printable import json_text, safe
 from reconciler.render.layout import WIDTH, column, printed, rows, text
 from reconciler.render.words import count, some
 

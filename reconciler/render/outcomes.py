@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from reconciler.core.changes import Action, Outcome, Result, Step
-from reconciler.core.printable import safe
-from reconciler.render.groups import grouped
+from reconciler.core.model.changes import Action, Outcome, Result, Step
+from reconciler.core.model.printable import safe
 from reconciler.render.layout import WIDTH, column, printed, rows, text
+from reconciler.render.plan.groups import grouped
 from reconciler.render.words import count, some
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
-from reconciler.core.changes import Outcome, Result
+from reconciler.core.model.changes import Outcome, Result
 from reconciler.render.words import count
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from typing import Any
 
 import yaml
 
-from reconciler.core.inventory import record_of
-from reconciler.core.kinds import KINDS, Resource
-from reconciler.core.shown import Shown
+from reconciler.core.model.inventory import record_of
+from reconciler.core.model.kinds import KINDS, Resource
+from reconciler.core.plan.shown import Shown
 
 IN_GIT = "in git alone: gateways know teams, not what is declared of them here"
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel, SecretBytes, SecretStr
 
-from reconciler.core.printable import safe
-from reconciler.core.redaction import SECRET
+from reconciler.core.model.printable import safe
+from reconciler.core.model.secrets.redaction import SECRET
 
 NOTHING = "(none)"
 VOWELS = "aeiou"

@@ -2,12 +2,12 @@
 
 from datetime import UTC, date, datetime
 
-from reconciler.core.kinds import SECTIONS
-from reconciler.core.prices import Price, PriceMap
-from reconciler.core.refs import Ref
-from reconciler.core.resolve import resolve
-from reconciler.core.routes import Asked
-from reconciler.core.state import State
+from reconciler.core.explain.routes import Asked
+from reconciler.core.model.kinds import SECTIONS
+from reconciler.core.model.prices import Price, PriceMap
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.state import State
+from reconciler.core.plan.resolve import resolve
 
 NOW = datetime(2026, 6, 15, tzinfo=UTC)
 PRICES = PriceMap(

@@ -4,16 +4,16 @@ import asyncio
 
 import pytest
 
-from reconciler.apply import Means, Pace, attempt
-from reconciler.core.access import GroupRules
-from reconciler.core.changes import Action, CreditGrant, Result, Step
-from reconciler.core.findings import ReconcilerError
-from reconciler.core.kinds import Team
-from reconciler.core.refs import Ref
-from reconciler.core.settings import GatewaySettings
-from reconciler.core.support import Support
+from reconciler.apply.execute import Means, Pace, attempt
+from reconciler.apply.keys import delivery
+from reconciler.core.access.rules import GroupRules
+from reconciler.core.model.changes import Action, CreditGrant, Result, Step
+from reconciler.core.model.findings import ReconcilerError
+from reconciler.core.model.kinds import Team
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.settings import GatewaySettings
+from reconciler.core.plan.support import Support
 from reconciler.gateways.base import GatewayError, Landed
-from reconciler.keys import delivery
 
 STEP = Step(Ref("team", "t"), Action.GRANT, Team(), Team(), CreditGrant("allocation", 5, "credits", "op"))
 CUT = {"unknown": True}

@@ -1,12 +1,12 @@
 """Keys that die with their team are said before they do."""
 
-from reconciler.core.changes import Change
-from reconciler.core.kinds import AccessGroup, Team
-from reconciler.core.plan import Impact
-from reconciler.core.refs import Ref
-from reconciler.core.safety import refusals, standing
-from reconciler.core.settings import Safety
-from reconciler.core.state import State
+from reconciler.core.model.changes import Change
+from reconciler.core.model.kinds import AccessGroup, Team
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.settings import Safety
+from reconciler.core.model.state import State
+from reconciler.core.plan.plan import Impact
+from reconciler.core.plan.safety import refusals, standing
 
 TEAM = Ref("team", "acme")
 LIVE = State({TEAM: Team(), Ref("access_group", "g"): AccessGroup()})

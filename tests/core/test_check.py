@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.core.check import check
-from reconciler.core.findings import Level
-from reconciler.core.kinds import SECTIONS
-from reconciler.core.refs import Ref
-from reconciler.core.state import State
+from reconciler.core.model.findings import Level
+from reconciler.core.model.kinds import SECTIONS
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.state import State
+from reconciler.core.rules.check import check
 
 SECRET = "sk-abcdefghijklmnopqrstuv"
 

@@ -2,14 +2,14 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.core.access import GroupRules
-from reconciler.core.credits import allocation
-from reconciler.core.diff import Known, diff
-from reconciler.core.inventory import Record, record_of
-from reconciler.core.kinds import AccessGroup, ModelAlias, Organization, Status, Team
-from reconciler.core.refs import Ref
-from reconciler.core.state import State
-from reconciler.core.support import KindSupport, Support, everything
+from reconciler.core.access.rules import GroupRules
+from reconciler.core.model.inventory import Record, record_of
+from reconciler.core.model.kinds import AccessGroup, ModelAlias, Organization, Status, Team
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.state import State
+from reconciler.core.plan.credits.allocation import allocation
+from reconciler.core.plan.diff import Known, diff
+from reconciler.core.plan.support import KindSupport, Support, everything
 
 ORG, ALIAS, GROUP, TEAM = Ref("organization", "o"), Ref("model_alias", "m"), Ref("access_group", "g"), Ref("team", "t")
 KINDS = {kind: everything(kind) for kind in ("organization", "model_alias", "access_group", "team")}

@@ -1,9 +1,9 @@
-from reconciler.core.check import check
-from reconciler.core.elsewhere import decided, put_off
-from reconciler.core.findings import Level
-from reconciler.core.kinds import AccessGroup, ModelAlias, Team
-from reconciler.core.refs import Ref
-from reconciler.core.state import State
+from reconciler.core.model.findings import Level
+from reconciler.core.model.kinds import AccessGroup, ModelAlias, Team
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.state import State
+from reconciler.core.rules.check import check
+from reconciler.core.rules.undeclared import decided, put_off
 
 STATE = State(
     {

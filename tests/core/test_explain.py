@@ -10,15 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from questions_world import ALIASES, NOW, PRICES, asked, state
 
-from reconciler.core.access import access
-from reconciler.core.explain import explain, overview
-from reconciler.core.inventory import Record, record_of
-from reconciler.core.kinds import Status
-from reconciler.core.litellm_rules import LiteLLMRules
-from reconciler.core.refs import Ref
-from reconciler.core.resolve import resolve
-from reconciler.core.routes import GROUPS, Facts
-from reconciler.core.state import State
+from reconciler.core.access.litellm.rules import LiteLLMRules
+from reconciler.core.access.rules import access
+from reconciler.core.explain.explain import explain, overview
+from reconciler.core.explain.routes import GROUPS, Facts
+from reconciler.core.model.inventory import Record, record_of
+from reconciler.core.model.kinds import Status
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.state import State
+from reconciler.core.plan.resolve import resolve
 from reconciler.render.explain import render, render_json, render_overview
 
 COMPANY = {

@@ -1,5 +1,5 @@
-from reconciler.core.findings import Origin, error, warning
-from reconciler.core.refs import Ref
+from reconciler.core.model.findings import Origin, error, warning
+from reconciler.core.model.refs import Ref
 
 
 def test_a_finding_reads_as_on_the_command_line():

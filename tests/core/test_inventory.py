@@ -2,15 +2,15 @@
 
 import pytest
 
-from reconciler.core.access import GroupRules
-from reconciler.core.check import check
-from reconciler.core.diff import Known, diff
-from reconciler.core.drift import drift
-from reconciler.core.inventory import MASK, Record, applied_value, record_of, resource_of
-from reconciler.core.kinds import ModelAlias, Organization, Team, TopUp
-from reconciler.core.refs import Ref
-from reconciler.core.state import State
-from reconciler.core.support import Support, everything
+from reconciler.core.access.rules import GroupRules
+from reconciler.core.model.inventory import MASK, Record, applied_value, record_of, resource_of
+from reconciler.core.model.kinds import ModelAlias, Organization, Team, TopUp
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.state import State
+from reconciler.core.plan.diff import Known, diff
+from reconciler.core.plan.drift import drift
+from reconciler.core.plan.support import Support, everything
+from reconciler.core.rules.check import check
 
 SUPPORT = Support("test", {kind: everything(kind) for kind in ("organization", "team")}, GroupRules())
 TEAM = Ref("team", "t")

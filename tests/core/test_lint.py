@@ -5,11 +5,11 @@ from datetime import date
 import pytest
 from questions_world import ALIASES, NOW, PRICES, state
 
-from reconciler.core.findings import Level
-from reconciler.core.kinds import CreditsMode
-from reconciler.core.lint import BY_CODE, RULES, lint
-from reconciler.core.resolve import resolve
-from reconciler.core.rule import Linted
+from reconciler.core.model.findings import Level
+from reconciler.core.model.kinds import CreditsMode
+from reconciler.core.plan.resolve import resolve
+from reconciler.core.rules.lint import BY_CODE, RULES, lint
+from reconciler.core.rules.lint.rule import Linted
 
 M = {name: {"litellm_model": f"openai/{name}", "pricing_input": 1, "pricing_output": 1} for name in "abcdefghij"}
 

@@ -1,11 +1,11 @@
 """LiteLLM's rules on a State: which source grants what, beside what `litellm_access` is proven for."""
 
-from reconciler.core.access import Source, access
-from reconciler.core.kinds import AccessGroup, ModelAlias, Status, Team
-from reconciler.core.litellm_providers import Inferred
-from reconciler.core.litellm_rules import LiteLLMRules
-from reconciler.core.refs import Ref
-from reconciler.core.state import State
+from reconciler.core.access.litellm.providers import Inferred
+from reconciler.core.access.litellm.rules import LiteLLMRules
+from reconciler.core.access.rules import Source, access
+from reconciler.core.model.kinds import AccessGroup, ModelAlias, Status, Team
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.state import State
 
 RULES = LiteLLMRules(legacy={"opus": frozenset({"smart"})}, router_aliases={"fast": "mini"})
 

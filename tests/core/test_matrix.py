@@ -6,10 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from questions_world import ALIASES, state
 
-from reconciler.core.access import access
-from reconciler.core.matrix import callers, cells, difference, groups_with, plan_access, plan_matrix, team_matrix
-from reconciler.core.resolve import expand_plans
-from reconciler.core.routes import GROUPS
+from reconciler.core.access.rules import access
+from reconciler.core.explain.matrix import (
+    callers,
+    cells,
+    difference,
+    groups_with,
+    plan_access,
+    plan_matrix,
+    team_matrix,
+)
+from reconciler.core.explain.routes import GROUPS
+from reconciler.core.plan.resolve import expand_plans
 from reconciler.render.matrix import render, render_callers, render_csv, render_difference, render_json
 
 WORLD = state(

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from questions_world import ALIASES, asked
 
-from reconciler.core import policies
-from reconciler.core.access import access
-from reconciler.core.cel import VARIABLES, Expression, Mistake, compiled, names_in
-from reconciler.core.kinds import Team
-from reconciler.core.policies import compile_policies, violations
-from reconciler.core.policy_cases import PolicyCase, run_case
-from reconciler.core.routes import GROUPS
+from reconciler.core.access.rules import access
+from reconciler.core.explain.routes import GROUPS
+from reconciler.core.model.kinds import Team
+from reconciler.core.rules import policies
+from reconciler.core.rules.cel import VARIABLES, Expression, Mistake, compiled, names_in
+from reconciler.core.rules.policies import compile_policies, violations
+from reconciler.core.rules.policy_cases import PolicyCase, run_case
 from reconciler.files.policy_cases import load_cases
 
 COMPANY = {

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.core.printable import Printed, ascii_json, json_text, lines, printable, safe
+from reconciler.core.model.printable import Printed, ascii_json, json_text, lines, printable, safe
 from reconciler.render.layout import printed, text
 
 STEERING = {"Cc", "Cf", "Cs", "Zl", "Zp"}

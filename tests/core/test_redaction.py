@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.core.redaction import PIECE, SECRET, redacted
+from reconciler.core.model.secrets.redaction import PIECE, SECRET, redacted
 
 ODD = string.ascii_letters + string.digits + " \"'\\/+=&<>%\n\täλ漢🔑"
 PEM = "-----BEGIN PRIVATE KEY-----\n{}\n{}\n-----END PRIVATE KEY-----\n"

@@ -2,20 +2,20 @@
 
 import pytest
 
-from reconciler.core.access import GroupRules
-from reconciler.core.changes import Action
-from reconciler.core.diff import Known
-from reconciler.core.findings import Level
-from reconciler.core.inventory import Record, record_of
-from reconciler.core.kinds import AccessGroup, ModelAlias, Organization, Team, TopUp
-from reconciler.core.plan import Risk, Target
-from reconciler.core.planning import Inputs, make_plan
-from reconciler.core.refs import Ref
-from reconciler.core.renames import moves_of, renamed_state
-from reconciler.core.schedule import schedule
-from reconciler.core.scope import parse_scope
-from reconciler.core.state import State
-from reconciler.core.support import Support, everything
+from reconciler.core.access.rules import GroupRules
+from reconciler.core.model.changes import Action
+from reconciler.core.model.findings import Level
+from reconciler.core.model.inventory import Record, record_of
+from reconciler.core.model.kinds import AccessGroup, ModelAlias, Organization, Team, TopUp
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.state import State
+from reconciler.core.plan.diff import Known
+from reconciler.core.plan.make import Inputs, make_plan
+from reconciler.core.plan.order.schedule import schedule
+from reconciler.core.plan.plan import Risk, Target
+from reconciler.core.plan.renames import moves_of, renamed_state
+from reconciler.core.plan.scope import parse_scope
+from reconciler.core.plan.support import Support, everything
 
 KINDS = ("organization", "model_alias", "access_group", "team")
 STAYS = Support("plain", {kind: everything(kind) for kind in KINDS}, GroupRules())

@@ -2,11 +2,11 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
-from reconciler.core.kinds import AccessGroup, Grant, ModelAlias, PricingPlan, Select, Team
-from reconciler.core.prices import Price, PriceMap
-from reconciler.core.refs import Ref
-from reconciler.core.resolve import expand_plans, holds, resolve, resolve_team
-from reconciler.core.state import State
+from reconciler.core.model.kinds import AccessGroup, Grant, ModelAlias, PricingPlan, Select, Team
+from reconciler.core.model.prices import Price, PriceMap
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.state import State
+from reconciler.core.plan.resolve import expand_plans, holds, resolve, resolve_team
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 PRICES = PriceMap({"openai/gpt-4": Price("openai", 30, 60), "claude": Price("anthropic", 3, 15)})

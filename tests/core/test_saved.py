@@ -2,18 +2,18 @@ import json
 
 import pytest
 
-from reconciler.core.access import GroupRules
-from reconciler.core.diff import Known
-from reconciler.core.findings import Finding, ReconcilerError
-from reconciler.core.inventory import Record, record_of
-from reconciler.core.kinds import AccessGroup, ModelAlias, Organization, Team
-from reconciler.core.plan import Target
-from reconciler.core.planning import Inputs, fingerprints, make_plan
-from reconciler.core.refs import Ref
-from reconciler.core.saved import against, content_of, sealed, unsealed
-from reconciler.core.scope import parse_scope
-from reconciler.core.state import State
-from reconciler.core.support import Support, everything
+from reconciler.core.access.rules import GroupRules
+from reconciler.core.model.findings import Finding, ReconcilerError
+from reconciler.core.model.inventory import Record, record_of
+from reconciler.core.model.kinds import AccessGroup, ModelAlias, Organization, Team
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.state import State
+from reconciler.core.plan.diff import Known
+from reconciler.core.plan.make import Inputs, fingerprints, make_plan
+from reconciler.core.plan.plan import Target
+from reconciler.core.plan.saved import against, content_of, sealed, unsealed
+from reconciler.core.plan.scope import parse_scope
+from reconciler.core.plan.support import Support, everything
 
 KINDS = {kind: everything(kind) for kind in ("organization", "model_alias", "access_group", "team")}
 SUPPORT = Support("test", KINDS, GroupRules())

@@ -4,15 +4,15 @@ from graphlib import TopologicalSorter
 
 import pytest
 
-from reconciler.core.access import GroupRules
-from reconciler.core.changes import Action
-from reconciler.core.diff import Known, diff
-from reconciler.core.inventory import Record, record_of
-from reconciler.core.kinds import AccessGroup, ModelAlias, Organization, Team, TopUp
-from reconciler.core.refs import Ref
-from reconciler.core.schedule import Order, schedule
-from reconciler.core.state import State
-from reconciler.core.support import Support, everything
+from reconciler.core.access.rules import GroupRules
+from reconciler.core.model.changes import Action
+from reconciler.core.model.inventory import Record, record_of
+from reconciler.core.model.kinds import AccessGroup, ModelAlias, Organization, Team, TopUp
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.state import State
+from reconciler.core.plan.diff import Known, diff
+from reconciler.core.plan.order.schedule import Order, schedule
+from reconciler.core.plan.support import Support, everything
 
 KINDS = ("organization", "model_alias", "access_group", "team")
 SUPPORT = Support("test", {kind: everything(kind) for kind in KINDS}, GroupRules())

@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from reconciler.core.literal_secrets import concealed, literal_secrets
-from reconciler.core.secret_names import names_a_secret
+from reconciler.core.model.secrets.literal import concealed, literal_secrets
+from reconciler.core.model.secrets.names import names_a_secret
 
 SECRET = """
 password passwords db_password dbPassword DB_PASSWORD passwd pwd db_pwd dbPwd pass db_pass smtp-pass passphrase

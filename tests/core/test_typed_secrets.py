@@ -5,11 +5,11 @@ import itertools
 import pytest
 from pydantic import SecretStr
 
-from reconciler.core.inventory import Record, record_of, resource_of
-from reconciler.core.kinds import Deployment, ModelAlias, Team
-from reconciler.core.literal_secrets import concealed, revealed
-from reconciler.core.refs import Ref
-from reconciler.core.typed_secrets import MASK, FilledSecret, ForgottenSecret, filled, veiled
+from reconciler.core.model.inventory import Record, record_of, resource_of
+from reconciler.core.model.kinds import Deployment, ModelAlias, Team
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.secrets.literal import concealed, revealed
+from reconciler.core.model.secrets.typed import MASK, FilledSecret, ForgottenSecret, filled, veiled
 
 WRAPS = (str, SecretStr, FilledSecret)
 

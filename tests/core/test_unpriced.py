@@ -4,11 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from questions_world import asked
 
-from reconciler.core.kinds import AccessGroup, ModelAlias
-from reconciler.core.plan import Impact, TeamImpact
-from reconciler.core.prices import NO_PRICES, Price, PriceMap
-from reconciler.core.resolve import selected
-from reconciler.core.unpriced import unpriced_changes, unpriced_selections
+from reconciler.core.model.kinds import AccessGroup, ModelAlias
+from reconciler.core.model.prices import NO_PRICES, Price, PriceMap
+from reconciler.core.plan.meaning.unpriced import unpriced_changes, unpriced_selections
+from reconciler.core.plan.plan import Impact, TeamImpact
+from reconciler.core.plan.resolve import selected
 
 PRICES = PriceMap({"openai/known": Price("openai", 1.0, 4.0)}, frozenset({"openai"}))
 PRICE = st.sampled_from([None, 0.5, 3, 40])

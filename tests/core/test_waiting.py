@@ -3,15 +3,15 @@
 import asyncio
 from time import monotonic
 
-from reconciler.apply import Means, execute
-from reconciler.core.access import GroupRules
-from reconciler.core.changes import Action, Result, Step
-from reconciler.core.holding import Hold
-from reconciler.core.kinds import Team
-from reconciler.core.refs import Ref
-from reconciler.core.support import Support
+from reconciler.apply.execute import Means, execute
+from reconciler.apply.waiting import Waits
+from reconciler.core.access.rules import GroupRules
+from reconciler.core.model.changes import Action, Result, Step
+from reconciler.core.model.kinds import Team
+from reconciler.core.model.refs import Ref
+from reconciler.core.plan.order.holding import Hold
+from reconciler.core.plan.support import Support
 from reconciler.gateways.base import Receipt
-from reconciler.waiting import Waits
 
 
 class Ready:

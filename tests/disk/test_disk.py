@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.disk import append, atomic_write, open_private, private_database, private_directory
+from reconciler.system.disk import append, atomic_write, open_private, private_database, private_directory
 
 
 def mode(file: Path) -> int:

@@ -11,7 +11,7 @@ import pytest
 from actions_runner import git
 from e2e_world import Place
 
-from reconciler.core.settings import Settings
+from reconciler.core.model.settings import Settings
 from reconciler.files.base_settings import OWN
 
 REVISION = "RECONCILER_SETTINGS_REVISION"

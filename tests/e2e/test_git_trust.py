@@ -15,7 +15,7 @@ import pytest
 from actions_runner import git
 from e2e_world import Place
 
-from reconciler.core.findings import ReconcilerError
+from reconciler.core.model.findings import ReconcilerError
 from reconciler.files import git as hardened
 from reconciler.files.revisions import as_of, current_commit
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from e2e_world import ADMIN_KEY, Place, example, serving
 
-from reconciler.core.settings import GatewaySettings
+from reconciler.core.model.settings import GatewaySettings
 from reconciler.files.settings import load_settings
 from reconciler.importing import gateway_name
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from e2e_world import company
 
-from reconciler.confined import LimitError, Limits, confined
-from reconciler.core.cel import compiled
+from reconciler.core.rules.cel import compiled
+from reconciler.system.confined import LimitError, Limits, confined
 
 TEAM = "organizations: {o: {name: O}}\nteams: {t: {organization_id: o}}\n"
 GROWING = "[[0]]" + ".map(l,l+l+l+l)" * 14 + ".size() == 1"

@@ -9,7 +9,7 @@ import pytest
 from e2e_world import Place, example
 from test_environments import code_of
 
-from reconciler.disk import may_write, readable_database
+from reconciler.system.disk import may_write, readable_database
 
 READING = (
     ("plan", "--exit-code"),

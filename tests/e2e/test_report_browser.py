@@ -21,9 +21,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "render"))
 import html_cases
 import plan_cases
 
-from reconciler.core.plan import Plan
+from reconciler.core.plan.plan import Plan
 from reconciler.render import plan_view
-from reconciler.render.html import render
+from reconciler.render.plan.html import render
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = [

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from actions_runner import git
 
-from reconciler.core.findings import ReconcilerError
+from reconciler.core.model.findings import ReconcilerError
 from reconciler.files.revisions import as_of, current_commit
 
 FILES = {

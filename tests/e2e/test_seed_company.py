@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from e2e_world import EXAMPLE
 
-from reconciler.core.access import GroupRules, access
-from reconciler.core.kinds import AccessGroup, ModelAlias, Organization, PricingPlan, Team
+from reconciler.core.access.rules import GroupRules, access
+from reconciler.core.model.kinds import AccessGroup, ModelAlias, Organization, PricingPlan, Team
 from reconciler.pipeline import Loaded, load
 
 BASIC = {"gpt-3.5-turbo", "claude-3-haiku"}

@@ -10,10 +10,10 @@ import pytest
 from e2e_world import example
 
 from reconciler.cli.signals import stoppable
-from reconciler.core.drift import Drift
-from reconciler.core.findings import ReconcilerError, error
+from reconciler.core.model.findings import ReconcilerError, error
+from reconciler.core.plan.drift import Drift
 from reconciler.ledger import LedgerError
-from reconciler.watching import Metrics, Watch, require_webhook, watch
+from reconciler.watch import Metrics, Watch, require_webhook, watch
 
 UNFIT = (
     "http://host:99999/x",

@@ -231,7 +231,7 @@ def test_a_stream_that_breaks_off_is_given_back(team, gateway, monkeypatch):
     async def complete(*_call):
         return broken()
 
-    monkeypatch.setattr("reconciler.embedded.answering.complete", complete)
+    monkeypatch.setattr("reconciler.embedded.calls.answering.complete", complete)
     name, key = team
     answer = gateway.call(key, "a", stream=True)
     assert answer.status_code == 200

@@ -13,9 +13,9 @@ from embedded_world import served
 from management_writes import WRITES, named
 from pydantic import SecretStr
 
-from reconciler.core.findings import ReconcilerError
+from reconciler.core.model.findings import ReconcilerError
 from reconciler.embedded.app import create_app
-from reconciler.embedded.guard import MAX_BODY, Hosts
+from reconciler.embedded.http.guard import MAX_BODY, Hosts
 from reconciler.embedded.server import beyond_loopback, running, serve
 
 HOSTILE = [
@@ -271,8 +271,8 @@ LOREM = [
 
 @pytest.mark.parametrize(("beginning", "drop"), LOREM)
 def test_a_request_that_never_ends_is_cut_off(gateway, monkeypatch, capfd, beginning, drop):
-    monkeypatch.setattr("reconciler.embedded.patience.HEADER_SECONDS", 0.3)
-    monkeypatch.setattr("reconciler.embedded.patience.REQUEST_SECONDS", 0.5)
+    monkeypatch.setattr("reconciler.embedded.http.patience.HEADER_SECONDS", 0.3)
+    monkeypatch.setattr("reconciler.embedded.http.patience.REQUEST_SECONDS", 0.5)
     answer = dripped(gateway, beginning, drop)
     if beginning.startswith(b"GET"):
         assert answer.startswith("HTTP/1.1 200 ")
@@ -283,8 +283,8 @@ def test_a_request_that_never_ends_is_cut_off(gateway, monkeypatch, capfd, begin
 
 def test_a_connection_that_waits_for_its_next_request_is_kept(gateway, monkeypatch):
     """Longer than a request may take: its client need not know how long."""
-    monkeypatch.setattr("reconciler.embedded.patience.HEADER_SECONDS", 0.1)
-    monkeypatch.setattr("reconciler.embedded.patience.REQUEST_SECONDS", 0.1)
+    monkeypatch.setattr("reconciler.embedded.http.patience.HEADER_SECONDS", 0.1)
+    monkeypatch.setattr("reconciler.embedded.http.patience.REQUEST_SECONDS", 0.1)
     with closing(http.client.HTTPConnection(gateway.url.removeprefix("http://"), timeout=30)) as connection:
         for _ in range(3):
             connection.request("GET", "/health")

@@ -306,7 +306,7 @@ def test_transactions_of_all_teams_are_paged_by_the_prefix_of_their_operation(wo
 
 def test_pages_by_prefix_are_served_by_an_index(world):
     with closing(sqlite3.connect(world.database)) as db:
-        from reconciler.embedded import credits as module
+        from reconciler.embedded.resources import credits as module
 
         for given in (("operation_prefix",), ("team_id", "operation_prefix"), ("operation_id",), ("team_id",)):
             query = module._query("newest", given)

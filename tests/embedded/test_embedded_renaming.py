@@ -4,8 +4,8 @@ import asyncio
 
 from embedded_world import dump
 
-from reconciler.embedded import answering
-from reconciler.embedded.in_flight import InFlight
+from reconciler.embedded.calls import answering
+from reconciler.embedded.http.in_flight import InFlight
 
 
 def company(gateway):

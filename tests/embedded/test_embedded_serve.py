@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 from embedded_world import served
 
-from reconciler.cli.gateway import ADMIN_KEY, command
-from reconciler.core.findings import ReconcilerError
+from reconciler.cli.commands.gateway import ADMIN_KEY, command
+from reconciler.core.model.findings import ReconcilerError
 from reconciler.embedded.admin_key import kept_or_made
 
 

@@ -9,7 +9,7 @@ from contextlib import closing
 import httpx
 import pytest
 
-from reconciler.core.findings import ReconcilerError
+from reconciler.core.model.findings import ReconcilerError
 from reconciler.embedded.app import close, create_app
 from reconciler.embedded.server import running, serve
 

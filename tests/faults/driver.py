@@ -14,19 +14,19 @@ from pathlib import Path
 from typing import Any
 
 PRELOAD = [
-    "reconciler.cli.apply",
-    "reconciler.cli.plan",
-    "reconciler.cli.unlock",
-    "reconciler.applying",
-    "reconciler.keys",
+    "reconciler.cli.commands.apply",
+    "reconciler.cli.commands.plan",
+    "reconciler.cli.commands.unlock",
+    "reconciler.apply.run",
+    "reconciler.apply.keys",
     "reconciler.pipeline",
     "reconciler.ledger.store",
     "reconciler.gateways.embedded",
-    "reconciler.gateways.saas_litellm",
-    "reconciler.render.text",
+    "reconciler.gateways.saas.backend",
+    "reconciler.render.plan.text",
     "reconciler.render.outcomes",
     "reconciler.render.progress",
-    "reconciler.render.findings",
+    "reconciler.render.findings.text",
     "sqlalchemy.dialects.sqlite.pysqlite",
     "psycopg",
 ]
@@ -102,7 +102,7 @@ def _main(
 
 def hurry() -> None:
     """A tenth of the pauses between attempts; how often is tried, and what follows, stays."""
-    from reconciler import apply
+    from reconciler.apply import execute as apply
     from reconciler.gateways import http
 
     attempts, first, longest, *rest = apply.Pace.__init__.__defaults__

@@ -13,8 +13,8 @@ def _one_memory() -> None:
 
 def settled_before_performed() -> None:
     """The outcome is written before the request is sent."""
-    from reconciler import apply
-    from reconciler.core.changes import Outcome, Result
+    from reconciler.apply import execute as apply
+    from reconciler.core.model.changes import Outcome, Result
 
     intend, run = apply._Run.start, apply._Run
 
@@ -32,7 +32,7 @@ def settled_before_performed() -> None:
 
 def no_intent() -> None:
     """Nothing is written before the request; the outcome comes with its intent."""
-    from reconciler.recording import Recorder
+    from reconciler.apply.journal import Recorder
 
     _one_memory()
     settle = Recorder.settle
@@ -49,7 +49,7 @@ def no_intent() -> None:
 def no_look() -> None:
     """What is in doubt is taken not to have happened."""
     from reconciler.gateways.base import Landed
-    from reconciler.gateways.rest import RestGateway
+    from reconciler.gateways.saas.gateway import RestGateway
 
     async def absent(_self: Any, _step: Any) -> Any:
         return Landed.ABSENT
@@ -60,8 +60,8 @@ def no_look() -> None:
 
 def grants_are_sent_again_in_doubt() -> None:
     """A grant of unknown outcome is sent at once under a new name, without a look."""
-    from reconciler import apply
-    from reconciler.core.changes import Action
+    from reconciler.apply import execute as apply
+    from reconciler.core.model.changes import Action
     from reconciler.gateways.base import GatewayError
 
     careful = apply.attempt
@@ -82,7 +82,7 @@ def grants_are_sent_again_in_doubt() -> None:
 
 def no_recovery() -> None:
     """What an earlier apply left open is closed without a look."""
-    from reconciler import recovery
+    from reconciler.apply import recover as recovery
     from reconciler.gateways.base import Landed
 
     async def absent(self: Any, number: Any, _gateway: Any) -> None:
@@ -94,7 +94,7 @@ def no_recovery() -> None:
 
 def no_grace() -> None:
     """The absence of a grant counts at once, and nobody waits for what a dead apply still has on its way."""
-    from reconciler import recovery
+    from reconciler.apply import recover as recovery
 
     _one_memory()
     recovery._patience = lambda _step, _gateway: 0.0
@@ -104,7 +104,7 @@ def operation_id_forgotten() -> None:
     """Every request of a grant has a new operation id on the gateway."""
     import secrets
 
-    from reconciler.gateways.rest import RestGateway
+    from reconciler.gateways.saas.gateway import RestGateway
 
     perform = RestGateway._perform
 
@@ -118,7 +118,7 @@ def operation_id_forgotten() -> None:
 
 def no_lock() -> None:
     """Two applies at once."""
-    from reconciler import recovery
+    from reconciler.apply import recover as recovery
     from reconciler.ledger import lock
 
     _one_memory()
@@ -129,7 +129,7 @@ def no_lock() -> None:
 
 def not_one_at_a_time() -> None:
     """Several steps of one object may be in flight at once."""
-    from reconciler import apply
+    from reconciler.apply import execute as apply
 
     class Never(set):  # type: ignore[type-arg]
         def __contains__(self, _item: object) -> bool:

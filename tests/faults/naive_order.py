@@ -7,7 +7,7 @@ RANKS = {("model_alias", False): 0, ("access_group", True): 1, ("access_group", 
 
 def naive(changes: Any, *_rest: Any, **_more: Any) -> dict[Any, frozenset[Any]]:
     """One after the other: new aliases, groups in place, new groups, teams, deletes."""
-    from reconciler.core.changes import Action, Step
+    from reconciler.core.model.changes import Action, Step
 
     steps: list[Any] = []
     for change in sorted(changes, key=_rank):
@@ -24,6 +24,6 @@ def _rank(change: Any) -> Any:
 
 
 def install() -> None:
-    from reconciler import applying
+    from reconciler.apply import run as applying
 
     applying.schedule = naive

@@ -277,7 +277,7 @@ def full_disk(at: int, times: int) -> None:
     """In the process of an apply: writing a key fails at the n-th time."""
     import errno
 
-    from reconciler import keys
+    from reconciler.apply import keys
 
     write, count = keys.append, 0
 

@@ -4,9 +4,9 @@ import random
 
 from hypothesis import strategies as st
 
-from reconciler.core.kinds import AccessGroup, ModelAlias, Organization, Status, Team
-from reconciler.core.refs import Ref
-from reconciler.core.state import State
+from reconciler.core.model.kinds import AccessGroup, ModelAlias, Organization, Status, Team
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.state import State
 
 NAMES = [
     "a",

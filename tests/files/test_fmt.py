@@ -12,8 +12,8 @@ from malformed_manifests import MANIFESTS
 from test_import_edits import HAND_WRITTEN
 
 from reconciler.cli import main
-from reconciler.files.formatting import formatted
-from reconciler.files.yaml_source import read_yaml
+from reconciler.files.yaml.format import formatted
+from reconciler.files.yaml.read import read_yaml
 
 SCALARS = ["a", "b-c", "x y", '"q"', "'it''s'", "1", "2.5", "null", "2026-01-01", '"a # b"', "a#b", "~", "", "a,b"]
 

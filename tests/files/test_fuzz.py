@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from malformed_manifests import MANIFESTS
 
-from reconciler.core.check import check
-from reconciler.core.findings import Level
+from reconciler.core.model.findings import Level
+from reconciler.core.rules.check import check
 from reconciler.files.manifests import Manifests, load_manifests, locate
 from reconciler.files.settings import load_settings
 from reconciler.files.variables import Variables

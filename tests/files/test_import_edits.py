@@ -7,9 +7,9 @@ from files_company import COMPANY
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.files.roundtrip import appended, edited
-from reconciler.files.writing import ORDER
-from reconciler.files.yaml_source import read_yaml
+from reconciler.files.imports.write import ORDER
+from reconciler.files.yaml.read import read_yaml
+from reconciler.files.yaml.roundtrip import appended, edited
 
 HAND_WRITTEN = """\
 # head

@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 from live_worlds import live_state
 from test_import_round_trip import NOW, SUPPORTS, dialects, seen_by, written
 
-from reconciler.core.diff import Known, diff
-from reconciler.core.export import Source, export
-from reconciler.core.inventory import Record, record_of
-from reconciler.core.merging import Declared, merge
-from reconciler.core.prices import NO_PRICES
-from reconciler.core.resolve import resolve
-from reconciler.core.suggest import with_plans
+from reconciler.core.imports.export import Source, export
+from reconciler.core.imports.merge import Declared, merge
+from reconciler.core.imports.plans import with_plans
+from reconciler.core.model.inventory import Record, record_of
+from reconciler.core.model.prices import NO_PRICES
+from reconciler.core.plan.diff import Known, diff
+from reconciler.core.plan.resolve import resolve
+from reconciler.files.imports.update import Updating
 from reconciler.files.manifests import load_manifests
-from reconciler.files.updating import Updating
 from reconciler.files.variables import Variables
 
 

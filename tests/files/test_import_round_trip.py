@@ -11,23 +11,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from live_worlds import SECRET, live_states
 
-from reconciler.core.check import check
-from reconciler.core.diff import Known, diff
-from reconciler.core.export import Source, export, plain
-from reconciler.core.findings import errors, leveled
-from reconciler.core.inventory import Record, record_of
-from reconciler.core.kinds import AccessGroup, ModelAlias, Organization, PricingPlan, Team
-from reconciler.core.prices import NO_PRICES
-from reconciler.core.refs import Ref
-from reconciler.core.resolve import resolve
-from reconciler.core.settings import Level
-from reconciler.core.state import State
-from reconciler.core.suggest import with_plans
-from reconciler.files.formatting import formatted
+from reconciler.core.imports.export import Source, export, plain
+from reconciler.core.imports.plans import with_plans
+from reconciler.core.model.findings import errors, leveled
+from reconciler.core.model.inventory import Record, record_of
+from reconciler.core.model.kinds import AccessGroup, ModelAlias, Organization, PricingPlan, Team
+from reconciler.core.model.prices import NO_PRICES
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.settings import Level
+from reconciler.core.model.state import State
+from reconciler.core.plan.diff import Known, diff
+from reconciler.core.plan.resolve import resolve
+from reconciler.core.rules.check import check
+from reconciler.files.imports.write import Origins, manifests
 from reconciler.files.manifests import load_manifests
 from reconciler.files.variables import Variables
-from reconciler.files.writing import Origins, manifests
-from reconciler.gateways import documented, saas
+from reconciler.files.yaml.format import formatted
+from reconciler.gateways.saas import documented
+from reconciler.gateways.saas import real as saas
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 SUPPORTS = {"documented": documented.DIALECT.support, "saas": saas.DIALECT.support}

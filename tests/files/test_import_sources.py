@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from reconciler.core.findings import ReconcilerError
-from reconciler.core.kinds import AccessGroup, Key, ModelAlias, Organization, Status, Team
-from reconciler.files.from_litellm_config import from_config_yaml
-from reconciler.files.from_terraform import from_terraform
-from reconciler.files.writing import Origins, manifests
+from reconciler.core.model.findings import ReconcilerError
+from reconciler.core.model.kinds import AccessGroup, Key, ModelAlias, Organization, Status, Team
+from reconciler.files.imports.litellm_config import from_config_yaml
+from reconciler.files.imports.terraform import from_terraform
+from reconciler.files.imports.write import Origins, manifests
 
 SECRET = "sk-live-1234567890abcdefgh"
 CONFIG = f"""

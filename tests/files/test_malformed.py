@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from malformed_manifests import MANIFESTS, SETTINGS
 
-from reconciler.core.findings import Finding, Level
+from reconciler.core.model.findings import Finding, Level
 from reconciler.files.manifests import load_manifests
 from reconciler.files.settings import load_settings
 from reconciler.files.variables import Variables

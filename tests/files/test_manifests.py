@@ -9,15 +9,15 @@ from files_company import COMPANY
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.core.check import check
-from reconciler.core.findings import error
-from reconciler.core.kinds import KINDS, AccessGroup, ModelAlias, Organization, Team
-from reconciler.core.refs import Ref
+from reconciler.core.model.findings import error
+from reconciler.core.model.kinds import KINDS, AccessGroup, ModelAlias, Organization, Team
+from reconciler.core.model.refs import Ref
+from reconciler.core.rules.check import check
 from reconciler.files import parsing
 from reconciler.files.declarations import merged_values
 from reconciler.files.manifests import Manifests, load_manifests, locate
 from reconciler.files.variables import Variables, substitute
-from reconciler.files.yaml_scalars import Unquoted
+from reconciler.files.yaml.scalars import Unquoted
 
 
 @pytest.fixture(autouse=True)

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.core.findings import ReconcilerError
-from reconciler.core.settings import Settings
-from reconciler.disk import read_regular
+from reconciler.core.model.findings import ReconcilerError
+from reconciler.core.model.settings import Settings
 from reconciler.files.discovery import discover
 from reconciler.files.manifests import load_manifests
-from reconciler.files.plan_files import read_plan_file
+from reconciler.files.plan_file import read_plan_file
 from reconciler.files.policy_cases import load_cases
 from reconciler.files.settings import load_settings
+from reconciler.system.disk import read_regular
 
 SECRET = "outside-of-the-repository"
 OUTSIDE = f"teams:\n  {SECRET}: {{nonsense: {SECRET}}}\n"

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from reconciler.core.kinds import KINDS, Resource, Team
-from reconciler.core.settings import Settings
-from reconciler.files.schemas import (
+from reconciler.core.model.kinds import KINDS, Resource, Team
+from reconciler.core.model.settings import Settings
+from reconciler.files.validate.schemas import (
     SCHEMAS,
     manifest_schema,
     overlay_schema,
@@ -20,8 +20,8 @@ from reconciler.files.schemas import (
     stale_schemas,
     write_schemas,
 )
-from reconciler.files.spec_findings import typed
-from reconciler.files.yaml_source import read_yaml
+from reconciler.files.validate.typed import typed
+from reconciler.files.yaml.read import read_yaml
 
 (DOCUMENT,) = read_yaml(COMPANY.encode(), "company.yaml").documents
 

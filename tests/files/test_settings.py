@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.core.findings import Level
-from reconciler.core.settings import Settings
+from reconciler.core.model.findings import Level
+from reconciler.core.model.settings import Settings
 from reconciler.files.settings import load_settings
 
 

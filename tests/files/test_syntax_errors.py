@@ -6,9 +6,9 @@ from random import Random
 import pytest
 from files_company import COMPANY
 
-from reconciler.core.findings import Level
+from reconciler.core.model.findings import Level
 from reconciler.files.manifests import load_manifests
-from reconciler.files.yaml_source import read_yaml
+from reconciler.files.yaml.read import read_yaml
 
 PLAIN = """\
 # A company

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import make_url
 
-from reconciler.core.settings import GatewaySettings
-from reconciler.core.urls import ALLOWED_HOSTS, allows, gateway_url, ledger_url, place
+from reconciler.core.model.settings import GatewaySettings
+from reconciler.core.model.urls import ALLOWED_HOSTS, allows, gateway_url, ledger_url, place
 from reconciler.files.settings import load_settings
 from reconciler.gateways import connect
 from reconciler.gateways.base import GatewayError

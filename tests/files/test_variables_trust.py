@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.core.kinds import Team
-from reconciler.core.settings import Settings
+from reconciler.core.model.kinds import Team
+from reconciler.core.model.settings import Settings
 from reconciler.files.manifests import load_manifests
 from reconciler.files.settings import load_settings, readable
 from reconciler.files.variables import PREFIX, Variables, substitute
-from reconciler.files.yaml_scalars import Unquoted
+from reconciler.files.yaml.scalars import Unquoted
 
 NAMES = st.sampled_from(["A", "AWS_KEY", "GITHUB_TOKEN", PREFIX + "A", PREFIX + "KEY", "RECONCILER_VAR", "x"])
 REFERENCES = st.builds(

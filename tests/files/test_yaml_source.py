@@ -6,9 +6,9 @@ from files_company import COMPANY
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.files import yaml_source
-from reconciler.files.yaml_places import Places, locate
-from reconciler.files.yaml_source import read_yaml
+from reconciler.files.yaml import read as yaml_source
+from reconciler.files.yaml.places import Places, locate
+from reconciler.files.yaml.read import read_yaml
 
 
 def value(text: str) -> object:

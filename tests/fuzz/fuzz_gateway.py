@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 
 from reconciler.embedded.app import close, create_app
-from reconciler.gateways.litellm_version import NEEDED
+from reconciler.gateways.litellm.version import NEEDED
 
 SMALL_HEADERS = (b"content-type: application/json", b"connection: close")
 ABORTED = b"\0abort"

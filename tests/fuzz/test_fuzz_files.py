@@ -11,7 +11,7 @@ from fuzz_world import COMPANY, LEAN, LONG, changed, corpus, fresh, lawful, plan
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.core.saved import sealed
+from reconciler.core.plan.saved import sealed
 
 SETTINGS = """\
 default_gateway: e

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from reconciler.core.settings import GatewaySettings
+from reconciler.core.model.settings import GatewaySettings
 from reconciler.gateways import connect
 from reconciler.gateways.base import Gateway
 

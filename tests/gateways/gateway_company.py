@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from reconciler.core.changes import Action, CreditGrant, Step
-from reconciler.core.credits import ALLOCATION
-from reconciler.core.kinds import AccessGroup, Deployment, ModelAlias, Organization, Resource, Status, Team
-from reconciler.core.refs import Ref
+from reconciler.core.model.changes import Action, CreditGrant, Step
+from reconciler.core.model.kinds import AccessGroup, Deployment, ModelAlias, Organization, Resource, Status, Team
+from reconciler.core.model.refs import Ref
+from reconciler.core.plan.credits.allocation import ALLOCATION
 from reconciler.gateways.base import Gateway
 
 # A value for each field that differs from what `company` has; a new updatable field needs one here.

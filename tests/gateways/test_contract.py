@@ -5,10 +5,10 @@ import asyncio
 import pytest
 from gateway_company import build, change, company, creation, deletion, granting, other, readable, together
 
-from reconciler.core.changes import Action, Step
-from reconciler.core.kinds import Status
-from reconciler.core.refs import Ref
-from reconciler.core.settings import GatewaySettings
+from reconciler.core.model.changes import Action, Step
+from reconciler.core.model.kinds import Status
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.settings import GatewaySettings
 from reconciler.gateways.base import Gateway, GatewayError, Landed
 from reconciler.gateways.http import WriteRefusedError
 

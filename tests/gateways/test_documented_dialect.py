@@ -4,11 +4,11 @@ import pytest
 from conftest import World
 from gateway_company import build, change, company, creation, granting
 
-from reconciler.core.kinds import ModelAlias, Organization, Team
-from reconciler.core.refs import Ref
-from reconciler.core.settings import GatewaySettings
-from reconciler.gateways import documented
+from reconciler.core.model.kinds import ModelAlias, Organization, Team
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.settings import GatewaySettings
 from reconciler.gateways.base import Gateway, GatewayError, Landed
+from reconciler.gateways.saas import documented
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 from gateway_company import build, change, company, creation, deletion, granting
 
-from reconciler.apply import Means, Pace, attempt
-from reconciler.core.changes import Action, Result, Step
-from reconciler.core.kinds import Status
-from reconciler.core.refs import Ref
+from reconciler.apply.execute import Means, Pace, attempt
+from reconciler.core.model.changes import Action, Result, Step
+from reconciler.core.model.kinds import Status
+from reconciler.core.model.refs import Ref
 from reconciler.gateways.base import Gateway, GatewayError, Landed
 
 LOST = ["500-after-commit", "drop-after-commit"]

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from reconciler.core.settings import GatewaySettings
+from reconciler.core.model.settings import GatewaySettings
 from reconciler.gateways import connect, identity
 from reconciler.gateways.answers import detail, oddity, retry_after
 from reconciler.gateways.base import GatewayError

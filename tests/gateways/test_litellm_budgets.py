@@ -2,22 +2,22 @@
 
 import pytest
 
-from reconciler.core.changes import Action
-from reconciler.core.diff import Known
-from reconciler.core.drift import drift
-from reconciler.core.inventory import Record, record_of
-from reconciler.core.kinds import Team, TopUp
-from reconciler.core.litellm_rules import LiteLLMRules
-from reconciler.core.plan import Risk, Target
-from reconciler.core.planning import Inputs, make_plan
-from reconciler.core.refs import Ref
-from reconciler.core.schedule import schedule
-from reconciler.core.state import State
-from reconciler.gateways.litellm_live import facts_of, live_of
-from reconciler.gateways.litellm_models import row_of
-from reconciler.gateways.litellm_reading import Snapshot
-from reconciler.gateways.litellm_support import support
-from reconciler.gateways.litellm_teams import MARK, TeamCodec
+from reconciler.core.access.litellm.rules import LiteLLMRules
+from reconciler.core.model.changes import Action
+from reconciler.core.model.inventory import Record, record_of
+from reconciler.core.model.kinds import Team, TopUp
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.state import State
+from reconciler.core.plan.diff import Known
+from reconciler.core.plan.drift import drift
+from reconciler.core.plan.make import Inputs, make_plan
+from reconciler.core.plan.order.schedule import schedule
+from reconciler.core.plan.plan import Risk, Target
+from reconciler.gateways.litellm.aliases import row_of
+from reconciler.gateways.litellm.live import facts_of, live_of
+from reconciler.gateways.litellm.reading import Snapshot
+from reconciler.gateways.litellm.support import support
+from reconciler.gateways.litellm.teams import MARK, TeamCodec
 
 RATE = 0.01
 REF = Ref("team", "t")

@@ -2,9 +2,9 @@
 
 import pytest
 
-from reconciler.core.settings import GatewaySettings
-from reconciler.gateways.litellm_cache import holds_everywhere, lifetimes_of
-from reconciler.gateways.litellm_support import Facts, LiteLLMRules, support
+from reconciler.core.model.settings import GatewaySettings
+from reconciler.gateways.litellm.caches import holds_everywhere, lifetimes_of
+from reconciler.gateways.litellm.support import Facts, LiteLLMRules, support
 
 
 def settings(**fields):

@@ -3,11 +3,11 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.core.kinds import Deployment, ModelAlias, Status, Team
-from reconciler.gateways.litellm_deploying import CLEARED_BY_NULL, creation, operations
-from reconciler.gateways.litellm_models import MARK, alias_of, canonical, contents_of, row_of, words_of
-from reconciler.gateways.litellm_teams import TeamCodec, listed_models, merge_patch, models_of, team_of, without_nulls
-from reconciler.gateways.litellm_teams import creation as team_creation
+from reconciler.core.model.kinds import Deployment, ModelAlias, Status, Team
+from reconciler.gateways.litellm.aliases import MARK, alias_of, canonical, contents_of, row_of, words_of
+from reconciler.gateways.litellm.deployments import CLEARED_BY_NULL, creation, operations
+from reconciler.gateways.litellm.teams import TeamCodec, listed_models, merge_patch, models_of, team_of, without_nulls
+from reconciler.gateways.litellm.teams import creation as team_creation
 
 CODEC = TeamCodec({"g1": "id-1", "g2": "id-2"}, usd_per_credit=0.1)
 params = st.fixed_dictionaries(

@@ -13,10 +13,10 @@ import psycopg
 import pytest
 from litellm_company import Company, edit_live
 
-from reconciler.applying import Options, apply
-from reconciler.core.access import access
-from reconciler.core.kinds import ModelAlias, Team
-from reconciler.core.safety import FLAGS
+from reconciler.apply.run import Options, apply
+from reconciler.core.access.rules import access
+from reconciler.core.model.kinds import ModelAlias, Team
+from reconciler.core.plan.safety import FLAGS
 from reconciler.pipeline import load, make, opened
 
 DATABASE = "RECONCILER_TEST_LITELLM_DB"

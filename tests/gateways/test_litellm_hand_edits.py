@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from reconciler.applying import Options, apply
-from reconciler.core.findings import ReconcilerError
-from reconciler.core.safety import FLAGS
+from reconciler.apply.run import Options, apply
+from reconciler.core.model.findings import ReconcilerError
+from reconciler.core.plan.safety import FLAGS
 from reconciler.pipeline import drift, load, opened
 
 pytestmark = pytest.mark.litellm

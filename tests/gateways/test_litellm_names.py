@@ -6,26 +6,26 @@ import pytest
 from click.testing import CliRunner
 
 from reconciler.cli import group as cli
-from reconciler.core.check import check
-from reconciler.core.elsewhere import UNSERVED, decided, put_off
-from reconciler.core.explain import explain
-from reconciler.core.export import Source, export
-from reconciler.core.findings import errors
-from reconciler.core.kinds import AccessGroup
-from reconciler.core.litellm_access import team_can_call
-from reconciler.core.litellm_providers import Inferred
-from reconciler.core.litellm_world import Deployment, LiteLLMTeam, LiteLLMWorld, compile_world
-from reconciler.core.refs import Ref
-from reconciler.core.resolve import Resolved
-from reconciler.core.routes import Asked
-from reconciler.core.state import State
-from reconciler.gateways.litellm_live import facts_of, live_of, rules_of
-from reconciler.gateways.litellm_models import row_of
-from reconciler.gateways.litellm_reading import Snapshot
-from reconciler.gateways.litellm_support import support
-from reconciler.gateways.litellm_teams import TeamCodec
+from reconciler.core.access.litellm.lists import team_can_call
+from reconciler.core.access.litellm.providers import Inferred
+from reconciler.core.access.litellm.world import Deployment, LiteLLMTeam, LiteLLMWorld, compile_world
+from reconciler.core.explain.explain import explain
+from reconciler.core.explain.routes import Asked
+from reconciler.core.imports.export import Source, export
+from reconciler.core.model.findings import errors
+from reconciler.core.model.kinds import AccessGroup
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.state import State
+from reconciler.core.plan.resolve import Resolved
+from reconciler.core.rules.check import check
+from reconciler.core.rules.undeclared import UNSERVED, decided, put_off
+from reconciler.gateways.litellm.aliases import row_of
+from reconciler.gateways.litellm.live import facts_of, live_of, rules_of
+from reconciler.gateways.litellm.reading import Snapshot
+from reconciler.gateways.litellm.support import support
+from reconciler.gateways.litellm.teams import TeamCodec
 from reconciler.pipeline import load, utc_now
-from reconciler.policing import VIOLATION, Judging, judged
+from reconciler.policies import VIOLATION, Judging, judged
 
 NAMES = {"openai/*": (), "azure-*": ("wild-legacy",), "gpt-4o": ("prod-models",), "claude": (), "hidden": ()}
 ROUTER = {"best": "gpt-4o"}

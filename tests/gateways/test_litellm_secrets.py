@@ -5,20 +5,20 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.core.diff import Known, diff
-from reconciler.core.inventory import Record, record_of
-from reconciler.core.kinds import Deployment, ModelAlias
-from reconciler.core.litellm_rules import LiteLLMRules
-from reconciler.core.plan import Target
-from reconciler.core.planning import Inputs, make_plan
-from reconciler.core.refs import Ref
-from reconciler.core.state import State
-from reconciler.gateways.litellm_deploying import UNREADABLE, operations
-from reconciler.gateways.litellm_live import facts_of, live_of
-from reconciler.gateways.litellm_models import contents_of, row_of, words_of
-from reconciler.gateways.litellm_reading import Snapshot
-from reconciler.gateways.litellm_support import support
-from reconciler.gateways.litellm_teams import TeamCodec
+from reconciler.core.access.litellm.rules import LiteLLMRules
+from reconciler.core.model.inventory import Record, record_of
+from reconciler.core.model.kinds import Deployment, ModelAlias
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.state import State
+from reconciler.core.plan.diff import Known, diff
+from reconciler.core.plan.make import Inputs, make_plan
+from reconciler.core.plan.plan import Target
+from reconciler.gateways.litellm.aliases import contents_of, row_of, words_of
+from reconciler.gateways.litellm.deployments import UNREADABLE, operations
+from reconciler.gateways.litellm.live import facts_of, live_of
+from reconciler.gateways.litellm.reading import Snapshot
+from reconciler.gateways.litellm.support import support
+from reconciler.gateways.litellm.teams import TeamCodec
 from reconciler.render import FORMATS, plan_view
 
 REF = Ref("model_alias", "m")

@@ -9,20 +9,20 @@ import pytest
 from gateway_company import change, creation, deletion, granting
 from pydantic import SecretStr
 
-from reconciler.core.access import access
-from reconciler.core.aim import differences
-from reconciler.core.changes import Action, Change, FieldChange, Step
-from reconciler.core.diff import Known, diff
-from reconciler.core.inventory import Record, record_of
-from reconciler.core.kinds import AccessGroup, Deployment, Key, ModelAlias, Status, Team
-from reconciler.core.plan import Target
-from reconciler.core.planning import Inputs, make_plan
-from reconciler.core.refs import Ref
-from reconciler.core.safety import FLAGS
-from reconciler.core.settings import GatewaySettings
-from reconciler.core.state import State
+from reconciler.apply.keys import new_key
+from reconciler.core.access.rules import access
+from reconciler.core.model.changes import Action, Change, FieldChange, Step
+from reconciler.core.model.inventory import Record, record_of
+from reconciler.core.model.kinds import AccessGroup, Deployment, Key, ModelAlias, Status, Team
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.settings import GatewaySettings
+from reconciler.core.model.state import State
+from reconciler.core.plan.diff import Known, diff
+from reconciler.core.plan.make import Inputs, make_plan
+from reconciler.core.plan.plan import Target
+from reconciler.core.plan.safety import FLAGS
+from reconciler.core.plan.target import differences
 from reconciler.gateways.base import Gateway, GatewayError, Landed
-from reconciler.keys import new_key
 
 MOCK = {"mock_response": "hello"}
 

@@ -4,9 +4,9 @@ import pytest
 from conftest import World
 from gateway_company import build, company
 
-from reconciler.core.changes import Action, Step
-from reconciler.core.refs import Ref
-from reconciler.core.settings import GatewaySettings
+from reconciler.core.model.changes import Action, Step
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.settings import GatewaySettings
 from reconciler.gateways.base import Gateway, GatewayError, Landed
 
 

@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from saas_litellm import saas_double
 
-from reconciler.core.changes import Action, Step
-from reconciler.core.kinds import AccessGroup, ModelAlias, Organization, Status, Team
-from reconciler.core.refs import Ref
-from reconciler.core.settings import GatewaySettings
-from reconciler.gateways import documented, saas
+from reconciler.core.model.changes import Action, Step
+from reconciler.core.model.kinds import AccessGroup, ModelAlias, Organization, Status, Team
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.settings import GatewaySettings
 from reconciler.gateways.base import Gateway, GatewayError, Landed
-from reconciler.gateways.saas_litellm import of_paths
+from reconciler.gateways.saas import documented
+from reconciler.gateways.saas import real as saas
+from reconciler.gateways.saas.backend import of_paths
 
 ALIAS, GROUP, ORG, TEAM = Ref("model_alias", "a"), Ref("access_group", "g"), Ref("organization", "o"), Ref("team", "t")
 

@@ -4,14 +4,14 @@ import random
 
 from hypothesis import strategies as st
 
-from reconciler.core.access import GroupRules
-from reconciler.core.changes import Action
-from reconciler.core.inventory import Record, record_of
-from reconciler.core.kinds import AccessGroup, ModelAlias, Organization, Status, Team
-from reconciler.core.refs import Ref
-from reconciler.core.renames import renamed_state
-from reconciler.core.state import State, references
-from reconciler.core.support import Support, everything
+from reconciler.core.access.rules import GroupRules
+from reconciler.core.model.changes import Action
+from reconciler.core.model.inventory import Record, record_of
+from reconciler.core.model.kinds import AccessGroup, ModelAlias, Organization, Status, Team
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.state import State, references
+from reconciler.core.plan.renames import renamed_state
+from reconciler.core.plan.support import Support, everything
 
 KINDS = ("organization", "model_alias", "access_group", "team")
 SUPPORT = Support("test", {kind: everything(kind) for kind in KINDS}, GroupRules())

@@ -7,13 +7,13 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from law_worlds import SUPPORT, TOUCHING, dangling, owning, run, states
 
-from reconciler.core import schedule as scheduling
-from reconciler.core.access import access
-from reconciler.core.changes import Action
-from reconciler.core.diff import Known, diff
-from reconciler.core.refs import Ref
-from reconciler.core.schedule import Order, expanded_state, schedule
-from reconciler.core.state import State
+from reconciler.core.access.rules import access
+from reconciler.core.model.changes import Action
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.state import State
+from reconciler.core.plan.diff import Known, diff
+from reconciler.core.plan.order import schedule as scheduling
+from reconciler.core.plan.order.schedule import Order, expanded_state, schedule
 
 LAW = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 seeds = st.integers(0, 2**32)

@@ -8,17 +8,17 @@ from hypothesis import strategies as st
 from test_announced_law import LATER, TODAY, applied_today, dated, edited
 from test_impact_law import NOW, SUPPORT, nearest, state_of
 
-from reconciler.core.diff import Known
-from reconciler.core.findings import Origin
-from reconciler.core.inventory import Record, record_of
-from reconciler.core.kinds import AccessGroup, PricingPlan, Team
-from reconciler.core.plan import Target
-from reconciler.core.planning import Inputs, make_plan
-from reconciler.core.prices import NO_PRICES
-from reconciler.core.refs import Ref
-from reconciler.core.resolve import resolve
-from reconciler.core.safety import at_their_lines
-from reconciler.core.state import State
+from reconciler.core.model.findings import Origin
+from reconciler.core.model.inventory import Record, record_of
+from reconciler.core.model.kinds import AccessGroup, PricingPlan, Team
+from reconciler.core.model.prices import NO_PRICES
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.state import State
+from reconciler.core.plan.diff import Known
+from reconciler.core.plan.make import Inputs, make_plan
+from reconciler.core.plan.plan import Target
+from reconciler.core.plan.resolve import resolve
+from reconciler.core.plan.safety import at_their_lines
 
 LAW = settings(max_examples=120, deadline=None)
 SEEDS = st.integers(0, 2**32)

@@ -12,15 +12,15 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from law_worlds import SUPPORT, owning, perform, states
 
-from reconciler.core import holding
-from reconciler.core.access import access
-from reconciler.core.changes import Action
-from reconciler.core.diff import Known, diff
-from reconciler.core.holding import MARGIN, Hold, holds, longest
-from reconciler.core.kinds import AccessGroup, ModelAlias, Status, Team
-from reconciler.core.refs import Ref
-from reconciler.core.schedule import schedule
-from reconciler.core.state import State
+from reconciler.core.access.rules import access
+from reconciler.core.model.changes import Action
+from reconciler.core.model.kinds import AccessGroup, ModelAlias, Status, Team
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.state import State
+from reconciler.core.plan.diff import Known, diff
+from reconciler.core.plan.order import holding
+from reconciler.core.plan.order.holding import MARGIN, Hold, holds, longest
+from reconciler.core.plan.order.schedule import schedule
 
 LAW = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 LIFETIMES = {"team": 60.0, "access_group": 600.0}

@@ -9,20 +9,20 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from law_worlds import KINDS
 
-from reconciler.core.access import GroupRules
-from reconciler.core.check import check
-from reconciler.core.diff import Known
-from reconciler.core.findings import errors
-from reconciler.core.impact import totals
-from reconciler.core.inventory import Record, record_of
-from reconciler.core.kinds import SECTIONS
-from reconciler.core.plan import Target
-from reconciler.core.planning import Inputs, make_plan
-from reconciler.core.prices import NO_PRICES
-from reconciler.core.refs import Ref
-from reconciler.core.resolve import resolve
-from reconciler.core.state import State
-from reconciler.core.support import Support, everything
+from reconciler.core.access.rules import GroupRules
+from reconciler.core.model.findings import errors
+from reconciler.core.model.inventory import Record, record_of
+from reconciler.core.model.kinds import SECTIONS
+from reconciler.core.model.prices import NO_PRICES
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.state import State
+from reconciler.core.plan.diff import Known
+from reconciler.core.plan.make import Inputs, make_plan
+from reconciler.core.plan.meaning.impact import totals
+from reconciler.core.plan.plan import Target
+from reconciler.core.plan.resolve import resolve
+from reconciler.core.plan.support import Support, everything
+from reconciler.core.rules.check import check
 
 TODAY = date(2026, 6, 15)
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)

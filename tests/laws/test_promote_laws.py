@@ -5,10 +5,10 @@ import json
 from hypothesis import given, settings
 from law_worlds import states
 
-from reconciler.core.access import GroupRules, access
-from reconciler.core.promote import promotion
-from reconciler.core.resolve import Resolved
-from reconciler.render.promote import promotion_json, promotion_markdown, render_promotion
+from reconciler.core.access.rules import GroupRules, access
+from reconciler.core.explain.compare import promotion
+from reconciler.core.plan.resolve import Resolved
+from reconciler.render.compare import promotion_json, promotion_markdown, render_promotion
 
 
 def compared(source, target):

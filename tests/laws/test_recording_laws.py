@@ -10,12 +10,12 @@ import random
 import pytest
 import yaml
 
-from reconciler.applying import Options, apply
-from reconciler.core.plan import Risk
-from reconciler.core.scope import EVERYTHING, parse_scope
-from reconciler.files.plan_files import read_plan_file, write_plan_file
+from reconciler.apply.run import Options, apply
+from reconciler.core.plan.plan import Risk
+from reconciler.core.plan.scope import EVERYTHING, parse_scope
+from reconciler.files.plan_file import read_plan_file, write_plan_file
 from reconciler.pipeline import load, make, opened
-from reconciler.render.saved import plan_file_content
+from reconciler.render.plan.saved import plan_file_content
 
 ALLOWED = frozenset({"loss", "too-many-updates", "too-many-deletes", "cascade"})
 GROUPS, TEAMS, PLANS = ["g0", "g1", "g2"], ["t0", "t1", "t2"], ["p0", "p1", "p2"]

@@ -11,15 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from law_worlds import KINDS, owning, random_state, run, states
 
-from reconciler.core.access import GroupRules
-from reconciler.core.diff import Known
-from reconciler.core.kinds import AccessGroup, ModelAlias, Organization, Status, Team
-from reconciler.core.plan import Target
-from reconciler.core.planning import Inputs, make_plan
-from reconciler.core.refs import Ref
-from reconciler.core.schedule import schedule
-from reconciler.core.state import State
-from reconciler.core.support import Support, everything
+from reconciler.core.access.rules import GroupRules
+from reconciler.core.model.kinds import AccessGroup, ModelAlias, Organization, Status, Team
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.state import State
+from reconciler.core.plan.diff import Known
+from reconciler.core.plan.make import Inputs, make_plan
+from reconciler.core.plan.order.schedule import schedule
+from reconciler.core.plan.plan import Target
+from reconciler.core.plan.support import Support, everything
 
 LAW = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 seeds = st.integers(0, 2**32)

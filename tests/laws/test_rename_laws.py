@@ -6,16 +6,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from law_worlds import RENAMING, SUPPORT, dangling, owning, random_state, run
 
-from reconciler.core import schedule as scheduling
-from reconciler.core.access import access
-from reconciler.core.changes import Action
-from reconciler.core.diff import Known
-from reconciler.core.plan import Target
-from reconciler.core.planning import Inputs, make_plan
-from reconciler.core.refs import Ref
-from reconciler.core.renames import moves_of, renamed_inventory, renamed_state
-from reconciler.core.schedule import schedule
-from reconciler.core.state import State
+from reconciler.core.access.rules import access
+from reconciler.core.model.changes import Action
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.state import State
+from reconciler.core.plan.diff import Known
+from reconciler.core.plan.make import Inputs, make_plan
+from reconciler.core.plan.order import schedule as scheduling
+from reconciler.core.plan.order.schedule import schedule
+from reconciler.core.plan.plan import Target
+from reconciler.core.plan.renames import moves_of, renamed_inventory, renamed_state
 
 LAW = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 seeds = st.integers(0, 2**64)

@@ -2,10 +2,10 @@
 
 from datetime import UTC, datetime
 
-from reconciler.core.changes import Action
-from reconciler.core.kinds import Team
+from reconciler.apply.journal import step_of
+from reconciler.core.model.changes import Action
+from reconciler.core.model.kinds import Team
 from reconciler.ledger import JournalEntry
-from reconciler.recording import step_of
 
 
 def test_a_live_value_that_no_manifest_could_hold_is_kept_as_it_is():

@@ -5,7 +5,7 @@ A disagreement that random worlds turn up is written down here.
 
 from worlds import Case, infer_from_price_map
 
-from reconciler.core.litellm_world import Deployment, LiteLLMTeam, LiteLLMWorld
+from reconciler.core.access.litellm.world import Deployment, LiteLLMTeam, LiteLLMWorld
 
 GPT = (Deployment("gpt-4o", "openai/gpt-4o"), Deployment("claude", "anthropic/claude-opus-4-8"))
 HALF_TAGGED = (Deployment("gpt-4o", "openai/gpt-4o", frozenset({"beta"})), Deployment("gpt-4o", "azure/gpt-4o"))

@@ -13,7 +13,7 @@ from unittest import mock
 
 from worlds import Case
 
-from reconciler.core.litellm_world import LiteLLMTeam, LiteLLMWorld, invalid_patterns
+from reconciler.core.access.litellm.world import LiteLLMTeam, LiteLLMWorld, invalid_patterns
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 os.environ["LITELLM_TELEMETRY"] = "False"

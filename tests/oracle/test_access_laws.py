@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from worlds import cases
 
-from reconciler.core.litellm_access import (
+from reconciler.core.access.litellm.lists import (
     PathKind,
     accessible,
     accessible_to_all,
@@ -14,7 +14,7 @@ from reconciler.core.litellm_access import (
     granting_paths,
     team_can_call,
 )
-from reconciler.core.litellm_world import LiteLLMTeam, compile_world, legacy_groups
+from reconciler.core.access.litellm.world import LiteLLMTeam, compile_world, legacy_groups
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import pytest
 from corners import CORNERS, GPT, corner
 from worlds import disagreements
 
-from reconciler.core.litellm_access import team_can_call
-from reconciler.core.litellm_world import LiteLLMTeam, LiteLLMWorld, compile_world
+from reconciler.core.access.litellm.lists import team_can_call
+from reconciler.core.access.litellm.world import LiteLLMTeam, LiteLLMWorld, compile_world
 
 
 def test_random_worlds_agree(random_decided):

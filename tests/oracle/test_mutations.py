@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 from worlds import disagreements
 
-from reconciler.core import litellm_access, litellm_world
-from reconciler.core.litellm_providers import Inferred, no_provider
+from reconciler.core.access.litellm import lists as litellm_access
+from reconciler.core.access.litellm import world as litellm_world
+from reconciler.core.access.litellm.providers import Inferred, no_provider
 
 ACCESS, WORLD = litellm_access, litellm_world
 original = {

@@ -8,9 +8,9 @@ from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from reconciler.core import litellm_access
-from reconciler.core.litellm_providers import InferProvider, infer_provider, provider_catalog
-from reconciler.core.litellm_world import Deployment, LiteLLMTeam, LiteLLMWorld, compile_world
+from reconciler.core.access.litellm import lists as litellm_access
+from reconciler.core.access.litellm.providers import InferProvider, infer_provider, provider_catalog
+from reconciler.core.access.litellm.world import Deployment, LiteLLMTeam, LiteLLMWorld, compile_world
 
 BARE = [
     "gpt-4o", "gpt-4o-mini", "GPT-4o", "gptX4o", "gpt.4o", "gpt-image-9", "o3", "text-embedding-3-small", "claude-opus-4-8", "claude-2",

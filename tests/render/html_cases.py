@@ -1,14 +1,14 @@
 """Plans made by the core itself from two states, with access before and after, as the HTML report gets them."""
 
-from reconciler.core.access import Access, GroupRules, access
-from reconciler.core.diff import Known
-from reconciler.core.findings import Origin, error, warning
-from reconciler.core.kinds import AccessGroup, ModelAlias, Organization, Resource, Team
-from reconciler.core.plan import Plan, Target
-from reconciler.core.planning import Inputs, make_plan
-from reconciler.core.refs import Ref
-from reconciler.core.state import State
-from reconciler.gateways.documented import DIALECT
+from reconciler.core.access.rules import Access, GroupRules, access
+from reconciler.core.model.findings import Origin, error, warning
+from reconciler.core.model.kinds import AccessGroup, ModelAlias, Organization, Resource, Team
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.state import State
+from reconciler.core.plan.diff import Known
+from reconciler.core.plan.make import Inputs, make_plan
+from reconciler.core.plan.plan import Plan, Target
+from reconciler.gateways.saas.documented import DIALECT
 
 TARGET = Target("production", "saas-litellm at https://llm.example.com", "saas-litellm")
 MODELS = {

@@ -1,10 +1,10 @@
 """Plans that people read, as values: one per golden folder."""
 
-from reconciler.core.changes import Change, CreditGrant, FieldChange
-from reconciler.core.findings import Finding, Origin, error, info, warning
-from reconciler.core.kinds import AccessGroup, Deployment, ModelAlias, Organization, PricingPlan, Resource, Team
-from reconciler.core.plan import Exposure, Impact, Plan, Risk, Target, TeamImpact
-from reconciler.core.refs import Ref
+from reconciler.core.model.changes import Change, CreditGrant, FieldChange
+from reconciler.core.model.findings import Finding, Origin, error, info, warning
+from reconciler.core.model.kinds import AccessGroup, Deployment, ModelAlias, Organization, PricingPlan, Resource, Team
+from reconciler.core.model.refs import Ref
+from reconciler.core.plan.plan import Exposure, Impact, Plan, Risk, Target, TeamImpact
 
 TARGET = Target("production", "saas-litellm at https://llm.example.com", "saas-litellm")
 F = frozenset

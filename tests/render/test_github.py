@@ -5,10 +5,10 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.core.findings import Finding, Level, Origin, error, warning
-from reconciler.core.printable import safe
-from reconciler.core.refs import Ref
-from reconciler.render.github import render_annotations
+from reconciler.core.model.findings import Finding, Level, Origin, error, warning
+from reconciler.core.model.printable import safe
+from reconciler.core.model.refs import Ref
+from reconciler.render.findings.github import render_annotations
 
 COMMAND = re.compile(r"^::(error|warning|notice) ([^:]*)::(.*)$")
 ESCAPES = {"%0D": "\r", "%0A": "\n", "%3A": ":", "%2C": ",", "%25": "%"}

@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 from plan_cases import CASES, TARGET, update
 from test_render_golden import GOLDEN, agree
 
-from reconciler.core.access import Access
-from reconciler.core.findings import Origin, error, warning
-from reconciler.core.kinds import AccessGroup, Team
-from reconciler.core.plan import Exposure, Impact, Plan, Risk, Target, TeamImpact
-from reconciler.core.printable import safe
-from reconciler.core.refs import Ref
+from reconciler.core.access.rules import Access
+from reconciler.core.model.findings import Origin, error, warning
+from reconciler.core.model.kinds import AccessGroup, Team
+from reconciler.core.model.printable import safe
+from reconciler.core.model.refs import Ref
+from reconciler.core.plan.plan import Exposure, Impact, Plan, Risk, Target, TeamImpact
 from reconciler.render import plan_view
-from reconciler.render.html import render
-from reconciler.render.html_matrix import CELLS, COLUMNS, GAINS, KEEPS, LOSES, NEVER, access_matrix
-from reconciler.render.html_teams import fitting, team_rows
+from reconciler.render.plan.html import render
+from reconciler.render.plan.html.matrix import CELLS, COLUMNS, GAINS, KEEPS, LOSES, NEVER, access_matrix
+from reconciler.render.plan.html.teams import fitting, team_rows
 
 F = frozenset
 MARKS = {(True, True): KEEPS, (False, True): GAINS, (True, False): LOSES, (False, False): NEVER}

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_render_golden import GOLDEN, agree
 
-from reconciler.core.findings import Origin
-from reconciler.core.policy_cases import CaseResult
-from reconciler.render.junit import render_junit
+from reconciler.core.model.findings import Origin
+from reconciler.core.rules.policy_cases import CaseResult
+from reconciler.render.findings.junit import render_junit
 
 RESULTS = (
     CaseResult("a dev team reaches no dear model", "no-dear-dev", "deny", "deny", "denied by no-dear-dev", Origin("tests/policies/dear.yaml", 2, 5)),

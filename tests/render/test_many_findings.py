@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from reconciler.cli.output import findings_as
-from reconciler.core.findings import Origin, error, warning
-from reconciler.render.findings import MOST, render_findings
+from reconciler.core.model.findings import Origin, error, warning
+from reconciler.render.findings.text import MOST, render_findings
 
 MANY = 20_000
 

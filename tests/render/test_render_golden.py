@@ -7,7 +7,7 @@ import pytest
 from plan_cases import CASES, HINTED
 
 from reconciler.render import FORMATS, plan_view
-from reconciler.render.findings import render_findings
+from reconciler.render.findings.text import render_findings
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 SUFFIXES = {"text": "txt", "json": "json", "markdown": "md"}

@@ -15,18 +15,18 @@ from hypothesis import strategies as st
 from plan_cases import CASES, TARGET, update
 from pydantic import SecretStr
 
-from reconciler.core.changes import Change, CreditGrant
-from reconciler.core.findings import Finding, Level, Origin
-from reconciler.core.kinds import AccessGroup, Team
-from reconciler.core.plan import Exposure, Impact, Plan, Risk, TeamImpact
-from reconciler.core.printable import safe
-from reconciler.core.refs import Ref
+from reconciler.core.model.changes import Change, CreditGrant
+from reconciler.core.model.findings import Finding, Level, Origin
+from reconciler.core.model.kinds import AccessGroup, Team
+from reconciler.core.model.printable import safe
+from reconciler.core.model.refs import Ref
+from reconciler.core.plan.plan import Exposure, Impact, Plan, Risk, TeamImpact
 from reconciler.render import FORMATS, plan_view
-from reconciler.render.json import plan_schema, schema_text
-from reconciler.render.json import render as render_json
-from reconciler.render.markdown import LIMIT
-from reconciler.render.markdown import render as render_markdown
-from reconciler.render.text import render as render_text
+from reconciler.render.plan.json import plan_schema, schema_text
+from reconciler.render.plan.json import render as render_json
+from reconciler.render.plan.markdown import LIMIT
+from reconciler.render.plan.markdown import render as render_markdown
+from reconciler.render.plan.text import render as render_text
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "plan.schema.json"
 MANY = settings(max_examples=25, deadline=None)

@@ -7,9 +7,9 @@ from itertools import count
 from plan_cases import update
 from test_render_golden import GOLDEN, agree
 
-from reconciler.core.changes import Action, Outcome, Result, Step
-from reconciler.core.kinds import AccessGroup, Team
-from reconciler.core.refs import Ref
+from reconciler.core.model.changes import Action, Outcome, Result, Step
+from reconciler.core.model.kinds import AccessGroup, Team
+from reconciler.core.model.refs import Ref
 from reconciler.render.outcomes import render_outcomes
 from reconciler.render.progress import Progress
 

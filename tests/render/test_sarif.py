@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from plan_cases import HINTED
 from test_render_golden import GOLDEN, agree
 
-from reconciler.core.findings import Finding, Level, Origin, error
-from reconciler.core.lint import RULES
-from reconciler.core.refs import Ref
-from reconciler.render.sarif import render_sarif, uri
+from reconciler.core.model.findings import Finding, Level, Origin, error
+from reconciler.core.model.refs import Ref
+from reconciler.core.rules.lint import RULES
+from reconciler.render.findings.sarif import render_sarif, uri
 
 # The schema of SARIF 2.1.0 errata 01 (OASIS) without its descriptions.
 VALIDATOR = jsonschema_rs.Draft4Validator(

@@ -4,9 +4,9 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from reconciler.core.kinds import AccessGroup, ModelAlias, Organization, Status, Team, TopUp
-from reconciler.core.refs import Ref
-from reconciler.core.state import State
+from reconciler.core.model.kinds import AccessGroup, ModelAlias, Organization, Status, Team, TopUp
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.state import State
 
 AMOUNTS = (100, 250, 600, 1000)
 TEAMS = ("t0", "t1", "t2")

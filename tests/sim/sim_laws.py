@@ -7,7 +7,7 @@ from sim_embedded import Effect
 from sim_network import Request
 from sim_world import MOST_TRIES, Run, World
 
-from reconciler.core.credits import operation_id
+from reconciler.core.plan.credits.allocation import operation_id
 
 OURS = "A"
 

@@ -12,11 +12,18 @@ from typing import Any
 from sim_history import Dialect, history
 from sim_run import Verdict, carried_out
 
-from reconciler import apply, locking, owed_keys, pipeline, recording, recovery
-from reconciler.core.changes import Action, Outcome, Result
-from reconciler.core.schedule import Order
-from reconciler.gateways import documented, requests, rest, saas
+from reconciler import pipeline
+from reconciler.apply import execute as apply
+from reconciler.apply import journal as recording
+from reconciler.apply import lock as locking
+from reconciler.apply import owed_keys
+from reconciler.apply import recover as recovery
+from reconciler.core.model.changes import Action, Outcome, Result
+from reconciler.core.plan.order.schedule import Order
 from reconciler.gateways.base import GatewayError, Landed
+from reconciler.gateways.saas import documented, requests
+from reconciler.gateways.saas import gateway as rest
+from reconciler.gateways.saas import real as saas
 
 Swap = Callable[[Any, str, Any], None]
 
@@ -222,7 +229,7 @@ def no_lock(swap: Swap) -> None:
 
 def revokes_first(swap: Swap) -> None:
     """The order of the steps is the one that prefers a gap to an exposure."""
-    from reconciler import applying
+    from reconciler.apply import run as applying
 
     plain = applying.schedule
 
@@ -247,7 +254,7 @@ def no_hand_over(swap: Swap) -> None:
         ledger.key_delivered(lease, [(owed.kind, owed.name) for owed in ledger.owed_keys(lease.gateway)])
         return owed_keys.Handed()
 
-    from reconciler import applying
+    from reconciler.apply import run as applying
 
     swap(applying, "hand_over", forget)
 

@@ -34,19 +34,21 @@ from sim_machine import EPOCH, Killed, Machine, Process
 from sim_network import Client, Network, Request, Url
 from sim_saas import Saas
 
-from reconciler import apply as execution
-from reconciler import applying, disk, keys
-from reconciler.apply import Pace
-from reconciler.core.findings import ReconcilerError, error
-from reconciler.core.plan import Target
-from reconciler.core.prices import NO_PRICES
-from reconciler.core.resolve import Resolved, resolve
-from reconciler.core.safety import FLAGS
-from reconciler.core.settings import GatewaySettings, Settings
+from reconciler.apply import execute as execution
+from reconciler.apply import keys
+from reconciler.apply import run as applying
+from reconciler.apply.execute import Pace
+from reconciler.core.model.findings import ReconcilerError, error
+from reconciler.core.model.prices import NO_PRICES
+from reconciler.core.model.settings import GatewaySettings, Settings
+from reconciler.core.plan.plan import Target
+from reconciler.core.plan.resolve import Resolved, resolve
+from reconciler.core.plan.safety import FLAGS
 from reconciler.files.manifests import Manifests
 from reconciler.gateways import connect, http
 from reconciler.ledger import LedgerError
 from reconciler.pipeline import Loaded, Session
+from reconciler.system import disk
 
 NAME = "gateway"
 URL = "http://gateway:8003"

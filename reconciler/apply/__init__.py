@@ -1,0 +1,1 @@
+"""One apply, from the gateway's lock to verification."""

@@ -1,0 +1,126 @@
+"""What an apply tells the ledger beside its steps: renames, adoptions, fields of git only, grants of other memories."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from reconciler.apply.journal import renamed
+from reconciler.core.model.inventory import Inventory, Record, record_of, required_of
+from reconciler.core.model.kinds import PricingPlan, Team
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.state import State
+from reconciler.core.plan.credits.allocation import ALLOCATION
+from reconciler.core.plan.meaning.announced import recorded
+from reconciler.core.plan.noting import recordable, settled_record
+from reconciler.core.plan.plan import Plan
+from reconciler.core.plan.renames import renames
+from reconciler.core.plan.support import Support
+from reconciler.ledger import Claim, GrantRecord
+from reconciler.pipeline import Planned
+
+if TYPE_CHECKING:
+    from reconciler.ledger import Lease, Ledger
+
+Wishes = Mapping[Ref, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Books:
+    """The ledger of one apply. `plan` is what is carried out, `owed` the teams whose allocation has its own step."""
+
+    ledger: "Ledger"
+    lease: "Lease"
+    now: Callable[[], datetime]
+    plan: Plan
+    planned: Planned
+    owed: frozenset[Ref] = frozenset()
+
+
+def owed_allocations(plan: Plan, undecided: frozenset[str], support: Support) -> frozenset[Ref]:
+    """Teams whose allocation moves with a grant of its own, or must not move for now."""
+    if support.credits != "operations":
+        return frozenset()
+    changed = {c.ref for c in plan.changes for grant in c.credits if grant.grant_id == ALLOCATION}
+    return frozenset(changed | {Ref(Team.kind, team) for team in undecided})
+
+
+def recorded_wishes(plan: Plan, desired: State, inventory: Inventory, now: datetime) -> Wishes:
+    """What the inventory will say of each declared ref; fields that the gateway cannot change stay as they were.
+
+    Dates count as announced where they lie ahead of `now`.
+    """
+    wishes: dict[Ref, dict[str, Any]] = {}
+    for ref, wish in desired.resources.items():
+        last = _last(inventory.get(ref))
+        wishes[ref] = recorded(recordable(record_of(wish), plan.held.get(ref, ()), last), wish, last, now)
+    return wishes
+
+
+def record_at_once(books: Books, wishes: Wishes, inventory: Inventory) -> None:
+    """Write down what needs no request: adoptions, git-only fields that moved, and objects of ours that are gone."""
+    plan, owed = books.plan, books.owed
+    adopted = {change.ref for change in plan.changes if change.verb == "adopt"}
+    calm = adopted | {change.ref for change in plan.noted if change.ref in wishes}
+    _remember_strangers(books, inventory)
+    claims: list[Claim] = []
+    for ref in sorted(calm):
+        record = settled_record(wishes[ref], _last(inventory.get(ref)), owed=ref in owed)
+        claims.append(Claim(ref.kind, ref.name, record, adopted=ref in adopted))
+    if claims:
+        books.ledger.own(books.lease, claims, books.now())
+    if plan.gone:
+        books.ledger.disown(books.lease, [(ref.kind, ref.name) for ref in plan.gone])
+
+
+def record_pricing(books: Books) -> None:
+    """Write down the pricing plans, once everything that follows from them is applied."""
+    moved = [change for change in books.plan.noted if change.ref.kind == PricingPlan.kind]
+    claims = [Claim(c.ref.kind, c.ref.name, record_of(c.after)) for c in moved if c.after is not None]
+    removed = [(c.ref.kind, c.ref.name) for c in moved if c.after is None]
+    if claims:
+        books.ledger.own(books.lease, claims, books.now())
+    if removed:
+        books.ledger.disown(books.lease, removed)
+
+
+def _remember_strangers(books: Books, inventory: Inventory) -> None:
+    """Grants of ours that this ledger did not know are known from now on, together with what they came to."""
+    strangers = books.planned.strangers
+    if not strangers:
+        return
+    records = [
+        GrantRecord(
+            stranger.team,
+            stranger.top_up or f"{ALLOCATION}:elsewhere:{stranger.operation_id}",
+            stranger.amount or 0,
+            stranger.operation_id,
+            state="granted",
+        )
+        for stranger in strangers
+    ]
+    teams = sorted({Ref(Team.kind, stranger.team) for stranger in strangers} & inventory.keys())
+    claims = [Claim(ref.kind, ref.name, inventory[ref].applied) for ref in teams]
+    books.ledger.own(books.lease, claims, books.now())
+    books.ledger.remember_grants(books.lease, records, books.now())
+
+
+def carry_over(books: Books, desired: State, support: Support) -> None:
+    """Write down what renames need before any request.
+
+    What the gateway knows only by its new name moves in the ledger. An object that is about to be replaced becomes
+    ours first, so that an interruption does not leave it behind.
+    """
+    plan, known, live = books.plan, books.planned.known, books.planned.live
+    renaming = renames(desired, live.state, known, support)
+    if renaming.settled and not plan.partial:
+        books.ledger.rename(books.lease, renamed(renaming.settled, known.inventory), books.now())
+    going = {change.ref for change in plan.changes if change.after is None}
+    taken = [old for old in renaming.replaced.values() if old in going and old not in known.inventory]
+    if taken:
+        claims = [Claim(old.kind, old.name, required_of(live.state[old]), adopted=True) for old in taken]
+        books.ledger.own(books.lease, claims, books.now())
+
+
+def _last(record: Record | None) -> Mapping[str, Any] | None:
+    return record.applied if record else None

@@ -1,0 +1,77 @@
+"""Questions about a loaded config, with or without its gateway: what explain, access, lint and policies start from."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from reconciler.core.explain.routes import Asked, Facts
+from reconciler.core.model.findings import Finding, ReconcilerError, errors, ordered
+from reconciler.core.rules.lint import lint
+from reconciler.core.rules.lint.rule import Linted
+from reconciler.files.manifests import locate
+from reconciler.pipeline import Loaded, gateway_settings, known_of, opened
+from reconciler.policies import POLICY_CODES, finder, rules_of
+
+if TYPE_CHECKING:
+    from reconciler.core.model.state import State
+
+# What each backend does besides checking access. Sources: the embedded gateway's admission;
+# contracts/saas-litellm.md sections 3.1 and 3.6: credits are not asked for, and LiteLLM keeps a copy of the models.
+FACTS: Mapping[str, Facts] = {
+    "embedded": Facts(credits=True),
+    "saas-litellm": Facts(
+        credits=False, providers=frozenset({"anthropic", "fireworks", "gemini", "openai"}), copies=True
+    ),
+    "litellm": Facts(),
+}
+
+
+def _require_readable(loaded: Loaded) -> None:
+    """A config that only violates its policies can still be explained; nothing else that is wrong can."""
+    wrong = [finding for finding in errors(loaded.findings) if finding.code not in POLICY_CODES]
+    if wrong:
+        raise ReconcilerError(*loaded.findings)
+
+
+def offline(loaded: Loaded, gateway: str | None = None) -> Asked:
+    """Questions about the config alone. Raises ReconcilerError where it is invalid."""
+    _require_readable(loaded)
+    _, settings = gateway_settings(loaded, gateway)
+    return Asked(
+        written=loaded.manifests.state,
+        desired=loaded.desired,
+        now=loaded.now,
+        rules=rules_of(settings),
+        prices=loaded.prices,
+        facts=FACTS[settings.backend],
+        find=finder(loaded.manifests),
+    )
+
+
+async def online(loaded: Loaded, gateway: str | None = None) -> Asked:
+    """Questions about the config and the gateway as it is now. Raises ReconcilerError where it cannot be read."""
+    asked = offline(loaded, gateway)
+    async with opened(loaded, gateway) as session:
+        live = await session.gateway.read()
+        known = known_of(session, live)
+        rules = session.gateway.support.rules
+        return replace(asked, live=live.state, runtime=live.runtime, inventory=known.inventory, rules=rules)
+
+
+def live_state(asked: Asked) -> "State":
+    """The gateway's state. Raises ValueError where it was not asked."""
+    if asked.live is None:
+        raise ValueError("the gateway was not read")
+    return asked.live
+
+
+def placed(loaded: Loaded, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """The findings with their places in the files."""
+    return tuple(locate(loaded.manifests, finding) for finding in findings)
+
+
+def linted(loaded: Loaded, gateway: str | None = None) -> tuple[Finding, ...]:
+    """The findings of every lint rule at the levels of the settings, with their places, sorted."""
+    asked = offline(loaded, gateway)
+    world = Linted(asked.written, asked.desired, loaded.now, loaded.prices, loaded.settings.lint_limits, asked.rules)
+    return ordered(placed(loaded, lint(world, loaded.settings.lint)))

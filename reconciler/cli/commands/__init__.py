@@ -1,0 +1,1 @@
+"""The commands of `reconciler --help`, one module each."""

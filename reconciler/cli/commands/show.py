@@ -1,0 +1,62 @@
+"""`reconciler show KIND ID`: one object, declared, live and as last applied."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler.cli.completers import kinds, of_kind
+from reconciler.cli.failures import DONE
+from reconciler.cli.options import loaded, world
+from reconciler.cli.output import say
+
+if TYPE_CHECKING:
+    from reconciler.core.model.refs import Ref
+    from reconciler.core.plan.shown import Shown
+    from reconciler.pipeline import Loaded
+
+
+EPILOG = """\b
+Examples:
+  reconciler show team acme-prod
+  reconciler show plan professional
+  reconciler show access-group pro-models --gateway prod"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("kind", metavar="KIND", shell_complete=kinds)
+@click.argument("name", metavar="ID", shell_complete=of_kind)
+@world
+def command(kind: str, name: str, config: Path, environment: str | None, gateway: str | None) -> int:
+    """Show one object side by side: declared (with what it resolves to), live, and as last applied.
+
+    KIND is organization, model_alias, access_group, plan, team or key; plurals and the YAML's own words do too.
+    """
+    from reconciler.core.model.findings import ReconcilerError, did_you_mean, error  # noqa: PLC0415  not for --help
+    from reconciler.core.model.kinds import KINDS, SECTIONS  # noqa: PLC0415  as above
+    from reconciler.core.model.refs import Ref  # noqa: PLC0415  as above
+    from reconciler.render.show import render_shown  # noqa: PLC0415  as above
+
+    words = {
+        **{k: k for k in KINDS},
+        **{section: cls.kind for section, cls in SECTIONS.items()},
+        "plan": "pricing_plan",
+    }
+    words |= {word.replace("_", "-"): found for word, found in words.items()} | {
+        "group": "access_group",
+        "alias": "model_alias",
+    }
+    if kind not in words:
+        hint = did_you_mean(kind, words) or f"one of {', '.join(sorted(KINDS))}"
+        raise ReconcilerError(error("unknown-kind", f"there is no kind {kind!r}", hint=hint))
+    shown = asyncio.run(_show(loaded(config, environment), gateway, Ref(words[kind], name)))
+    say(render_shown(shown))
+    return DONE
+
+
+async def _show(config: "Loaded", gateway: str | None, ref: "Ref") -> "Shown":
+    from reconciler.pipeline import opened, show  # noqa: PLC0415  not for --help
+
+    async with opened(config, gateway) as session:
+        return await show(session, ref)

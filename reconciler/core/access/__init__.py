@@ -1,0 +1,1 @@
+"""Who can call what, by the rules of each gateway."""

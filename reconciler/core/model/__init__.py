@@ -1,0 +1,1 @@
+"""The nouns: kinds, refs, states, changes, findings, settings."""

@@ -1,0 +1,68 @@
+"""Inventory: the refs that are ours, with what we last applied to each. The value; the ledger keeps it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from reconciler.core.model.kinds import KINDS, Resource
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.secrets.literal import concealed
+from reconciler.core.model.secrets.typed import FREE, MASK, forgotten
+
+# In a record: the dates that lay ahead when it was written (`core.announced`).
+ANNOUNCED = "announced"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What we last applied to a ref: the declared, effective resource as JSON, only the fields that were set."""
+
+    applied: Mapping[str, Any] = field(default_factory=dict)
+    adopted: bool = False
+
+
+Inventory = Mapping[Ref, Record]
+
+
+def record_of(resource: Resource) -> dict[str, Any]:
+    """A resource as the inventory keeps it. What looks like a secret (left on the gateway by others) is masked."""
+    found = resource.model_dump(mode="json", exclude_unset=True)
+    return {**found, **{name: concealed(found[name], lambda _text: MASK) for name in FREE & found.keys()}}
+
+
+def required_of(resource: Resource) -> dict[str, Any]:
+    """The least record of a resource that we never applied: only what no resource of its kind can be without."""
+    required = {name for name, info in type(resource).model_fields.items() if info.is_required()}
+    return resource.model_dump(mode="json", include=required)
+
+
+def resource_of(ref: Ref, record: Record) -> Resource:
+    """The resource that a record was made of; secrets are there without their texts (ForgottenSecret)."""
+    return read_back(KINDS[ref.kind], record.applied)
+
+
+def read_back(cls: type[Resource], raw: Mapping[str, Any]) -> Resource:
+    """The resource of a record that another version of this program may have written: what is unknown now is left out.
+
+    Raises ValidationError where a field is unfit that no resource of the kind can be without.
+    """
+    raw = {name: value for name, value in raw.items() if name != ANNOUNCED} if ANNOUNCED in raw else raw
+    try:
+        return forgotten(cls.model_validate(raw))
+    except ValidationError as problem:
+        unfit = {each["loc"][0] for each in problem.errors(include_input=False) if each["loc"]}
+        return forgotten(cls.model_validate({name: value for name, value in raw.items() if name not in unfit}))
+
+
+def applied_value(ref: Ref, record: Record, name: str) -> Any:
+    """One field as the resource holds it (a frozenset for names), or None where it was not set."""
+    if name not in record.applied:
+        return None
+    return getattr(read_back(KINDS[ref.kind], {name: record.applied[name]} | _needed(ref, record)), name)
+
+
+def _needed(ref: Ref, record: Record) -> dict[str, Any]:
+    required = [name for name, info in KINDS[ref.kind].model_fields.items() if info.is_required()]
+    return {name: record.applied[name] for name in required if name in record.applied}

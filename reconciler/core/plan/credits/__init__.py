@@ -1,0 +1,1 @@
+"""Credits: what is allocated, by whom it was given before, and what is left."""

@@ -1,0 +1,311 @@
+"""diff: desired and live -> changes, and findings for what this gateway cannot do."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from reconciler.core.model.changes import Change
+from reconciler.core.model.findings import Finding, Level, error, warning
+from reconciler.core.model.inventory import Inventory, Record
+from reconciler.core.model.kinds import KINDS, Resource, Status, Team
+from reconciler.core.model.refs import Ref
+from reconciler.core.model.secrets.typed import veiled
+from reconciler.core.model.state import State, referrers
+from reconciler.core.plan.credits.allocation import ALLOCATION, credit_grants
+from reconciler.core.plan.credits.change import Crediting, credited, moved
+from reconciler.core.plan.safety import REFUSE, secret_lost
+from reconciler.core.plan.support import KindSupport, Support
+from reconciler.core.plan.target import CREDITS, differences, observed, supposed, target, unstored
+
+
+@dataclass(frozen=True)
+class Known:
+    """What we remember when we compare: what is ours, which top-ups were granted, what can only be read.
+
+    `undecided` are teams with a grant of which nobody can tell whether it happened: no credits for them for now.
+    `given` are the credits that reconcilers with another ledger gave a team of which this one has no record.
+    `owed` are objects whose virtual key nobody has been given yet, since when. `unfinished` is what an apply that was
+    not carried out to its end has created.
+    """
+
+    inventory: Inventory = field(default_factory=dict)
+    granted: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    fixed: frozenset[Ref] = frozenset()
+    undecided: frozenset[str] = frozenset()
+    given: Mapping[str, int] = field(default_factory=dict)
+    owed: Mapping[Ref, datetime] = field(default_factory=dict)
+    unfinished: frozenset[Ref] = frozenset()
+
+
+@dataclass(frozen=True)
+class Diff:
+    """`refused`: what is not done unasked. `gone`: refs of ours that are neither in git nor live."""
+
+    changes: tuple[Change, ...]
+    findings: tuple[Finding, ...]
+    refused: tuple[Finding, ...]
+    foreign: tuple[Ref, ...]
+    gone: tuple[Ref, ...]
+    unchanged: int
+    held: Mapping[Ref, frozenset[str]] = field(default_factory=dict)
+
+
+def diff(desired: State, live: State, known: Known, support: Support, prune: str = "owned") -> Diff:
+    """Every change that takes live to desired. Deterministic: sorted by ref, whatever the order of the inputs."""
+    wanted, findings = _supported(desired, support)
+    wanted, waiting = _top_ups_waiting(wanted, known, support) if support.top_ups_when_active else (wanted, [])
+    live = veiled_state(live, wanted, known.inventory)
+    upserts: list[Change] = []
+    for ref in sorted(wanted):
+        change, found = _upsert(ref, wanted[ref], live.get(ref), known, support)
+        findings += found
+        upserts += [change] if change else []
+    deletes, refused, foreign, kept = _removals(wanted, live, known, support, prune)
+    dropped = _still_referenced(live, upserts, deletes)
+    changes = upserts + [change for change in deletes if change.ref not in dropped]
+    told = [finding for finding in findings if not finding.code.startswith(REFUSE)]
+    asked = [replace(f, code=f.code.removeprefix(REFUSE)) for f in findings if f.code.startswith(REFUSE)]
+    return Diff(
+        changes=tuple(sorted(changes, key=lambda change: change.ref)),
+        findings=(*told, *waiting, *kept, *dropped.values(), *_unstored(wanted, support)),
+        refused=(*refused, *asked),
+        foreign=tuple(foreign),
+        gone=tuple(sorted(_gone(wanted, live, known, support))),
+        unchanged=len(wanted) - len(upserts),
+        held=_held_fields(findings),
+    )
+
+
+def veiled_state(live: State, wanted: Mapping[Ref, Resource] | State, inventory: Inventory) -> State:
+    """The live state without the texts of secrets that we fill in or once filled in."""
+    hidden: dict[Ref, Resource] = {}
+    for ref, resource in live.resources.items():
+        record = inventory.get(ref)
+        hidden[ref] = veiled(resource, wanted.get(ref), record.applied if record else None)
+    return State(hidden)
+
+
+def _gone(wanted: Mapping[Ref, Resource], live: State, known: Known, support: Support) -> Iterator[Ref]:
+    """A kind that the gateway does not show (LiteLLM's organizations need a licence) says nothing of what is there."""
+    for ref in known.inventory:
+        if ref not in wanted and ref not in live and ref.kind in support.kinds:
+            yield ref
+
+
+def _held_fields(findings: list[Finding]) -> Mapping[Ref, frozenset[str]]:
+    """Ref -> the fields that differ and that this gateway cannot change: they do not count as applied."""
+    found: dict[Ref, set[str]] = {}
+    for finding in findings:
+        if finding.code == "cannot-change" and finding.ref:
+            found.setdefault(finding.ref, set()).update(map(str, finding.path))
+    return {ref: frozenset(names) for ref, names in found.items()}
+
+
+def _supported(desired: State, support: Support) -> tuple[dict[Ref, Resource], list[Finding]]:
+    wanted = {ref: res for ref, res in desired.resources.items() if ref.kind in support.kinds}
+    missing: dict[str, list[Ref]] = {}
+    for ref, resource in desired.resources.items():
+        if ref.kind not in support.kinds and not resource.virtual:
+            missing.setdefault(ref.kind, []).append(ref)
+    findings = [
+        warning(
+            "kind-not-supported",
+            f"{support.backend} has no {KINDS[kind].section}: {_examples(refs)} stay in git only",
+            ref=min(refs),
+        )
+        for kind, refs in sorted(missing.items())
+    ]
+    return wanted, findings
+
+
+def _examples(refs: Collection[Ref]) -> str:
+    first = ", ".join(ref.name for ref in sorted(refs)[:3])
+    return first if len(refs) <= 3 else f"{first} and {len(refs) - 3:,} more"  # noqa: PLR2004  three examples
+
+
+def _top_ups_waiting(
+    wanted: dict[Ref, Resource], known: Known, support: Support
+) -> tuple[dict[Ref, Resource], list[Finding]]:
+    """The wishes without new top-ups of suspended teams: nobody could see whether one was granted before."""
+    found, findings = dict(wanted), []
+    for ref, wish in wanted.items():
+        granted = known.granted.get(ref.name, ())
+        new = [each.id for each in wish.top_ups if each.id not in granted] if isinstance(wish, Team) else []
+        if isinstance(wish, Team) and wish.status is Status.SUSPENDED and new:
+            found[ref] = wish.model_copy(update={"top_ups": tuple(t for t in wish.top_ups if t.id not in new)})
+            says = f"{ref}: {', '.join(new)} waits until the team is active: {support.backend} shows no credits before"
+            findings.append(warning("top-up-waits", says, ref=ref, path=("top_ups",)))
+    return found, findings
+
+
+def _upsert(
+    ref: Ref, wish: Resource, live: Resource | None, known: Known, support: Support
+) -> tuple[Change | None, list[Finding]]:
+    record = known.inventory.get(ref)
+    if live is None:
+        return _create(ref, wish, known, support)
+    if ref in known.fixed:
+        return _fixed(ref, wish, live, support)
+    return _update(ref, wish, live, record, known, support)
+
+
+def _create(ref: Ref, wish: Resource, known: Known, support: Support) -> tuple[Change | None, list[Finding]]:
+    wish = support.wished(ref, wish, None, None)
+    after = support.normalise(ref, wish)
+    if not support.kinds[ref.kind].create:
+        return None, [error("cannot-create", f"{support.backend} cannot create {ref}", ref=ref)]
+    refusals = _checked(ref, None, after, support)
+    grants = (
+        credit_grants(ref.name, wish, None, None, known.granted.get(ref.name, ())) if isinstance(wish, Team) else ()
+    )
+    lost = secret_lost(ref, known.inventory.get(ref), support.owes_secret(ref, after))
+    told = [*refusals, *_granted_before(ref, wish, known), *lost]
+    return Change(ref, None, after, adopt=False, credits=grants), told
+
+
+def _granted_before(ref: Ref, wish: Resource, known: Known) -> list[Finding]:
+    """A team that comes back does not get a top-up a second time: each is granted once ever."""
+    ids = {top_up.id for top_up in wish.top_ups} if isinstance(wish, Team) else set()
+    again = sorted(ids & set(known.granted.get(ref.name, ())))
+    message = f"{ref} was granted {', '.join(again)} before it was deleted; that is not granted again"
+    hint = "give the top-up a new id if it is meant to be granted once more"
+    return [warning("top-up-granted", message, hint=hint, ref=ref, path=("top_ups",))] if again else []
+
+
+def _fixed(ref: Ref, wish: Resource, live: Resource, support: Support) -> tuple[None, list[Finding]]:
+    kind = support.kinds[ref.kind]
+    wish, live = support.wished(ref, wish, live, None), support.seen(ref, wish, live, None)
+    moved = differences(live, target(ref, wish, live, None, support), kind)
+    names = ", ".join(difference.name for difference in moved)
+    message = f"{ref} can only be read on this gateway, and its {names} differ from what is declared; it stays as it is"
+    return None, [warning("read-only", message, ref=ref)] if moved else []
+
+
+def _update(
+    ref: Ref, wish: Resource, live: Resource, record: Record | None, known: Known, support: Support
+) -> tuple[Change | None, list[Finding]]:
+    kind = support.kinds[ref.kind]
+    wish, live = support.wished(ref, wish, live, record), support.seen(ref, wish, live, record)
+    seen = observed(ref, live, record, kind)
+    after = target(ref, wish, seen, record, support)
+    before = supposed(seen, after, wish, record, kind)
+    granted, undecided = known.granted.get(ref.name, frozenset()), ref.name in known.undecided
+    elsewhere = known.given.get(ref.name)
+    grants, after = credited(Crediting(ref, wish, before, record, granted, undecided, elsewhere), after, support)
+    found = differences(before, after, kind)
+    stuck = [difference for difference in found if not difference.updatable]
+    after = after.model_copy(update={difference.name: difference.before for difference in stuck}) if stuck else after
+    fields = moved(found, support)
+    findings = [_cannot_change(ref, difference.name, kind, support) for difference in stuck]
+    if not (fields or grants or record is None):
+        return None, findings
+    findings += _checked(ref, before, after, support) if fields else []
+    return Change(ref, before, after, fields, adopt=record is None, credits=grants), findings
+
+
+def _cannot_change(ref: Ref, name: str, kind: KindSupport, support: Support) -> Finding:
+    why = kind.notes.get(name, "it is set when the object is created")
+    return warning(
+        "cannot-change",
+        f"{name} of {ref} differs, but {support.backend} cannot change it: {why}",
+        hint=f"declare the live value, or delete and re-create {ref.name}",
+        ref=ref,
+        path=(name,),
+    )
+
+
+def _checked(ref: Ref, before: Resource | None, after: Resource | None, support: Support) -> list[Finding]:
+    """A code that starts with `warn:` makes a warning, every other an error (`Support.check`)."""
+    found = support.check(ref, before, after)
+    return [
+        Finding(
+            Level.WARNING if code.startswith("warn:") else Level.ERROR,
+            code.removeprefix("warn:"),
+            message,
+            hint=hint,
+            ref=ref,
+        )
+        for code, message, hint in found
+    ]
+
+
+def _unstored(wanted: Mapping[Ref, Resource], support: Support) -> Iterator[Finding]:
+    """One finding per kind and field, however many objects declare it."""
+    found: dict[tuple[str, str], list[Ref]] = {}
+    for ref, wish in wanted.items():
+        for name in (*unstored(wish, support.kinds[ref.kind]), *sorted(support.unkept(ref, wish))):
+            found.setdefault((ref.kind, name), []).append(ref)
+    for (kind, name), refs in sorted(found.items()):
+        why = support.kinds[kind].notes.get(name)
+        message = f"{support.backend} does not keep {name} of {KINDS[kind].section}: {_examples(refs)}"
+        yield warning("not-stored", message + (f" ({why})" if why else ""), ref=min(refs), path=(name,))
+
+
+def _removals(
+    wanted: Mapping[Ref, Resource], live: State, known: Known, support: Support, prune: str
+) -> tuple[list[Change], list[Finding], list[Ref], list[Finding]]:
+    deletes: list[Change] = []
+    refused: list[Finding] = []
+    kept: list[Finding] = []
+    foreign: list[Ref] = []
+    for ref in sorted(ref for ref in live if ref not in wanted and ref.kind in support.kinds):
+        record = known.inventory.get(ref)
+        if ref in known.fixed or (record is None and prune != "all"):
+            foreign.append(ref)
+        elif prune == "never":
+            kept.append(warning("not-pruned", f"{ref} is ours and no longer declared, but prune is `never`", ref=ref))
+        elif not support.kinds[ref.kind].delete:
+            kept.append(_cannot_delete(ref, support))
+        else:
+            deletes.append(Change(ref, live[ref], None))
+            refused += [_protected(ref)] if record and record.applied.get("protect") else []
+    return deletes, refused, foreign, kept
+
+
+def _cannot_delete(ref: Ref, support: Support) -> Finding:
+    why = support.kinds[ref.kind].notes.get("", "its API has no such call")
+    return warning(
+        "cannot-delete", f"{ref} is no longer declared, but {support.backend} cannot delete it: {why}", ref=ref
+    )
+
+
+def _protected(ref: Ref) -> Finding:
+    message = f"{ref} was declared with `protect: true` and would be deleted"
+    return error("protected", message, hint="--allow-protected deletes it", ref=ref, flag="--allow-protected")
+
+
+def _still_referenced(live: State, upserts: list[Change], deletes: list[Change]) -> dict[Ref, Finding]:
+    """Deletions that would leave something of others dangling (or be refused by the gateway), until none is left."""
+    dropped: dict[Ref, Finding] = {}
+    kinds = {change.ref.kind for change in deletes}
+    while True:
+        going = {change.ref: None for change in deletes if change.ref not in dropped}
+        after = live.updated({**{change.ref: change.after for change in upserts}, **going})
+        holders = referrers(after, kinds)
+        held = {ref: holders[ref] for ref in going if ref in holders}
+        if not held:
+            return dropped
+        dropped |= {ref: _held(ref, refs) for ref, refs in held.items()}
+
+
+def _held(ref: Ref, holders: frozenset[Ref]) -> Finding:
+    return error(
+        "still-referenced",
+        f"{ref} cannot be deleted: {_examples(holders)} would lose it and stay behind",
+        hint="declare those that use it, let them go of it first, or declare it again",
+        ref=ref,
+    )
+
+
+def without_credits(change: Change) -> Change:
+    """The change as the field writes see it: credits that are granted apart are not written as a number."""
+    if change.before is None or change.after is None or not change.credits:
+        return change
+    kept = getattr(change.before, CREDITS)
+    fields = tuple(each for each in change.fields if each.name != CREDITS)
+    return replace(change, after=change.after.model_copy(update={CREDITS: kept}), fields=fields)
+
+
+def allocates(change: Change) -> bool:
+    """Whether the change moves the declared allocation, not only a top-up."""
+    return any(grant.grant_id == ALLOCATION for grant in change.credits)

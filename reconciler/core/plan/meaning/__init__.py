@@ -1,0 +1,1 @@
+"""What a plan means: access, cost and exposure, each with its cause."""

@@ -1,0 +1,1 @@
+"""What the embedded gateway's management API keeps."""

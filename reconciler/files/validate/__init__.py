@@ -1,0 +1,1 @@
+"""Manifests and settings against their JSON Schema."""

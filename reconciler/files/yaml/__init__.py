@@ -1,0 +1,1 @@
+"""YAML read, edited in place and written."""

@@ -1,0 +1,222 @@
+"""Backend `litellm`: LiteLLM Proxy over its management API.
+
+Source: contracts/litellm-proxy.md, observed on 1.106.2. Deployments make model aliases (`litellm_models`), unified
+access groups access groups; teams carry access, budget and limits (`litellm_teams`); keys are declared by alias.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import SecretStr
+
+from reconciler.core.access.litellm.rules import LiteLLMRules
+from reconciler.core.model.changes import Action, Change, Step
+from reconciler.core.model.kinds import Key, Resource
+from reconciler.core.model.refs import Ref
+from reconciler.core.plan.support import Support
+from reconciler.core.plan.target import differences
+from reconciler.gateways import Opening, former_identities, identity
+from reconciler.gateways.base import Gateway, GatewayError, Landed, Live, Operations, Receipt
+from reconciler.gateways.http import open_http
+from reconciler.gateways.litellm.alias_writes import ALIASES
+from reconciler.gateways.litellm.caches import Lifetimes, holds_everywhere, lifetimes, lifetimes_of
+from reconciler.gateways.litellm.connection import Desk, Verbs
+from reconciler.gateways.litellm.groups import GROUPS
+from reconciler.gateways.litellm.key_writes import KEYS, create_key, is_key, reissue_key
+from reconciler.gateways.litellm.live import facts_of, live_of, rules_of
+from reconciler.gateways.litellm.organizations import ORGANIZATIONS
+from reconciler.gateways.litellm.reading import licensed, snapshot
+from reconciler.gateways.litellm.support import Facts, support
+from reconciler.gateways.litellm.team_writes import TEAMS, grant_credits, granted, mark_now, operations_of_mark
+from reconciler.gateways.litellm.version import load_inference, require_endpoints
+from reconciler.gateways.shapes import understood
+
+# The database pool of the proxy is the limit (contract section 7.8).
+CONCURRENCY, MOST_CONCURRENCY = 4, 4
+# A write to a model reloads all models of the process that answers.
+SECONDS = 60.0
+VERBS: Mapping[str, Verbs] = {
+    "model_alias": ALIASES,
+    "access_group": GROUPS,
+    "team": TEAMS,
+    "key": KEYS,
+    "organization": ORGANIZATIONS,
+}
+
+
+@asynccontextmanager
+async def opened(opening: Opening) -> AsyncIterator[Gateway]:
+    """The proxy at the settings' url. Raises GatewayError where something else answers, or an endpoint is missing."""
+    settings = opening.settings
+    concurrency = min(settings.concurrency or CONCURRENCY, MOST_CONCURRENCY)
+    async with _connection(opening, concurrency) as http:
+        version = await require_endpoints(http)
+        organizations = settings.organizations != "never" and await licensed(http)
+        desk = Desk(http, organizations, settings.usd_per_credit)
+        name, called = identity(settings, opening.directory), former_identities(settings, opening.directory)
+        yield LiteLLM(name, concurrency, desk, version, lifetimes_of(settings), called)
+
+
+def _connection(opening: Opening, concurrency: int) -> Any:
+    headers = {"litellm-changed-by": SecretStr("reconciler")}
+    if opening.admin_key:
+        headers["Authorization"] = SecretStr(f"Bearer {opening.admin_key.get_secret_value()}")
+    return open_http(
+        str(opening.settings.url),
+        headers=headers,
+        concurrency=concurrency,
+        seconds=opening.settings.timeout_seconds or SECONDS,
+        key_env=opening.settings.admin_key_env,
+        read_only=opening.read_only,
+    )
+
+
+@dataclass
+class LiteLLM:
+    """A connected proxy (see `base.Gateway`). What the last read found is part of its rules and checks."""
+
+    identity: str
+    concurrency: int
+    desk: Desk
+    version: str
+    lifetimes: Lifetimes = field(default_factory=Lifetimes)
+    called: tuple[str, ...] = ()
+    facts: Facts = field(default_factory=Facts)
+    rules: LiteLLMRules = field(default_factory=LiteLLMRules)
+    locks: dict[Ref, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+
+    @property
+    def lost(self) -> bool:
+        """Whether a write got no answer, and may still arrive."""
+        return bool(self.desk.http.lost)
+
+    @property
+    def support(self) -> Support:
+        return support(
+            self.rules,
+            self.facts,
+            organizations=self.desk.organizations,
+            rate=self.desk.usd_per_credit,
+            lifetimes=self.lifetimes.holding(),
+        )
+
+    @understood(unknown=False)
+    async def read(self) -> Live:
+        found = await snapshot(self.desk.http, organizations=self.desk.organizations)
+        self.desk.know(found.groups)
+        self.facts, self.rules = facts_of(found), rules_of(found, load_inference())
+        return live_of(found, self.desk.codec)
+
+    @property
+    def seconds(self) -> float:
+        return self.desk.http.seconds
+
+    def guard(self, check: Callable[[], None]) -> None:
+        self.desk.http.before_send.append(check)
+
+    @understood(unknown=True)
+    async def perform(self, step: Step, key: SecretStr | None = None) -> Receipt:
+        # There is no version to compare: two writers of one object would lose an update (contract section 7.1).
+        async with self.locks[step.ref]:
+            return await self._perform(step, key)
+
+    async def _perform(self, step: Step, key: SecretStr | None) -> Receipt:  # noqa: PLR0911  one for each action
+        verbs = VERBS[step.ref.kind]
+        match step.action:
+            case Action.CREATE if isinstance(step.after, Key):
+                return await create_key(self.desk, step.ref, step.after, key)
+            case Action.CREATE:
+                return await verbs.create(self.desk, step.ref, step.after)
+            case Action.EXPAND | Action.CONTRACT:
+                return await verbs.update(self.desk, step.ref, step.before, step.after)
+            case Action.DELETE:
+                return await verbs.delete(self.desk, step.ref)
+            case Action.GRANT:
+                return await grant_credits(self.desk, step)
+            case Action.RENAME:
+                return await self._rename(step, verbs)
+            case Action.TOUCH:
+                return Receipt(note="nothing has to be sent again here")
+
+    async def _rename(self, step: Step, verbs: Verbs) -> Receipt:
+        if verbs.rename is None or step.renamed_from is None:
+            raise GatewayError(f"{step.ref}: LiteLLM Proxy cannot rename a {step.ref.kind}")
+        return await verbs.rename(self.desk, step.renamed_from, step.ref.name)
+
+    @understood(unknown=True)
+    async def void(self, steps: Sequence[Step]) -> Mapping[Step, Landed]:
+        raise GatewayError(f"LiteLLM Proxy cannot void requests ({len(steps)} steps)")
+
+    @understood(unknown=True)
+    async def void_keys(self, ref: Ref, keys: Sequence[tuple[SecretStr, str | None]]) -> tuple[bool, ...]:  # noqa: ARG002  as the protocol has it
+        raise GatewayError(f"LiteLLM Proxy cannot void requests ({ref})")
+
+    @understood(unknown=False)
+    async def operations(self, teams: Collection[str]) -> Mapping[str, Operations]:
+        """The last allocation and all top-ups, as they are written down on the team; amounts are not."""
+        marks = await asyncio.gather(*(mark_now(self.desk, team) for team in sorted(teams)))
+        return {team: operations_of_mark(team, mark) for team, mark in zip(sorted(teams), marks, strict=True)}
+
+    @understood(unknown=False)
+    async def accepts(self, ref: Ref, key: SecretStr) -> bool | None:
+        """Whether the key of that alias is this one: the proxy shows its SHA-256."""
+        async with self.locks[ref]:
+            return await is_key(self.desk, ref, key)
+
+    @understood(unknown=True)
+    async def reissue(self, ref: Ref, key: SecretStr | None) -> Receipt:
+        """The virtual key in the place of one whose secret nobody has."""
+        async with self.locks[ref]:
+            return await reissue_key(self.desk, ref, key)
+
+    @understood(unknown=False)
+    async def holds_everywhere(self, changes: Iterable[Change]) -> tuple[int, str]:
+        """(seconds, sentence): when the last process of the proxy decides by the changes."""
+        return holds_everywhere(changes, await lifetimes(self.desk.http, self.lifetimes))
+
+    @understood(unknown=False)
+    async def landed(self, step: Step) -> Landed:
+        if step.action is Action.GRANT:
+            return Landed.APPLIED if await granted(self.desk, step) else Landed.ABSENT
+        find = VERBS[step.ref.kind].find
+        if step.action is Action.RENAME:
+            # Half done is not done: a rename goes on with what still bears the old name.
+            left = await find(self.desk, Ref(step.ref.kind, step.renamed_from or ""))
+            return Landed.APPLIED if left is None else Landed.ABSENT
+        found = await find(self.desk, step.ref)
+        if step.action is Action.DELETE:
+            return Landed.APPLIED if found is None else Landed.ABSENT
+        if found is None:
+            return Landed.ABSENT if step.action is Action.CREATE else Landed.UNKNOWN
+        return Landed.ABSENT if step.action is Action.TOUCH else self._compared(step, found)
+
+    def _compared(self, step: Step, found: Resource) -> Landed:
+        """Applied where every field has its new value. Absent, so safe to send again, where the rest are as before."""
+        kind = self.support.kinds[step.ref.kind]
+        after = self.support.normalise(step.ref, _present(step.after))
+        before = step.before
+        names = [d.name for d in differences(before, after, kind)] if before else sorted(kind.readable)
+        open_fields = [name for name in names if not _same(name, found, after, before)]
+        if not open_fields:
+            return Landed.APPLIED
+        untouched = before is not None and all(_same(name, found, before, after) for name in open_fields)
+        return Landed.ABSENT if untouched else Landed.UNKNOWN
+
+
+def _same(name: str, found: Resource, wanted: Resource, other: Resource | None) -> bool:
+    """Whether a field has the value. Of metadata, the keys that the step is about: others keep theirs in it."""
+    now, value = getattr(found, name), getattr(wanted, name)
+    if name != "metadata":
+        return bool(now == value)
+    about = (value or {}).keys() | (getattr(other, name, None) or {}).keys()
+    return {key: item for key, item in (now or {}).items() if key in about} == (value or {})
+
+
+def _present(resource: Resource | None) -> Resource:
+    if resource is None:
+        raise ValueError("the step lacks the resource that its action needs")
+    return resource

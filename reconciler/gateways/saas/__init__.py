@@ -1,0 +1,1 @@
+"""SaaS LiteLLM, as documented and as it is."""

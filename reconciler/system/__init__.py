@@ -1,0 +1,1 @@
+"""The machine: files written, children confined."""
