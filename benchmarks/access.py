@@ -31,7 +31,9 @@ NOW = datetime(2026, 6, 15, tzinfo=UTC)
 KINDS = ("organization", "model_alias", "access_group", "team", "key")
 GROUPS, ALIASES, PLANS = 300, 200, 20
 POLICIES = {
-    "dev": Policy(match="team.env == 'dev'", rule="model.price_output == null || model.price_output <= 1000"),
+    "dev": Policy(
+        match="team.env == 'dev'", rule="model.price_output == null || model.price_output <= 1000"
+    ),
     "paying": Policy(match="'g1' in via", rule="team.price_usd_per_month >= 0"),
     "ids": Policy(rule="team.id.startsWith('team-')"),
 }
@@ -39,8 +41,13 @@ POLICIES = {
 
 def world(teams: int) -> State:
     rng = random.Random(1)
-    models = [name for name, price in load_prices().prices.items() if price.output and "/" not in name][:ALIASES]
-    found = {Ref("model_alias", name): ModelAlias(litellm_model=f"openai/{name}", description="d") for name in models}
+    models = [
+        name for name, price in load_prices().prices.items() if price.output and "/" not in name
+    ][:ALIASES]
+    found = {
+        Ref("model_alias", name): ModelAlias(litellm_model=f"openai/{name}", description="d")
+        for name in models
+    }
     for n in range(GROUPS):
         members = frozenset(rng.sample(models, 12))
         found[Ref("access_group", f"g{n}")] = AccessGroup(model_aliases=members, description="d")
@@ -53,7 +60,9 @@ def world(teams: int) -> State:
     for n in range(teams):
         own = frozenset({f"g{rng.randrange(GROUPS)}"}) if n % 5 == 0 else frozenset()
         env = {"env": rng.choice(["prod", "dev"])}
-        found[Ref("team", f"team-{n:06}")] = Team(plan=f"p{n % PLANS}", access_groups=own, labels=env)
+        found[Ref("team", f"team-{n:06}")] = Team(
+            plan=f"p{n % PLANS}", access_groups=own, labels=env
+        )
     return State(found)
 
 
@@ -75,13 +84,18 @@ def main() -> None:
     written, prices, rules = world(teams), load_prices(), GroupRules()
     desired = resolve(written, NOW, prices)
     support = Support("benchmark", {kind: everything(kind) for kind in KINDS}, rules)
-    policies = State({**written.resources, **{Ref("policy", name): policy for name, policy in POLICIES.items()}})
+    policies = State(
+        {**written.resources, **{Ref("policy", name): policy for name, policy in POLICIES.items()}}
+    )
     asked = Asked(written, desired, NOW, live=desired.state, prices=prices)
     unit = timed(lambda: plain_pass(desired.state))
     print(f"{teams:,} teams, {GROUPS} groups, {ALIASES} aliases; one plain pass over the teams = 1")
     rows: list[tuple[str, Callable[[], object]]] = [
         ("access of all teams", lambda: access(State(desired.state.resources), rules)),
-        ("impact of no changes", lambda: impact(Context((), desired.state, desired.state, {}, support, prices))),
+        (
+            "impact of no changes",
+            lambda: impact(Context((), desired.state, desired.state, {}, support, prices)),
+        ),
         ("matrix, folded", lambda: team_matrix(State(desired.state.resources), rules)),
         ("explain one pair", lambda: explain(asked, "team-000000", "gpt-4")),
         (f"lint, {len(RULES)} rules", lambda: lint(Linted(written, desired, NOW, prices))),
@@ -89,7 +103,9 @@ def main() -> None:
     ]
     for name, do in rows:
         took = timed(do)
-        print(f"  {name:<24} {took / unit:>8.1f} x   ({took:.2f} s of CPU here, {teams / took:,.0f} teams a second)")
+        print(
+            f"  {name:<24} {took / unit:>8.1f} x   ({took:.2f} s of CPU here, {teams / took:,.0f} teams a second)"
+        )
 
 
 def checked(written: State, desired: Resolved, prices: object) -> object:

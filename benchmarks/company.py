@@ -20,7 +20,9 @@ def write(directory: Path, teams: int) -> int:
     directory.mkdir(parents=True)
     texts = {"catalog.yaml": "".join(_catalog())}
     for first in range(0, teams, TEAMS_PER_FILE):
-        texts[f"teams-{first:06}.yaml"] = "".join(_customers(first, min(first + TEAMS_PER_FILE, teams)))
+        texts[f"teams-{first:06}.yaml"] = "".join(
+            _customers(first, min(first + TEAMS_PER_FILE, teams))
+        )
     for name, text in texts.items():
         (directory / name).write_text(text, encoding="utf-8")
     return sum(len(text.encode()) for text in texts.values())
@@ -74,7 +76,9 @@ def some_applies_ago(desired: State, support: Support) -> World:
         earlier = _earlier(number, support.normalise(ref, resource))
         if earlier is not None:
             live[ref] = earlier
-    inventory: Mapping[Ref, Record] = {ref: Record(record_of(resource)) for ref, resource in live.items()}
+    inventory: Mapping[Ref, Record] = {
+        ref: Record(record_of(resource)) for ref, resource in live.items()
+    }
     return World(State(live), inventory)
 
 
@@ -83,4 +87,6 @@ def _earlier(number: int, resource: Resource) -> Resource | None:
         return resource
     if number % 50 == 0:
         return None
-    return resource.model_copy(update={"access_groups": frozenset({"group-000", f"group-{number % 100:03}"})})
+    return resource.model_copy(
+        update={"access_groups": frozenset({"group-000", f"group-{number % 100:03}"})}
+    )

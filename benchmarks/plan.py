@@ -59,20 +59,30 @@ class Clock:
 def measure(directory: Path, clock: Clock) -> str:
     """Runs every phase once; returns what was planned, in a line."""
     texts = [path.read_bytes() for path in sorted(directory.glob("*.yaml"))]
-    clock("baseline: yaml.CSafeLoader", lambda: [yaml.load(text, yaml.CSafeLoader) for text in texts])
-    manifests = clock("parse and validate", lambda: load_manifests(directory, variables=Variables()))
-    findings = clock("check links and names", lambda: check(manifests.state, declared=tuple(manifests.files)))
+    clock(
+        "baseline: yaml.CSafeLoader", lambda: [yaml.load(text, yaml.CSafeLoader) for text in texts]
+    )
+    manifests = clock(
+        "parse and validate", lambda: load_manifests(directory, variables=Variables())
+    )
+    findings = clock(
+        "check links and names", lambda: check(manifests.state, declared=tuple(manifests.files))
+    )
     prices = load_prices()
     desired = clock("resolve", lambda: resolve(manifests.state, NOW, prices)).state
     if manifests.findings or findings:
-        raise SystemExit(f"the generated company is not valid: {(*manifests.findings, *findings)[:3]}")
+        raise SystemExit(
+            f"the generated company is not valid: {(*manifests.findings, *findings)[:3]}"
+        )
     world = some_applies_ago(desired, SUPPORT)
     found = clock("diff", lambda: diff(desired, world.live, Known(world.inventory), SUPPORT))
     clock("access of every team", lambda: access(desired, SUPPORT.rules))
     context = Context(found.changes, world.live, desired, world.inventory, SUPPORT, prices)
     meant = clock("impact", lambda: impact(context))
     steps = clock("schedule", lambda: schedule(found.changes, world.live, SUPPORT))
-    planned = f"{len(found.changes):,} changes, {len(meant.teams):,} teams affected, {len(steps):,} steps"
+    planned = (
+        f"{len(found.changes):,} changes, {len(meant.teams):,} teams affected, {len(steps):,} steps"
+    )
     return f"{len(desired):,} objects, {planned}"
 
 
@@ -94,7 +104,9 @@ def generated(teams: int) -> Iterator[Path]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Times of a plan's phases, relative to reading the YAML.")
+    parser = argparse.ArgumentParser(
+        description="Times of a plan's phases, relative to reading the YAML."
+    )
     parser.add_argument("--teams", type=int, default=10_000)
     clock = Clock()
     with generated(parser.parse_args().teams) as directory:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 FACTS: Mapping[str, Facts] = {
     "embedded": Facts(credits=True),
     "saas-litellm": Facts(
-        credits=False, providers=frozenset({"anthropic", "fireworks", "gemini", "openai"}), copies=True
+        credits=False,
+        providers=frozenset({"anthropic", "fireworks", "gemini", "openai"}),
+        copies=True,
     ),
     "litellm": Facts(),
 }
@@ -55,7 +57,9 @@ async def online(loaded: Loaded, gateway: str | None = None) -> Asked:
         live = await session.gateway.read()
         known = known_of(session, live)
         rules = session.gateway.support.rules
-        return replace(asked, live=live.state, runtime=live.runtime, inventory=known.inventory, rules=rules)
+        return replace(
+            asked, live=live.state, runtime=live.runtime, inventory=known.inventory, rules=rules
+        )
 
 
 def live_state(asked: Asked) -> "State":
@@ -73,5 +77,12 @@ def placed(loaded: Loaded, findings: tuple[Finding, ...]) -> tuple[Finding, ...]
 def linted(loaded: Loaded, gateway: str | None = None) -> tuple[Finding, ...]:
     """The findings of every lint rule at the levels of the settings, with their places, sorted."""
     asked = offline(loaded, gateway)
-    world = Linted(asked.written, asked.desired, loaded.now, loaded.prices, loaded.settings.lint_limits, asked.rules)
+    world = Linted(
+        asked.written,
+        asked.desired,
+        loaded.now,
+        loaded.prices,
+        loaded.settings.lint_limits,
+        asked.rules,
+    )
     return ordered(placed(loaded, lint(world, loaded.settings.lint)))

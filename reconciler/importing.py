@@ -74,7 +74,9 @@ def refuse_overwriting(out: Path) -> None:
         raise ReconcilerError(error("import-not-empty", says, hint=hint))
 
 
-async def fresh(session: Session, out: Path, *, suggest: bool = True, scope: Scope = EVERYTHING) -> Written:
+async def fresh(
+    session: Session, out: Path, *, suggest: bool = True, scope: Scope = EVERYTHING
+) -> Written:
     """Every file of a new config directory `out`, with settings that lead to the same gateway and ledger."""
     live = await session.gateway.read()
     source = source_of(session, live)
@@ -117,7 +119,11 @@ def counted(export: Export) -> Mapping[str, int]:
 def _naming(export: Export) -> Iterable[Finding]:
     for code in export.lint:
         says = f"names on the gateway break the style of manifests; the settings say lint: {{{code}: warning}}"
-        yield warning("import-names", says, hint="rename them with renamed_from: one day, and take the line out")
+        yield warning(
+            "import-names",
+            says,
+            hint="rename them with renamed_from: one day, and take the line out",
+        )
 
 
 def still(session: Session, export: Export, source: Source) -> Iterable[Finding]:
@@ -141,7 +147,12 @@ def settings_for(session: Session, out: Path, export: Export) -> Settings:
             gateways[name] = gateway.model_copy(update={"database": moved})
     lint = {**{code: Level(level) for code, level in export.lint.items()}, **given.lint}
     ledger = _ledger(given.ledger, home, out)
-    update = {"default_gateway": session.target.name, "gateways": gateways, "ledger": ledger, "lint": lint}
+    update = {
+        "default_gateway": session.target.name,
+        "gateways": gateways,
+        "ledger": ledger,
+        "lint": lint,
+    }
     return given.model_copy(update=update)
 
 
@@ -167,8 +178,15 @@ def settings_text(settings: Settings) -> str:
         name: gateway.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
         for name, gateway in settings.gateways.items()
     }
-    order = ("default_gateway", "gateways", *(name for name in plain if name not in ("default_gateway", "gateways")))
-    head = ["# yaml-language-server: $schema=schemas/settings.schema.json", "# Written by reconciler import."]
+    order = (
+        "default_gateway",
+        "gateways",
+        *(name for name in plain if name not in ("default_gateway", "gateways")),
+    )
+    head = [
+        "# yaml-language-server: $schema=schemas/settings.schema.json",
+        "# Written by reconciler import.",
+    ]
     return "\n".join([*head, *block({name: plain[name] for name in order}, 0)]) + "\n"
 
 
@@ -192,8 +210,14 @@ def merged_into_files(
     found = merge(declared, source_of(session, live), only, new=fields is None, fields=fields)
     files = Updating(loaded.directory, loaded.manifests)
     texts = files.into(found, prune=prune)
-    counts = {kind: sum(ref.kind == kind for ref in (*found.changed, *found.added.objects)) for kind in KINDS}
-    told = (locate(loaded.manifests, finding) for finding in (*live.findings, *found.findings, *files.findings))
+    counts = {
+        kind: sum(ref.kind == kind for ref in (*found.changed, *found.added.objects))
+        for kind in KINDS
+    }
+    told = (
+        locate(loaded.manifests, finding)
+        for finding in (*live.findings, *found.findings, *files.findings)
+    )
     return Written(texts, ordered(told), {kind: count for kind, count in counts.items() if count})
 
 
@@ -205,23 +229,37 @@ async def adopted(session: Session, drifted: Drift) -> Written:
 
 
 def with_gateway(
-    loaded: Loaded, name: str | None, backend: str | None, url: str, key_env: str | None, *, out: Path
+    loaded: Loaded,
+    name: str | None,
+    backend: str | None,
+    url: str,
+    key_env: str | None,
+    *,
+    out: Path,
 ) -> Loaded:
     """The config with a gateway that its settings do not have yet; without settings, a config that begins in `out`.
 
     Raises ReconcilerError for a gateway that cannot be.
     """
     try:
-        gateway = GatewaySettings.model_validate({"backend": backend, "url": url, "admin_key_env": key_env})
+        gateway = GatewaySettings.model_validate(
+            {"backend": backend, "url": url, "admin_key_env": key_env}
+        )
     except ValidationError as failure:
-        says = "; ".join(each["msg"] for each in failure.errors(include_url=False, include_input=False))
+        says = "; ".join(
+            each["msg"] for each in failure.errors(include_url=False, include_input=False)
+        )
         hint = "e.g. --backend saas-litellm --url https://gateway.example.com --admin-key-env GATEWAY_ADMIN_KEY"
-        raise ReconcilerError(error("import-gateway", f"the gateway of --url: {says}", hint=hint)) from failure
+        raise ReconcilerError(
+            error("import-gateway", f"the gateway of --url: {says}", hint=hint)
+        ) from failure
     given = loaded.settings
     begun = (loaded.directory / SETTINGS_FILE).is_file()
     known = given.gateways if begun else {}
     chosen = name or gateway_name(gateway, known)
-    settings = given.model_copy(update={"gateways": {**known, chosen: gateway}, "default_gateway": chosen})
+    settings = given.model_copy(
+        update={"gateways": {**known, chosen: gateway}, "default_gateway": chosen}
+    )
     return replace(loaded, settings=settings, directory=loaded.directory if begun else out)
 
 
@@ -238,7 +276,9 @@ def gateway_name(gateway: GatewaySettings, known: Mapping[str, GatewaySettings])
     return name
 
 
-def converted(config_yaml: Path | None, terraform: Path | None, out: Path, *, suggest: bool = True) -> Written:
+def converted(
+    config_yaml: Path | None, terraform: Path | None, out: Path, *, suggest: bool = True
+) -> Written:
     """The manifests that say what a LiteLLM config.yaml or a Terraform state says."""
     from reconciler.files.imports.litellm_config import from_config_yaml  # noqa: PLC0415  only for this
     from reconciler.files.imports.terraform import from_terraform  # noqa: PLC0415  as above
@@ -255,6 +295,8 @@ def converted(config_yaml: Path | None, terraform: Path | None, out: Path, *, su
 
 def _settings_to_fill_in(found: Export) -> Settings:
     """A file says nothing of where its proxy runs: a gateway whose url and key validate asks for."""
-    proxy = GatewaySettings.model_construct(backend="litellm", url=TO_FILL_IN, admin_key_env=TO_FILL_IN)
+    proxy = GatewaySettings.model_construct(
+        backend="litellm", url=TO_FILL_IN, admin_key_env=TO_FILL_IN
+    )
     lint = {code: Level(level) for code, level in found.lint.items()}
     return Settings(default_gateway="litellm", gateways={"litellm": proxy}, lint=lint)

@@ -115,7 +115,9 @@ def load(
     else:
         settings = load_base_settings(directory, settings_revision, variables=variables)
     if revision is None:
-        return _load(directory, directory, settings, variables, environment, now, current_commit(directory))
+        return _load(
+            directory, directory, settings, variables, environment, now, current_commit(directory)
+        )
     source, commit = as_of(directory, revision)
     found = _load(directory, source, settings, variables, environment, now, commit)
     found = replace(found, renamed=(shown(source), f"{shown(directory)}@{commit[:9]}"))
@@ -131,7 +133,9 @@ def located(loaded: Loaded, finding: Finding) -> Finding:
     placed = locate(loaded.manifests, finding)
     if loaded.renamed is None or placed.origin is None:
         return placed
-    return replace(placed, origin=replace(placed.origin, file=placed.origin.file.replace(*loaded.renamed)))
+    return replace(
+        placed, origin=replace(placed.origin, file=placed.origin.file.replace(*loaded.renamed))
+    )
 
 
 def _load(
@@ -145,7 +149,9 @@ def _load(
 ) -> Loaded:
     moment = now or utc_now()
     settings, settings_findings = read
-    manifests = load_manifests(source, environment=environment, variables=readable(settings, variables))
+    manifests = load_manifests(
+        source, environment=environment, variables=readable(settings, variables)
+    )
     prices = load_prices()
     checked = (
         *check(manifests.state, declared=tuple(manifests.files), complete=manifests.complete),
@@ -154,11 +160,24 @@ def _load(
     backends = {gateway.backend for gateway in settings.gateways.values()}
     placed = (locate(manifests, finding) for finding in put_off(checked, backends))
     findings = ordered((*settings_findings, *manifests.findings, *leveled(placed, settings.lint)))
-    desired = Resolved(State(), {}) if errors(findings) else resolve(manifests.state, moment, prices)
+    desired = (
+        Resolved(State(), {}) if errors(findings) else resolve(manifests.state, moment, prices)
+    )
     if not errors(findings):
         rules = rules_of(settings.gateways.get(settings.default_gateway))
         findings = ordered((*findings, *policy_findings(manifests, desired, moment, prices, rules)))
-    return Loaded(directory, settings, manifests, desired, findings, moment, variables, prices, environment, commit)
+    return Loaded(
+        directory,
+        settings,
+        manifests,
+        desired,
+        findings,
+        moment,
+        variables,
+        prices,
+        environment,
+        commit,
+    )
 
 
 @dataclass(frozen=True)
@@ -177,7 +196,9 @@ def gateway_settings(loaded: Loaded, name: str | None) -> tuple[str, GatewaySett
     known = loaded.settings.gateways
     if chosen not in known:
         hint = did_you_mean(chosen, known) or f"the settings name: {', '.join(sorted(known))}"
-        raise ReconcilerError(error("unknown-gateway", f"there is no gateway {chosen!r} in the settings", hint=hint))
+        raise ReconcilerError(
+            error("unknown-gateway", f"there is no gateway {chosen!r} in the settings", hint=hint)
+        )
     return chosen, known[chosen]
 
 
@@ -196,16 +217,28 @@ def require_valid(loaded: Loaded) -> None:
 
 
 @asynccontextmanager
-async def opened(loaded: Loaded, gateway: str | None = None, *, read_only: bool = True) -> AsyncIterator[Session]:
+async def opened(
+    loaded: Loaded, gateway: str | None = None, *, read_only: bool = True
+) -> AsyncIterator[Session]:
     """Gateway and ledger, open. With `read_only` the transport refuses every write."""
     name, settings = gateway_settings(loaded, gateway)
     with ledger_of(loaded, read_only=read_only) as ledger:
-        connection = connect(name, settings, directory=loaded.directory, environ=loaded.variables, read_only=read_only)
+        connection = connect(
+            name,
+            settings,
+            directory=loaded.directory,
+            environ=loaded.variables,
+            read_only=read_only,
+        )
         async with connection as connected:
-            others = [name for name in connected.called if ledger.known_as(name) != connected.identity]
+            others = [
+                name for name in connected.called if ledger.known_as(name) != connected.identity
+            ]
             if others:
                 ledger.unite(connected.identity, others)
-            yield Session(loaded, Target(name, connected.identity, settings.backend), connected, ledger)
+            yield Session(
+                loaded, Target(name, connected.identity, settings.backend), connected, ledger
+            )
 
 
 @contextmanager
@@ -218,10 +251,14 @@ def ledger_of(loaded: Loaded, *, read_only: bool = False) -> "Iterator[Ledger]":
     try:
         with ExitStack() as stack:
             if read_only and url.startswith(SQLITE):
-                url = SQLITE + str(stack.enter_context(readable_database(Path(url.removeprefix(SQLITE)))))
+                url = SQLITE + str(
+                    stack.enter_context(readable_database(Path(url.removeprefix(SQLITE))))
+                )
             yield stack.enter_context(open_ledger(url))
     except LedgerError as problem:
-        raise ReconcilerError(error("ledger", problem.message, hint=problem.hint or None)) from problem
+        raise ReconcilerError(
+            error("ledger", problem.message, hint=problem.hint or None)
+        ) from problem
 
 
 def known_of(session: Session, live: Live, undecided: frozenset[str] = frozenset()) -> Known:
@@ -233,7 +270,9 @@ def known_of(session: Session, live: Live, undecided: frozenset[str] = frozenset
         live.fixed,
         undecided,
         owed={Ref(key.kind, key.name): key.since for key in ledger.owed_keys(identity)},
-        unfinished=frozenset(Ref(kind, name) for kind, name in ledger.unfinished_creations(identity)),
+        unfinished=frozenset(
+            Ref(kind, name) for kind, name in ledger.unfinished_creations(identity)
+        ),
     )
 
 
@@ -254,7 +293,10 @@ def fresh_of(session: Session, now: datetime) -> Fresh:
         return {}
     since = now - timedelta(seconds=max(lifetimes.values()) + MARGIN)
     expanded = session.ledger.expanded_since(session.target.identity, since).items()
-    left = {Ref(*key): lifetimes.get(key[0], 0) + MARGIN - (now - moment).total_seconds() for key, moment in expanded}
+    left = {
+        Ref(*key): lifetimes.get(key[0], 0) + MARGIN - (now - moment).total_seconds()
+        for key, moment in expanded
+    }
     return {ref: seconds for ref, seconds in left.items() if seconds > 0}
 
 
@@ -305,7 +347,9 @@ def _found(session: Session, live: Live, known: Known) -> tuple[Finding, ...]:
     """The findings of the config, now that the gateway is known: what it serves, and its own rules of access."""
     loaded, support = session.loaded, session.gateway.support
     state = live.state.updated(loaded.desired.state.resources)
-    found = decided(loaded.findings, live.fixed, support.serving(state) if support.serving else None)
+    found = decided(
+        loaded.findings, live.fixed, support.serving(state) if support.serving else None
+    )
     if support.rules == rules_of(loaded.settings.gateways.get(loaded.settings.default_gateway)):
         return found
     by = Judging(loaded.manifests, loaded.desired, loaded.now, loaded.prices, support.rules)
@@ -351,7 +395,12 @@ def plan_against(
             prices=loaded.prices,
             order=order,
             revision=loaded.revision,
-            findings=(*_found(session, live, known), *live.findings, *told, *_ledger_findings(session)),
+            findings=(
+                *_found(session, live, known),
+                *live.findings,
+                *told,
+                *_ledger_findings(session),
+            ),
             runtime=live.runtime,
             scope=scope,
             approved=approved,
@@ -377,7 +426,9 @@ async def drift(session: Session) -> Drift:
     require_valid(session.loaded)
     live = await session.gateway.read()
     known = known_of(session, live)
-    return find_drift(session.loaded.desired.state, live.state, known, session.gateway.support, live.runtime)
+    return find_drift(
+        session.loaded.desired.state, live.state, known, session.gateway.support, live.runtime
+    )
 
 
 async def show(session: Session, ref: Ref) -> Shown:
@@ -385,12 +436,20 @@ async def show(session: Session, ref: Ref) -> Shown:
     loaded = session.loaded
     live = await session.gateway.read()
     record = inventory_of(session.ledger, session.target.identity).get(ref)
-    desired = loaded.desired.plans.get(ref.name) if ref.kind == PricingPlan.kind else loaded.desired.state.get(ref)
+    desired = (
+        loaded.desired.plans.get(ref.name)
+        if ref.kind == PricingPlan.kind
+        else loaded.desired.state.get(ref)
+    )
     written, found = loaded.manifests.state.get(ref), live.state.get(ref)
     if written is None and found is None and record is None:
-        names = [each.name for each in (*loaded.manifests.state, *live.state) if each.kind == ref.kind]
+        names = [
+            each.name for each in (*loaded.manifests.state, *live.state) if each.kind == ref.kind
+        ]
         hint = did_you_mean(ref.name, names)
-        raise ReconcilerError(error("not-found", f"{ref} is neither declared nor on {session.target.name}", hint=hint))
+        raise ReconcilerError(
+            error("not-found", f"{ref} is neither declared nor on {session.target.name}", hint=hint)
+        )
     place = located(loaded, info("place", "", ref=ref)).origin
     applied = record.applied if record else None
     found = veiled(found, desired, applied) if found is not None else None

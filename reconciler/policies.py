@@ -21,10 +21,13 @@ from reconciler.files.manifests import Manifests, locate
 from reconciler.gateways.litellm.version import load_inference
 from reconciler.system.confined import LimitError, Limits, confined, is_confinable
 
-POLICY_CODES = frozenset({VIOLATION, "policy-failed", "policy-invalid", "policy-limit", "policy-unconfined"})
+POLICY_CODES = frozenset(
+    {VIOLATION, "policy-failed", "policy-invalid", "policy-limit", "policy-unconfined"}
+)
 LITELLM = "litellm"
 UNKNOWN = (
-    "the proxy was not asked: its legacy groups, router aliases and undeclared models may grant more (access --live)"
+    "the proxy was not asked: its legacy groups, router aliases and undeclared models "
+    "may grant more (access --live)"
 )
 
 
@@ -33,7 +36,9 @@ def rules_of(settings: GatewaySettings | None) -> AccessRules:
 
     LiteLLM's own also know its legacy groups and router aliases; only a connection tells those.
     """
-    return LiteLLMRules(infer=load_inference()) if settings and settings.backend == LITELLM else GROUPS
+    return (
+        LiteLLMRules(infer=load_inference()) if settings and settings.backend == LITELLM else GROUPS
+    )
 
 
 LIMITS = Limits()
@@ -51,7 +56,9 @@ class Judging:
     rules: AccessRules
 
 
-def judged(findings: Iterable[Finding], asked: Judging, live: State, inventory: Inventory) -> tuple[Finding, ...]:
+def judged(
+    findings: Iterable[Finding], asked: Judging, live: State, inventory: Inventory
+) -> tuple[Finding, ...]:
     """The findings of a config with its policies judged by what the gateway that was read does.
 
     Its aliases that are neither declared nor ours stay, so a declared team may reach them, too.
@@ -77,7 +84,11 @@ def finder(manifests: Manifests) -> Callable[[Ref, Path], Origin | None]:
 
 
 def policy_findings(
-    manifests: Manifests, desired: Resolved, now: datetime, prices: PriceMap, rules: AccessRules = GROUPS
+    manifests: Manifests,
+    desired: Resolved,
+    now: datetime,
+    prices: PriceMap,
+    rules: AccessRules = GROUPS,
 ) -> tuple[Finding, ...]:
     """What the config's policies say of the desired state, each finding with its place; nothing without policies."""
     if not manifests.state.of(Policy):
@@ -99,4 +110,6 @@ def beyond_limits(met: LimitError) -> Finding:
     """`policy-limit`: nothing is known of what the policies say, so nothing can be planned."""
     hint = "what .map() and .filter() make of lists of lists grows fast: ask for less at once"
     ref = Ref(Policy.kind, met.last) if met.last else None
-    return error("policy-limit", f"policy {met.last} cannot be evaluated: {met.why}", hint=hint, ref=ref)
+    return error(
+        "policy-limit", f"policy {met.last} cannot be evaluated: {met.why}", hint=hint, ref=ref
+    )

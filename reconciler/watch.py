@@ -26,12 +26,18 @@ class Metrics:
     def __init__(self, gateway: str) -> None:
         self.gateway = gateway
         self.registry = CollectorRegistry()
-        self.objects = self._gauge("drift_objects", "Objects that differ from what was last applied", "kind")
+        self.objects = self._gauge(
+            "drift_objects", "Objects that differ from what was last applied", "kind"
+        )
         self.ahead = self._gauge("pending_objects", "Objects that git changed since the last apply")
         self.foreign = self._gauge("foreign_objects", "Live objects that are not ours")
-        self.success = self._gauge("drift_last_success_timestamp_seconds", "When drift was last looked for")
+        self.success = self._gauge(
+            "drift_last_success_timestamp_seconds", "When drift was last looked for"
+        )
         self.seconds = self._gauge("drift_seconds", "How long the last look took")
-        self.errors = Counter("reconciler_drift_errors", "Looks that failed", ["gateway"], registry=self.registry)
+        self.errors = Counter(
+            "reconciler_drift_errors", "Looks that failed", ["gateway"], registry=self.registry
+        )
         self.errors.labels(gateway)  # zero until a look fails
 
     def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
@@ -108,7 +114,9 @@ async def _look(plan: Watch, metrics: Metrics, last: str | None) -> str | None:
         plan.failed(ReconcilerError(error("ledger", problem.message, hint=problem.hint or None)))
     except OSError as problem:
         metrics.failed()
-        plan.failed(ReconcilerError(error("file-system", problem.strerror or type(problem).__name__)))
+        plan.failed(
+            ReconcilerError(error("file-system", problem.strerror or type(problem).__name__))
+        )
     return last
 
 
@@ -157,4 +165,6 @@ async def _post(url: str, data: dict[str, Any]) -> None:
             answer.raise_for_status()
     except Exception as problem:  # noqa: BLE001  whatever a library raises, a watch does not end with its webhook
         # The URL may hold a token: only the kind of the failure is told.
-        raise ReconcilerError(error("webhook", f"the webhook did not take it: {type(problem).__name__}")) from None
+        raise ReconcilerError(
+            error("webhook", f"the webhook did not take it: {type(problem).__name__}")
+        ) from None

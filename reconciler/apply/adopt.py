@@ -53,7 +53,9 @@ def recorded_wishes(plan: Plan, desired: State, inventory: Inventory, now: datet
     wishes: dict[Ref, dict[str, Any]] = {}
     for ref, wish in desired.resources.items():
         last = _last(inventory.get(ref))
-        wishes[ref] = recorded(recordable(record_of(wish), plan.held.get(ref, ()), last), wish, last, now)
+        wishes[ref] = recorded(
+            recordable(record_of(wish), plan.held.get(ref, ()), last), wish, last, now
+        )
     return wishes
 
 
@@ -76,7 +78,9 @@ def record_at_once(books: Books, wishes: Wishes, inventory: Inventory) -> None:
 def record_pricing(books: Books) -> None:
     """Write down the pricing plans, once everything that follows from them is applied."""
     moved = [change for change in books.plan.noted if change.ref.kind == PricingPlan.kind]
-    claims = [Claim(c.ref.kind, c.ref.name, record_of(c.after)) for c in moved if c.after is not None]
+    claims = [
+        Claim(c.ref.kind, c.ref.name, record_of(c.after)) for c in moved if c.after is not None
+    ]
     removed = [(c.ref.kind, c.ref.name) for c in moved if c.after is None]
     if claims:
         books.ledger.own(books.lease, claims, books.now())
@@ -116,9 +120,13 @@ def carry_over(books: Books, desired: State, support: Support) -> None:
     if renaming.settled and not plan.partial:
         books.ledger.rename(books.lease, renamed(renaming.settled, known.inventory), books.now())
     going = {change.ref for change in plan.changes if change.after is None}
-    taken = [old for old in renaming.replaced.values() if old in going and old not in known.inventory]
+    taken = [
+        old for old in renaming.replaced.values() if old in going and old not in known.inventory
+    ]
     if taken:
-        claims = [Claim(old.kind, old.name, required_of(live.state[old]), adopted=True) for old in taken]
+        claims = [
+            Claim(old.kind, old.name, required_of(live.state[old]), adopted=True) for old in taken
+        ]
         books.ledger.own(books.lease, claims, books.now())
 
 

@@ -38,7 +38,9 @@ class Journal(Protocol):
         """Writes the intents; returns the steps as they are to be sent (with their operation ids)."""
         ...
 
-    def settle(self, outcomes: Sequence[Outcome], *, unknown: frozenset[Step], owed: frozenset[Ref]) -> None:
+    def settle(
+        self, outcomes: Sequence[Outcome], *, unknown: frozenset[Step], owed: frozenset[Ref]
+    ) -> None:
         """Writes the outcomes.
 
         `unknown` are failed steps of which nobody can tell whether they happened, `owed` what was created without its
@@ -240,7 +242,11 @@ def _prepared(steps: Sequence[Step], means: Means) -> _Prepared:
     making = [step for step in steps if _makes_key(step, means.gateway)]
     if not making:
         return _Prepared()
-    chosen = {step.ref: step.operation for step in making if step.ref.kind in means.gateway.support.chosen_keys}
+    chosen = {
+        step.ref: step.operation
+        for step in making
+        if step.ref.kind in means.gateway.support.chosen_keys
+    }
     try:
         means.keys.ready()
         return _Prepared(means.keys.prepare(list(chosen), chosen) if chosen else {})
@@ -263,7 +269,9 @@ def _hint(problem: ReconcilerError) -> str | None:
 
 def _outcome(step: Step, tried: Tried, seconds: float) -> Outcome:
     recovered, doubted = tried.recovered, tried.doubted
-    return Outcome(step, tried.result, tried.error, tried.hint, seconds, recovered=recovered, doubted=doubted)
+    return Outcome(
+        step, tried.result, tried.error, tried.hint, seconds, recovered=recovered, doubted=doubted
+    )
 
 
 def _causes(needs: Needs, failed: set[Step]) -> Mapping[Step, str]:
@@ -318,7 +326,9 @@ def _may_be_our_own(step: Step, problem: GatewayError, gateway: Gateway) -> bool
     return step.action is Action.CREATE and exists and not gateway.support.voids
 
 
-async def _judged(step: Step, problem: GatewayError, means: Means, *, doubt: bool, last: bool) -> Tried | None:
+async def _judged(
+    step: Step, problem: GatewayError, means: Means, *, doubt: bool, last: bool
+) -> Tried | None:
     """What a failure means for the step; None: try again."""
     again = problem.retry or problem.unknown
     if means.gateway.support.voids:
@@ -340,7 +350,12 @@ async def _left_open(step: Step, problem: GatewayError, means: Means) -> Tried:
     if await _look(step, means) is Landed.APPLIED:
         return Tried(Result.APPLIED, recovered=True)
     text = f"{problem}; not seen on the gateway so far"
-    return Tried(Result.FAILED, text, "run apply again: it is the same operation, and counts once", unknown=True)
+    return Tried(
+        Result.FAILED,
+        text,
+        "run apply again: it is the same operation, and counts once",
+        unknown=True,
+    )
 
 
 async def _voided(step: Step, problem: GatewayError, means: Means) -> Tried:
@@ -363,13 +378,17 @@ def _decided(
     if verdict is Landed.APPLIED:
         return Tried(Result.APPLIED, recovered=True)
     if verdict is Landed.UNKNOWN:
-        return Tried(Result.FAILED, f"{text}; whether it happened cannot be told", hint, unknown=True)
+        return Tried(
+            Result.FAILED, f"{text}; whether it happened cannot be told", hint, unknown=True
+        )
     if problem.unknown and step.action is Action.GRANT and not gateway.support.repeatable_grants:
         message = f"{text}; not seen on the gateway so far, and not sent again because it could count twice"
         return Tried(Result.FAILED, message, "run apply again: it looks first", unknown=True)
     if last or not (problem.retry or problem.unknown):
         late = doubt and step.action in (Action.GRANT, Action.CREATE)
-        return Tried(Result.FAILED, text, "run apply again: it looks first" if late else hint, unknown=late)
+        return Tried(
+            Result.FAILED, text, "run apply again: it looks first" if late else hint, unknown=late
+        )
     return None
 
 

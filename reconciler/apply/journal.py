@@ -53,7 +53,9 @@ class Recorder:
 
     def intend(self, steps: Sequence[Step]) -> Sequence[Step]:
         named = [self._named(step) for step in steps]
-        self.ledger.intend(self.lease, self.apply_id, [self._intent(step) for step in named], self.now())
+        self.ledger.intend(
+            self.lease, self.apply_id, [self._intent(step) for step in named], self.now()
+        )
         return named
 
     def _named(self, step: Step) -> Step:
@@ -79,13 +81,22 @@ class Recorder:
         operation = step.credit.operation_id if step.credit else step.operation
         owes_key = step.action is Action.CREATE and step.ref.kind in self.makes_key
         return Intent(
-            step.id, step.ref.kind, step.ref.name, step.action.value, operation, detail, grant, owes_key=owes_key
+            step.id,
+            step.ref.kind,
+            step.ref.name,
+            step.action.value,
+            operation,
+            detail,
+            grant,
+            owes_key=owes_key,
         )
 
     def check(self) -> None:
         self.ledger.check(self.lease)
 
-    def settle(self, outcomes: Sequence[Outcome], *, unknown: frozenset[Step], owed: frozenset[Ref]) -> None:
+    def settle(
+        self, outcomes: Sequence[Outcome], *, unknown: frozenset[Step], owed: frozenset[Ref]
+    ) -> None:
         settled = [
             replace(
                 self._settlement(outcome, outcome.step in unknown),
@@ -95,13 +106,19 @@ class Recorder:
             for outcome in outcomes
         ]
         moved = self._moved(outcomes)
-        settled = [replace(each, renamed=moved.get(each.step_id)) for each in settled] if moved else settled
+        settled = (
+            [replace(each, renamed=moved.get(each.step_id)) for each in settled]
+            if moved
+            else settled
+        )
         self.ledger.settle(self.lease, self.apply_id, settled, self.now())
 
     def _moved(self, outcomes: Sequence[Outcome]) -> Mapping[str, Renamed]:
         """Step id -> what a rename that was applied moves in the ledger."""
         done = [
-            outcome.step for outcome in outcomes if outcome.result is Result.APPLIED and moves_of_step(outcome.step)
+            outcome.step
+            for outcome in outcomes
+            if outcome.result is Result.APPLIED and moves_of_step(outcome.step)
         ]
         if not done:
             return {}
@@ -187,7 +204,9 @@ def step_of(entry: JournalEntry) -> Step:
     before, after = (_resource(ref, detail.get(side)) for side in ("before", "after"))
     credit = CreditGrant(**detail["credit"]) if detail.get("credit") else None
     operation = None if credit else entry.operation_id
-    return Step(ref, Action(entry.action), before, after, credit, detail.get("renamed_from"), operation)
+    return Step(
+        ref, Action(entry.action), before, after, credit, detail.get("renamed_from"), operation
+    )
 
 
 def _resource(ref: Ref, raw: Json | None) -> Resource | None:
@@ -214,8 +233,14 @@ def renamed(moves: Moves, inventory: Inventory) -> list[Renamed]:
     """What the ledger does about renames (new ref -> old ref): rows and grants move, referring rows follow."""
     after = renamed_inventory(inventory, {old: new for new, old in moves.items()})
     before = ((ref, inventory.get(moves.get(ref, ref)), record) for ref, record in after.items())
-    claims = [Claim(ref.kind, ref.name, new.applied) for ref, old, new in before if old is not None and new is not old]
-    found = [Renamed(new.kind, old.name, new.name, _operations(new, old)) for new, old in moves.items()]
+    claims = [
+        Claim(ref.kind, ref.name, new.applied)
+        for ref, old, new in before
+        if old is not None and new is not old
+    ]
+    found = [
+        Renamed(new.kind, old.name, new.name, _operations(new, old)) for new, old in moves.items()
+    ]
     return [*found[:-1], replace(found[-1], records=tuple(claims))] if found else []
 
 

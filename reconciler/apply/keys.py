@@ -76,7 +76,9 @@ class Delivery:
         """
         self.ready()
         made = {ref: SecretStr(self.mint()) for ref in refs}
-        lines = [self._line(ref, key, operation=(operations or {}).get(ref)) for ref, key in made.items()]
+        lines = [
+            self._line(ref, key, operation=(operations or {}).get(ref)) for ref, key in made.items()
+        ]
         if lines:
             self._append(self.pending_file, "\n".join(lines))
         return made
@@ -86,7 +88,10 @@ class Delivery:
         keys: dict[Ref, tuple[PendingKey, ...]] = {}
         for line in _lines(self.pending_file):
             ref = Ref(line["kind"], line["name"])
-            keys[ref] = (*keys.get(ref, ()), PendingKey(SecretStr(line["key"]), line.get("operation")))
+            keys[ref] = (
+                *keys.get(ref, ()),
+                PendingKey(SecretStr(line["key"]), line.get("operation")),
+            )
         return keys
 
     async def deliver(self, ref: Ref, key: SecretStr, *, again: bool = False) -> None:
@@ -106,7 +111,11 @@ class Delivery:
         self._close(self.pending_file)
         with _explained(self.pending_file):
             if left:
-                atomic_write(self.pending_file, "".join(json.dumps(line) + "\n" for line in left), private=True)
+                atomic_write(
+                    self.pending_file,
+                    "".join(json.dumps(line) + "\n" for line in left),
+                    private=True,
+                )
             else:
                 self.pending_file.unlink()
 
@@ -182,7 +191,9 @@ async def _run(command: tuple[str, ...], line: str) -> None:
     try:
         process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE)
     except OSError as problem:
-        raise ReconcilerError(error("keys", f"cannot run keys_command {command[0]}: {problem.strerror}")) from None
+        raise ReconcilerError(
+            error("keys", f"cannot run keys_command {command[0]}: {problem.strerror}")
+        ) from None
     try:
         async with asyncio.timeout(COMMAND_SECONDS):
             await process.communicate(line.encode())
@@ -192,4 +203,6 @@ async def _run(command: tuple[str, ...], line: str) -> None:
         message = f"keys_command {command[0]} did not end within {COMMAND_SECONDS:g} s"
         raise ReconcilerError(error("keys", message)) from None
     if process.returncode:
-        raise ReconcilerError(error("keys", f"keys_command {command[0]} ended with {process.returncode}"))
+        raise ReconcilerError(
+            error("keys", f"keys_command {command[0]} ended with {process.returncode}")
+        )

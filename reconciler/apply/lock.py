@@ -92,7 +92,9 @@ async def _acquire(session: Session, holding: Holding, ttl: timedelta, stop: asy
     while True:
         asked = holding.clock()
         try:
-            lease = session.ledger.acquire(session.target.identity, holding.actor, holding.now(), ttl)
+            lease = session.ledger.acquire(
+                session.target.identity, holding.actor, holding.now(), ttl
+            )
             return Held(lease, holding.clock, asked + ttl.total_seconds())
         except LockHeld as held:
             if held.holder.stale or stop.is_set() or holding.clock() >= waited_until:
@@ -100,7 +102,9 @@ async def _acquire(session: Session, holding: Holding, ttl: timedelta, stop: asy
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def _renewed(session: Session, held: Held, holding: Holding, ttl: timedelta, stop: asyncio.Event) -> None:
+async def _renewed(
+    session: Session, held: Held, holding: Holding, ttl: timedelta, stop: asyncio.Event
+) -> None:
     while True:
         await asyncio.sleep(ttl.total_seconds() / 3)
         asked = holding.clock()

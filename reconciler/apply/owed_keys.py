@@ -54,10 +54,16 @@ async def hand_over(
     return Handed(delivered, tuple(left), tuple(findings))
 
 
-async def _handed(ref: Ref, gateway: Gateway, keys: Delivery, pending: tuple[PendingKey, ...]) -> Finding | None:
+async def _handed(
+    ref: Ref, gateway: Gateway, keys: Delivery, pending: tuple[PendingKey, ...]
+) -> Finding | None:
     """Deliver the key of one object; a finding where it turned out that nothing is owed."""
     voids = gateway.support.voids and bool(pending)
-    given = await gateway.void_keys(ref, [(made.key, made.operation) for made in pending]) if voids else ()
+    given = (
+        await gateway.void_keys(ref, [(made.key, made.operation) for made in pending])
+        if voids
+        else ()
+    )
     for made in reversed(pending):
         if await gateway.accepts(ref, made.key) is not False:
             await keys.deliver(ref, made.key, again=True)
@@ -74,7 +80,11 @@ async def _renewed(ref: Ref, gateway: Gateway, keys: Delivery) -> Finding | None
         receipt = await gateway.reissue(ref, chosen)
     except GatewayError as problem:
         if problem.status == NOT_FOUND:
-            return warning("key-not-needed", f"{ref} is gone, and with it the virtual key that was owed", ref=ref)
+            return warning(
+                "key-not-needed",
+                f"{ref} is gone, and with it the virtual key that was owed",
+                ref=ref,
+            )
         raise
     if receipt.secret is None:
         return _replaced(ref)
@@ -84,7 +94,9 @@ async def _renewed(ref: Ref, gateway: Gateway, keys: Delivery) -> Finding | None
 
 def _still_owed(ref: Ref, problem: ReconcilerError) -> Finding:
     hint = "remove the cause, and apply again"
-    return warning("key-owed", f"{ref}: its virtual key could not be delivered: {problem}", hint=hint, ref=ref)
+    return warning(
+        "key-owed", f"{ref}: its virtual key could not be delivered: {problem}", hint=hint, ref=ref
+    )
 
 
 def _replaced(ref: Ref) -> Finding:

@@ -18,7 +18,11 @@ Ask = Callable[[str, str], Awaitable[bool]]
 
 
 async def probe(
-    gateway: Gateway, settings: GatewaySettings, impact: Impact, environ: Mapping[str, str], seconds: float
+    gateway: Gateway,
+    settings: GatewaySettings,
+    impact: Impact,
+    environ: Mapping[str, str],
+    seconds: float,
 ) -> tuple[Probed, ...]:
     """Every probe of an impact, tried until it holds or `seconds` are over.
 
@@ -31,7 +35,9 @@ async def probe(
     asked = getattr(gateway, "probe", None)
     if asked is None:
         hint = "set probe_key_env and probe_team to a team's virtual key"
-        raise ReconcilerError(error("probe", "this gateway cannot be probed without a virtual key", hint=hint))
+        raise ReconcilerError(
+            error("probe", "this gateway cannot be probed without a virtual key", hint=hint)
+        )
     return await _all(probes(impact), asked, seconds)
 
 
@@ -72,7 +78,11 @@ async def _chat(url: str, key: SecretStr, model: str) -> bool:
             headers = {"Authorization": f"Bearer {key.get_secret_value()}"}
             answer = await client.post(f"{url}/v1/chat/completions", json=body, headers=headers)
     except httpx.HTTPError as problem:
-        raise ReconcilerError(error("probe", f"the probe of {model} failed: {type(problem).__name__}")) from None
+        raise ReconcilerError(
+            error("probe", f"the probe of {model} failed: {type(problem).__name__}")
+        ) from None
     if answer.status_code in (*ALLOWED, *REFUSED):
         return answer.status_code in ALLOWED
-    raise ReconcilerError(error("probe", f"the probe of {model} was answered with {answer.status_code}"))
+    raise ReconcilerError(
+        error("probe", f"the probe of {model} was answered with {answer.status_code}")
+    )

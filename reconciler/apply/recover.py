@@ -83,7 +83,9 @@ class _Open:
                 self.moot.add(number)
 
 
-async def recover(ledger: Ledger, lease: Lease, gateway: Gateway, now: Callable[[], datetime], late: Late) -> Recovered:
+async def recover(
+    ledger: Ledger, lease: Lease, gateway: Gateway, now: Callable[[], datetime], late: Late
+) -> Recovered:
     """Find out about every step of unknown outcome, and write it down.
 
     A grant that cannot be decided stays open (its team gets no further credits); everything else is decided by the
@@ -98,10 +100,15 @@ async def recover(ledger: Ledger, lease: Lease, gateway: Gateway, now: Callable[
     return _written(ledger, lease, left, now, late)
 
 
-def _written(ledger: Ledger, lease: Lease, left: _Open, now: Callable[[], datetime], late: Late) -> Recovered:
+def _written(
+    ledger: Ledger, lease: Lease, left: _Open, now: Callable[[], datetime], late: Late
+) -> Recovered:
     applied, absent, undecided = 0, 0, []
     for entry in left.entries:
-        step, verdict = left.steps[entry.journal_id], left.verdicts.get(entry.journal_id, Landed.UNKNOWN)
+        step, verdict = (
+            left.steps[entry.journal_id],
+            left.verdicts.get(entry.journal_id, Landed.UNKNOWN),
+        )
         if late.stop.is_set() and verdict is not Landed.APPLIED:
             if step.action is Action.GRANT:
                 undecided.append(entry)
@@ -152,7 +159,11 @@ async def _outwait(left: _Open, gateway: Gateway, late: Late, *, cut_off: bool) 
     if longest and not late.stop.is_set():
         late.told(longest, "requests of an apply that was cut off may still arrive")
     while clock() < start + longest and not late.stop.is_set():
-        seconds = min(max(LOOK_AGAIN_SECONDS, (clock() - start) / 10), LOOK_SELDOM_SECONDS, start + longest - clock())
+        seconds = min(
+            max(LOOK_AGAIN_SECONDS, (clock() - start) / 10),
+            LOOK_SELDOM_SECONDS,
+            start + longest - clock(),
+        )
         await pause(seconds, late.stop)
         waiting = [n for n in left.undone() if clock() <= start + _patience(left.steps[n], gateway)]
         for number in waiting:
@@ -173,12 +184,21 @@ def _patience(step: Step, gateway: Gateway) -> float:
 
 
 def resolve(
-    ledger: Ledger, lease: Lease, entry: JournalEntry, step: Step, *, done: bool, now: datetime, by: str | None = None
+    ledger: Ledger,
+    lease: Lease,
+    entry: JournalEntry,
+    step: Step,
+    *,
+    done: bool,
+    now: datetime,
+    by: str | None = None,
 ) -> None:
     """Write down what became of an open step. The virtual key of a creation that happened is still owed."""
     record = entry.detail.get("record")
     own = Claim(entry.kind, entry.name, record) if done and record is not None else None
-    state, note = ("applied", "found on the gateway") if done else ("failed", "not found on the gateway")
+    state, note = (
+        ("applied", "found on the gateway") if done else ("failed", "not found on the gateway")
+    )
     moves = moves_of_step(step) if done else {}
     [moved] = renamed(moves, _inventory(ledger, lease)) if moves else [None]
     ledger.resolve(
@@ -198,13 +218,22 @@ def _inventory(ledger: Ledger, lease: Lease) -> Inventory:
     return inventory_of(ledger, lease.gateway)
 
 
-def decide(ledger: Ledger, identity: str, journal_id: int, *, applied: bool, actor: str, now: datetime) -> None:
+def decide(
+    ledger: Ledger, identity: str, journal_id: int, *, applied: bool, actor: str, now: datetime
+) -> None:
     """Settle by hand a step of unknown outcome. Raises LedgerError where it is not open or the gateway is locked."""
-    entry = next((entry for entry in ledger.unsettled(identity) if entry.journal_id == journal_id), None)
+    entry = next(
+        (entry for entry in ledger.unsettled(identity) if entry.journal_id == journal_id), None
+    )
     if entry is None:
-        raise LedgerError(f"step {journal_id} is not open", "reconciler history show N lists the steps of an apply")
+        raise LedgerError(
+            f"step {journal_id} is not open",
+            "reconciler history show N lists the steps of an apply",
+        )
     lease = ledger.acquire(identity, actor, now, DECIDE_TTL)
     try:
-        resolve(ledger, lease, entry, step_of(entry), done=applied, now=now, by=f"decided by {actor}")
+        resolve(
+            ledger, lease, entry, step_of(entry), done=applied, now=now, by=f"decided by {actor}"
+        )
     finally:
         ledger.release(lease)

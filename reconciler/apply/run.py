@@ -9,7 +9,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from reconciler.apply.adopt import Books, carry_over, owed_allocations, record_at_once, record_pricing, recorded_wishes
+from reconciler.apply.adopt import (
+    Books,
+    carry_over,
+    owed_allocations,
+    record_at_once,
+    record_pricing,
+    recorded_wishes,
+)
 from reconciler.apply.execute import Means, Pace, execute
 from reconciler.apply.journal import Recorder
 from reconciler.apply.keys import Delivery, delivery
@@ -108,7 +115,9 @@ class Report:
     @property
     def complete(self) -> bool:
         """Whether everything planned was applied and nothing is left to do."""
-        all_done = all(outcome.result is Result.APPLIED and not outcome.error for outcome in self.outcomes)
+        all_done = all(
+            outcome.result is Result.APPLIED and not outcome.error for outcome in self.outcomes
+        )
         nothing_left = self.left is None or not self.left.pending
         open_ends = self.interrupted or self.recovered.undecided or self.owed
         return all_done and nothing_left and not open_ends
@@ -125,7 +134,9 @@ async def apply(session: Session, options: Options, stop: asyncio.Event | None =
             report = await _applied(session, options, keys, held, stop)
     finally:
         keys.close()
-    owed = tuple(Ref(key.kind, key.name) for key in session.ledger.owed_keys(session.target.identity))
+    owed = tuple(
+        Ref(key.kind, key.name) for key in session.ledger.owed_keys(session.target.identity)
+    )
     return replace(report, delivered=keys.delivered, delivered_to=keys.where, owed=owed)
 
 
@@ -134,7 +145,9 @@ def _keys_of(session: Session) -> Delivery:
     return delivery(name, session.loaded.settings.gateways[name], session.loaded.directory)
 
 
-async def _applied(session: Session, options: Options, keys: Delivery, held: Held, stop: asyncio.Event) -> Report:
+async def _applied(
+    session: Session, options: Options, keys: Delivery, held: Held, stop: asyncio.Event
+) -> Report:
     late = Late(stop, options.waiting, lambda step: _is_declared(session, step))
     recovered = await recover(session.ledger, held.lease, session.gateway, options.now, late)
     ours = inventory_of(session.ledger, session.target.identity)
@@ -143,7 +156,9 @@ async def _applied(session: Session, options: Options, keys: Delivery, held: Hel
     planned = await plan_now(session, order=options.order, scope=options.scope, undecided=undecided)
     if options.saved is not None:
         planned = _approved_only(session, options, planned)
-    plan = replace(planned.plan, findings=(*planned.plan.findings, *_undecided(undecided), *handed.findings))
+    plan = replace(
+        planned.plan, findings=(*planned.plan.findings, *_undecided(undecided), *handed.findings)
+    )
     options.shown(plan)
     require_applicable(plan, options.allowed)
     if plan.pending and not await asyncio.to_thread(options.approve, plan):
@@ -163,7 +178,11 @@ def _is_declared(session: Session, step: Step) -> bool:
 def _approved_only(session: Session, options: Options, planned: Planned) -> Planned:
     """The fresh plan cut to what the saved one holds. Raises ReconcilerError where the saved one does not hold."""
     saved, live = options.saved, planned.live
-    stands = against(saved, planned.plan, fingerprints(live.state, live.state), rebase=options.rebase) if saved else ()
+    stands = (
+        against(saved, planned.plan, fingerprints(live.state, live.state), rebase=options.rebase)
+        if saved
+        else ()
+    )
     if stands:
         raise ReconcilerError(*stands)
     plan = plan_against(
@@ -297,7 +316,9 @@ async def _executed(
     async for outcome in execute(needs, means):
         outcomes.append(outcome)
         options.told(outcome)
-    lost = not session.gateway.support.voids and (session.gateway.lost or any(o.doubted for o in outcomes))
+    lost = not session.gateway.support.voids and (
+        session.gateway.lost or any(o.doubted for o in outcomes)
+    )
     if lost and not stop.is_set():
         # A request that was lost on the way may still arrive, and put an old set in the place of the new one:
         # until then the apply is not finished, and what it left is not looked at.
@@ -310,7 +331,9 @@ async def _executed(
     return tuple(outcomes), apply_id
 
 
-def holds_of(session: Session, plan: Plan, live: State, needs: Mapping[Step, frozenset[Step]], now: datetime) -> Holds:
+def holds_of(
+    session: Session, plan: Plan, live: State, needs: Mapping[Step, frozenset[Step]], now: datetime
+) -> Holds:
     """What the steps wait for beside their needs; nothing where revokes come first, which promises no such thing."""
     if plan.order == Order.REVOKE_FIRST:
         return {}
@@ -335,7 +358,12 @@ async def _left(work: _Work, before: Known) -> Plan:
     known = known_of(work.session, live, undecided | before.undecided)
     options = work.options
     return plan_against(
-        work.session, live, known, order=options.order, scope=options.scope, approved=_approved(options)
+        work.session,
+        live,
+        known,
+        order=options.order,
+        scope=options.scope,
+        approved=_approved(options),
     )
 
 

@@ -44,7 +44,9 @@ def log_format_option(command: F) -> F:
 
 def quiet_option(command: F) -> F:
     """--quiet of commands that only read."""
-    return click.option("--quiet", "-q", is_flag=True, help="Print only errors; the exit code says the rest.")(command)
+    return click.option(
+        "--quiet", "-q", is_flag=True, help="Print only errors; the exit code says the rest."
+    )(command)
 
 
 def log_as(form: str) -> None:
@@ -79,7 +81,11 @@ def acting(*, now: bool = False) -> bool:
 def emit(event: str, level: str = "info", **facts: Any) -> None:
     """One event; nothing where standard error is for people."""
     if as_json():
-        head = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, "level": level}
+        head = {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "event": event,
+            "level": level,
+        }
         with suppress(OSError):
             sys.stderr.write(json_text({**head, **facts}, indent=None) + "\n")
             sys.stderr.flush()
@@ -117,7 +123,9 @@ def emit_outcome(outcome: "Outcome") -> None:
 
 def emit_failure(findings: "Iterable[Finding]", code: int) -> None:
     """`failed`: the findings that the command ends with."""
-    emit("failed", "error", exit_code=code, findings=[finding_facts(finding) for finding in findings])
+    emit(
+        "failed", "error", exit_code=code, findings=[finding_facts(finding) for finding in findings]
+    )
 
 
 def finding_facts(finding: "Finding") -> dict[str, Any]:

@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from reconciler.cli.events import acting, answered, as_json, begin, emit, emit_failure, finding_facts, log_as
+from reconciler.cli.events import (
+    acting,
+    answered,
+    as_json,
+    begin,
+    emit,
+    emit_failure,
+    finding_facts,
+    log_as,
+)
 from reconciler.cli.output import color, note, say
 from reconciler.cli.streams import OutputLostError, lost, tolerant
 from reconciler.core.model.printable import json_text
@@ -22,7 +31,9 @@ if TYPE_CHECKING:
     from reconciler.core.model.findings import ReconcilerError
 
 DONE, EXPECTED, PENDING, BUG, INTERRUPTED = 0, 1, 2, 3, 130
-_FILE_SYSTEM = frozenset({errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.ENOENT, errno.ESTALE})
+_FILE_SYSTEM = frozenset(
+    {errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.ENOENT, errno.ESTALE}
+)
 
 
 def guarded(command: click.Command, args: list[str] | None) -> NoReturn:
@@ -70,7 +81,9 @@ def _mistaken(mistake: click.ClickException, *, document: bool) -> int:
     else:
         note(_usage(mistake))
     if document:
-        _answer({"level": "error", "code": "usage", "message": mistake.format_message()}, code=EXPECTED)
+        _answer(
+            {"level": "error", "code": "usage", "message": mistake.format_message()}, code=EXPECTED
+        )
     return EXPECTED
 
 
@@ -106,8 +119,16 @@ def _expected(problem: Exception) -> "ReconcilerError | None":
     if isinstance(problem, LedgerError):
         return ReconcilerError(error("ledger", problem.message, hint=problem.hint or None))
     if isinstance(problem, OSError) and problem.errno is not None:
-        where = f"{os.fsdecode(problem.filename)}: " if isinstance(problem.filename, (str, bytes)) else ""
-        hint = "is the file system full, read-only, or gone?" if problem.errno in _FILE_SYSTEM else None
+        where = (
+            f"{os.fsdecode(problem.filename)}: "
+            if isinstance(problem.filename, (str, bytes))
+            else ""
+        )
+        hint = (
+            "is the file system full, read-only, or gone?"
+            if problem.errno in _FILE_SYSTEM
+            else None
+        )
         return ReconcilerError(error("file-system", f"{where}{problem.strerror}", hint=hint))
     if isinstance(problem, MemoryError):
         return ReconcilerError(error("memory", "there is not enough memory for this"))
@@ -142,7 +163,10 @@ def _bug(problem: Exception, *, document: bool) -> int:
     told = f"This is a bug in the reconciler: {type(problem).__name__}."
     if document:
         _answer({"level": "error", "code": "bug", "message": told}, code=BUG)
-    _say(f"{told}\nPlease report it with {_logged(problem)} (check that it holds nothing private).", BUG)
+    _say(
+        f"{told}\nPlease report it with {_logged(problem)} (check that it holds nothing private).",
+        BUG,
+    )
     return BUG
 
 
@@ -151,7 +175,9 @@ def _without_secrets(text: str) -> str:
     from reconciler.core.model.secrets.names import names_a_secret  # noqa: PLC0415  as above
     from reconciler.core.model.secrets.redaction import redacted  # noqa: PLC0415  only for bugs
 
-    secrets = [value for name, value in os.environ.items() if names_a_secret(name) or name.endswith("_URL")]
+    secrets = [
+        value for name, value in os.environ.items() if names_a_secret(name) or name.endswith("_URL")
+    ]
     return redacted(text, [value for value in secrets if value.strip()])
 
 
@@ -159,7 +185,12 @@ def _logged(problem: Exception) -> str:
     """The file with the traceback, or the place in the code where none can be written."""
     try:
         with tempfile.NamedTemporaryFile(
-            "w", prefix="reconciler-bug-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"
+            "w",
+            prefix="reconciler-bug-",
+            suffix=".log",
+            delete=False,
+            encoding="utf-8",
+            errors="backslashreplace",
         ) as log:
             log.write(_without_secrets("".join(traceback.format_exception(problem))))
     except (OSError, ValueError):

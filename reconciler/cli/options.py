@@ -21,13 +21,19 @@ class Moment(click.ParamType[datetime]):
 
     name = "date"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
         if isinstance(value, datetime):
             return value
         try:
             parsed = datetime.fromisoformat(value) if "T" in value else date.fromisoformat(value)
         except ValueError:
-            self.fail(f"{value!r} is no date (2026-12-31) and no instant (2026-12-31T12:00:00Z)", param, ctx)
+            self.fail(
+                f"{value!r} is no date (2026-12-31) and no instant (2026-12-31T12:00:00Z)",
+                param,
+                ctx,
+            )
         moment = parsed if isinstance(parsed, datetime) else datetime.combine(parsed, time())
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
@@ -82,13 +88,18 @@ def gateway_option(command: F) -> F:
 
 def as_of_option(command: F) -> F:
     return click.option(
-        "--as-of", type=Moment(), metavar="DATE", help="Pretend that it is this day: grants and sunsets follow."
+        "--as-of",
+        type=Moment(),
+        metavar="DATE",
+        help="Pretend that it is this day: grants and sunsets follow.",
     )(command)
 
 
 def revision_option(command: F) -> F:
     return click.option(
-        "--revision", metavar="GITREV", help="The manifests as of a git revision, e.g. HEAD~1 to roll back."
+        "--revision",
+        metavar="GITREV",
+        help="The manifests as of a git revision, e.g. HEAD~1 to roll back.",
     )(command)
 
 
@@ -108,7 +119,10 @@ def world(command: F) -> F:
 
 
 def loaded(
-    config: Path, environment: str | None = None, now: datetime | None = None, revision: str | None = None
+    config: Path,
+    environment: str | None = None,
+    now: datetime | None = None,
+    revision: str | None = None,
 ) -> "Loaded":
     """The config that a command is about; with RECONCILER_SETTINGS_REVISION under the settings of that git revision."""
     from reconciler.files.base_settings import REVISION  # noqa: PLC0415  not needed for --help

@@ -63,7 +63,11 @@ def findings_as(form: str, findings: "Iterable[Finding]", config: Path) -> str:
         return json_text([finding_facts(finding) for finding in findings])
     if form == "sarif":
         return sarif(findings, config)
-    return render_annotations(findings) if form == "github" else render_findings(findings, color=color())
+    return (
+        render_annotations(findings)
+        if form == "github"
+        else render_findings(findings, color=color())
+    )
 
 
 def sarif(findings: "Iterable[Finding]", config: Path) -> str:

@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-ENDINGS: Mapping[str, str] = {".html": "html", ".md": "markdown", ".json": "json", ".sarif": "sarif"}
+ENDINGS: Mapping[str, str] = {
+    ".html": "html",
+    ".md": "markdown",
+    ".json": "json",
+    ".sarif": "sarif",
+}
 
 
 class ReportFile(click.ParamType[Path]):
@@ -63,7 +68,9 @@ def plan_as(form: str, made: Made, config: Path, *, full: bool = False) -> str:
     from reconciler.render import FORMATS, plan_view  # noqa: PLC0415  as above
 
     if form == "sarif":
-        return sarif((*made.plan.findings, *at_their_lines(made.plan.refusals, made.plan.impact)), config)
+        return sarif(
+            (*made.plan.findings, *at_their_lines(made.plan.refusals, made.plan.impact)), config
+        )
     view = plan_view(made.plan, full=full)
     if form == "html":
         from reconciler.render.plan.html import render  # noqa: PLC0415  a format is loaded when it is asked for
@@ -93,4 +100,6 @@ def _write(file: Path, text: str) -> None:
     try:
         atomic_write(file, printable(text), private=True)
     except OSError as problem:
-        raise ReconcilerError(error("report-file", f"cannot write {file}: {problem.strerror}")) from None
+        raise ReconcilerError(
+            error("report-file", f"cannot write {file}: {problem.strerror}")
+        ) from None

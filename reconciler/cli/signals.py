@@ -43,7 +43,9 @@ class _Signals:
             task.cancel()
 
     def _left(self) -> None:
-        self._heard("left at once; the lock could not be given back: run `reconciler unlock`, then apply again")
+        self._heard(
+            "left at once; the lock could not be given back: run `reconciler unlock`, then apply again"
+        )
         os._exit(INTERRUPTED)
 
     def done(self) -> None:

@@ -20,7 +20,9 @@ def kept_or_made(file: Path) -> tuple[str, bool]:
         atomic_write(file.absolute(), f"{key}\n", private=True)
     except OSError as problem:
         text = f"cannot keep the admin key in {file}: {problem.strerror or problem}"
-        raise ReconcilerError(error("gateway", text, hint="give it one: RECONCILER_ADMIN_KEY")) from None
+        raise ReconcilerError(
+            error("gateway", text, hint="give it one: RECONCILER_ADMIN_KEY")
+        ) from None
     return key, True
 
 
@@ -31,6 +33,10 @@ def _read(file: Path) -> str | None:
         return None
     with os.fdopen(descriptor, "rb") as handle:
         status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o077 or status.st_uid != os.geteuid():
+        if (
+            not stat.S_ISREG(status.st_mode)
+            or status.st_mode & 0o077
+            or status.st_uid != os.geteuid()
+        ):
             raise PermissionError(0, "it must be a file of its owner's alone (mode 0600)")
         return handle.read(1000).decode("ascii", "replace").strip()

@@ -19,7 +19,14 @@ from reconciler.embedded.context import Context
 from reconciler.embedded.egress import Local
 from reconciler.embedded.http import refusals
 from reconciler.embedded.parameters import Allowed, NotUsable
-from reconciler.embedded.resources import about, access_groups, model_aliases, organizations, teams, voiding
+from reconciler.embedded.resources import (
+    about,
+    access_groups,
+    model_aliases,
+    organizations,
+    teams,
+    voiding,
+)
 from reconciler.embedded.resources import credits as team_credits
 from reconciler.embedded.store import Store
 
@@ -37,15 +44,27 @@ An LLM gateway: **teams** call **model aliases** that their **access groups** ho
 """
 TAGS = (
     {"name": "organizations", "description": "Customers; teams belong to them."},
-    {"name": "model aliases", "description": "The names that teams call, and the LiteLLM model behind each."},
-    {"name": "model access groups", "description": "Named sets of aliases, granted to teams as one."},
+    {
+        "name": "model aliases",
+        "description": "The names that teams call, and the LiteLLM model behind each.",
+    },
+    {
+        "name": "model access groups",
+        "description": "Named sets of aliases, granted to teams as one.",
+    },
     {"name": "teams", "description": "Who calls: one virtual key, groups, credits."},
     {
         "name": "credits",
         "description": "Granting credits, exactly once where the operation has an id, and their trace.",
     },
-    {"name": "operations", "description": "Writes by the caller's own ids: each takes effect once, or never."},
-    {"name": "calls", "description": "The team's side: checked by group, status, credits and alias, in this order."},
+    {
+        "name": "operations",
+        "description": "Writes by the caller's own ids: each takes effect once, or never.",
+    },
+    {
+        "name": "calls",
+        "description": "The team's side: checked by group, status, credits and alias, in this order.",
+    },
 )
 
 
@@ -88,7 +107,17 @@ def create_app(
         redoc_url=None,
     )
     app.state.context = Context(Store(database), now, tokens, admin_key, allowed)
-    for part in (organizations, model_aliases, access_groups, teams, probes, team_credits, voiding, about, calls):
+    for part in (
+        organizations,
+        model_aliases,
+        access_groups,
+        teams,
+        probes,
+        team_credits,
+        voiding,
+        about,
+        calls,
+    ):
         app.include_router(part.router)
     app.include_router(about.health)
     documentation.install(app)
@@ -102,7 +131,9 @@ def _usable(admin_key: SecretStr | None) -> SecretStr | None:
         return None
     text = admin_key.get_secret_value()
     if not text or text != text.strip() or not text.isprintable():
-        raise ReconcilerError(error("gateway", "the admin key is empty, or begins or ends with white space"))
+        raise ReconcilerError(
+            error("gateway", "the admin key is empty, or begins or ends with white space")
+        )
     return admin_key
 
 
@@ -112,7 +143,9 @@ def unusable(app: FastAPI) -> list[str]:
 
     def reasons(db: sqlite3.Connection) -> list[str]:
         found = []
-        for row in db.execute("SELECT alias, litellm_model, litellm_params FROM model_aliases ORDER BY alias"):
+        for row in db.execute(
+            "SELECT alias, litellm_model, litellm_params FROM model_aliases ORDER BY alias"
+        ):
             try:
                 context.allowed.check(row["litellm_model"], json.loads(row["litellm_params"]))
             except NotUsable as reason:

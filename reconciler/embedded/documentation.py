@@ -22,7 +22,8 @@ th, td { border-bottom: 1px solid #e8eaee; padding: .25rem .5rem .25rem 0; verti
 """
 _STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 _POLICY = (
-    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
 
 
@@ -68,7 +69,10 @@ def page(openapi: Mapping[str, Any]) -> str:
 
 
 def _groups(openapi: Mapping[str, Any]) -> list[_Group]:
-    groups = {tag["name"]: _Group(tag["name"], tag.get("description", "")) for tag in openapi.get("tags", ())}
+    groups = {
+        tag["name"]: _Group(tag["name"], tag.get("description", ""))
+        for tag in openapi.get("tags", ())
+    }
     for path, methods in openapi["paths"].items():
         for method, operation in methods.items():
             name = (operation.get("tags") or ["other"])[0]
@@ -77,9 +81,15 @@ def _groups(openapi: Mapping[str, Any]) -> list[_Group]:
     return [group for group in groups.values() if group.operations]
 
 
-def _operation(openapi: Mapping[str, Any], path: str, method: str, operation: Mapping[str, Any]) -> dict[str, Any]:
+def _operation(
+    openapi: Mapping[str, Any], path: str, method: str, operation: Mapping[str, Any]
+) -> dict[str, Any]:
     answers = [
-        {"status": status, "description": answer.get("description", ""), "fields": _names(openapi, answer)}
+        {
+            "status": status,
+            "description": answer.get("description", ""),
+            "fields": _names(openapi, answer),
+        }
         for status, answer in operation.get("responses", {}).items()
     ]
     return {
@@ -96,7 +106,9 @@ def _parameters(operation: Mapping[str, Any]) -> Iterator[_Field]:
     for parameter in operation.get("parameters", ()):
         meaning = parameter.get("description", "")
         required = parameter.get("required", False)
-        yield _Field(parameter["name"], parameter["in"], _type(parameter["schema"]), meaning, required)
+        yield _Field(
+            parameter["name"], parameter["in"], _type(parameter["schema"]), meaning, required
+        )
 
 
 def _body(openapi: Mapping[str, Any], operation: Mapping[str, Any]) -> Iterator[_Field]:
@@ -112,7 +124,9 @@ def _names(openapi: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
 
 def _schema(openapi: Mapping[str, Any], content: Mapping[str, Any]) -> Mapping[str, Any]:
     """The schema of a body or an answer, its reference followed; {} where it has none."""
-    schema: Mapping[str, Any] = content.get("content", {}).get("application/json", {}).get("schema", {})
+    schema: Mapping[str, Any] = (
+        content.get("content", {}).get("application/json", {}).get("schema", {})
+    )
     choices = [choice for choice in schema.get("anyOf", ()) if choice.get("type") != "null"]
     reference = (choices[0] if choices else schema).get("$ref", "")
     schemas: Mapping[str, Any] = openapi.get("components", {}).get("schemas", {})
@@ -127,7 +141,9 @@ def _type(schema: Mapping[str, Any]) -> str:
         return " or ".join(str(value) for value in schema["enum"])
     if schema.get("type") == "array":
         return f"list of {_type(schema.get('items', {}))}"
-    return str(schema.get("const", schema.get("type", schema.get("$ref", "any").rpartition("/")[2])))
+    return str(
+        schema.get("const", schema.get("type", schema.get("$ref", "any").rpartition("/")[2]))
+    )
 
 
 def _paragraphs(text: str) -> list[str]:

@@ -19,7 +19,9 @@ from urllib.parse import urlsplit
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # Metadata services at addresses that are not link-local: AWS over IPv6, Alibaba Cloud.
-_METADATA = frozenset({ipaddress.ip_address("fd00:ec2::254"), ipaddress.ip_address("100.100.100.200")})
+_METADATA = frozenset(
+    {ipaddress.ip_address("fd00:ec2::254"), ipaddress.ip_address("100.100.100.200")}
+)
 _LOCAL_NAME = re.compile(r"(.*\.)?localhost|localhost\.localdomain|ip6-(localhost|loopback)")
 _URL_NAME = re.compile(r"api_base|base_url|endpoint|proxy|host|(^|_)ur[il]$", re.IGNORECASE)
 
@@ -38,7 +40,8 @@ class Local:
     @classmethod
     def parse(cls, text: str) -> Self:
         """HOST or HOST:PORT, where HOST is localhost or an IP address. Raises ValueError."""
-        parts = urlsplit(f"//{text}" if text.count(":") < 2 or text.startswith("[") else f"//[{text}]")  # noqa: PLR2004  IPv6
+        is_bare_ipv6 = text.count(":") > 1 and not text.startswith("[")
+        parts = urlsplit(f"//[{text}]" if is_bare_ipv6 else f"//{text}")
         if parts.netloc != parts.netloc.strip() or parts.path or not parts.hostname:
             raise ValueError(f"'{text}' is no HOST or HOST:PORT")
         if parts.hostname != "localhost":
@@ -49,11 +52,17 @@ class Local:
         """At a port that is not known, only an address that is allowed at any."""
         if self.port not in (None, port):
             return False
-        return address.is_loopback if self.host == "localhost" else address == ipaddress.ip_address(self.host)
+        return (
+            address.is_loopback
+            if self.host == "localhost"
+            else address == ipaddress.ip_address(self.host)
+        )
 
 
 Locals = tuple[Local, ...]
-_guarded: ContextVar[Locals | None] = ContextVar("addresses that this call may reach here", default=None)
+_guarded: ContextVar[Locals | None] = ContextVar(
+    "addresses that this call may reach here", default=None
+)
 
 
 @contextmanager
@@ -91,7 +100,12 @@ def _check(host: str, port: int, allowed: Locals) -> None:
 
 def local(address: Address) -> bool:
     """Whether it is of this machine or link, or a cloud's metadata service."""
-    return address.is_loopback or address.is_link_local or address.is_unspecified or address in _METADATA
+    return (
+        address.is_loopback
+        or address.is_link_local
+        or address.is_unspecified
+        or address in _METADATA
+    )
 
 
 def refused_url(parameters: Mapping[str, Any], allowed: Locals) -> str | None:

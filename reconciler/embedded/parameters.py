@@ -15,16 +15,27 @@ _WHOLE = f"{REFERENCE}NAME must be the whole of a value, and is the only referen
 OWN = frozenset({"model", "messages", "input", "stream"})  # set by every call
 
 _SECRET_NAME = re.compile(
-    r"api_?key|secret|passw|credential|authorization|private_?key|access_?key|bearer|(^|_|-)token$", re.IGNORECASE
+    r"api_?key|secret|passw|credential|authorization|private_?key|access_?key|bearer|(^|_|-)token$",
+    re.IGNORECASE,
 )
-_SECRET_TEXT = re.compile(r"^(Bearer |sk-[A-Za-z0-9_-]{16}|gh[pousr]_|AKIA[A-Z0-9]{12})|^[a-z]+://[^/@\s]*:[^/@\s]*@")
+_SECRET_TEXT = re.compile(
+    r"^(Bearer |sk-[A-Za-z0-9_-]{16}|gh[pousr]_|AKIA[A-Z0-9]{12})|^[a-z]+://[^/@\s]*:[^/@\s]*@"
+)
 _REFERENCE = re.compile(r"os\.environ/([A-Za-z_][A-Za-z0-9_]*)")
 # LiteLLM resolves both by itself where it meets them: to variables, files and tokens of the gateway's own.
 _RESOLVED_BY_LITELLM = re.compile(r"os\.environ/|^\s*oidc/", re.IGNORECASE)
 # They find credentials of the machine's own where a call brings none, and would send them wherever the alias says.
 _AMBIENT = frozenset(
     {
-        *("bedrock", "databricks", "github_copilot", "oci", "sagemaker", "sagemaker_chat", "snowflake"),
+        *(
+            "bedrock",
+            "databricks",
+            "github_copilot",
+            "oci",
+            "sagemaker",
+            "sagemaker_chat",
+            "snowflake",
+        ),
         *("vertex_ai", "vertex_ai_beta", "watsonx"),
     }
 )
@@ -53,13 +64,19 @@ class Allowed:
             raise NotUsable(f"{path}: {_WHOLE}")
         for place, name in _references(parameters):
             if self.env is not None and name not in self.env:
-                raise NotUsable(f"{place}: the variable {name} is not one that this gateway allows (--allow-env)")
+                raise NotUsable(
+                    f"{place}: the variable {name} is not one that this gateway allows (--allow-env)"
+                )
         if self.local is None:
             return
         if path := refused_url(parameters, self.local):
-            raise NotUsable(f"{path}: an address of the gateway's own machine or link (--allow-local)")
+            raise NotUsable(
+                f"{path}: an address of the gateway's own machine or link (--allow-local)"
+            )
         if redirects(parameters) and litellm_model.partition("/")[0] in _AMBIENT:
-            raise NotUsable("the provider takes credentials from the machine: its address cannot be changed")
+            raise NotUsable(
+                "the provider takes credentials from the machine: its address cannot be changed"
+            )
 
     def resolved(self, litellm_model: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """The parameters of a call, each reference replaced by its variable's text. Raises NotUsable."""
@@ -109,7 +126,9 @@ def _misplaced(parameters: Mapping[str, Any]) -> str | None:
     for path, text in _texts(parameters):
         if _RESOLVED_BY_LITELLM.search(text) and not _REFERENCE.fullmatch(text):
             return path
-    return next((path for path, name in _names(parameters) if _RESOLVED_BY_LITELLM.search(name)), None)
+    return next(
+        (path for path, name in _names(parameters) if _RESOLVED_BY_LITELLM.search(name)), None
+    )
 
 
 def _names(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
@@ -152,12 +171,16 @@ def _refuse_secrets(path: str, value: Any, *, secret: bool) -> None:
     match value:
         case dict():
             for name, inner in value.items():
-                _refuse_secrets(f"{path}.{name}", inner, secret=secret or bool(_SECRET_NAME.search(name)))
+                _refuse_secrets(
+                    f"{path}.{name}", inner, secret=secret or bool(_SECRET_NAME.search(name))
+                )
         case list():
             for inner in value:
                 _refuse_secrets(path, inner, secret=secret)
         case str() if _is_secret(value, secret=secret):
-            raise ValueError(f"{path} must not hold a secret: write {REFERENCE}NAME and set the variable")
+            raise ValueError(
+                f"{path} must not hold a secret: write {REFERENCE}NAME and set the variable"
+            )
 
 
 def _is_secret(text: str, *, secret: bool) -> bool:

@@ -58,7 +58,9 @@ def running(app: FastAPI, host: str = "127.0.0.1", port: int = 0) -> Iterator[st
 def beyond_loopback(host: str) -> bool:
     """Whether a gateway there is reached from other machines. A name that cannot be resolved is taken to be."""
     try:
-        addresses = {str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+        addresses = {
+            str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        }
     except OSError:
         return True
     return not all(ip_address(address.partition("%")[0]).is_loopback for address in addresses)

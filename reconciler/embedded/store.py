@@ -41,7 +41,9 @@ class Store:
         """What `work` makes of a consistent view; others may read and write meanwhile."""
         return await self._opened().read(work)
 
-    async def write(self, work: Work[T], settling: AbstractContextManager[object] | None = None) -> T:
+    async def write(
+        self, work: Work[T], settling: AbstractContextManager[object] | None = None
+    ) -> T:
         """Everything that `work` does, or nothing when it raises. It is committed within `settling`."""
         return await self._opened().write(work, settling or nullcontext())
 
@@ -129,7 +131,9 @@ def _open(database: str) -> sqlite3.Connection:
 
 
 def _unusable(database: str, failure: Exception) -> ReconcilerError:
-    return ReconcilerError(error("gateway", f"the embedded gateway cannot open its database {database}: {failure}"))
+    return ReconcilerError(
+        error("gateway", f"the embedded gateway cannot open its database {database}: {failure}")
+    )
 
 
 def _connect(database: str) -> sqlite3.Connection:
@@ -177,7 +181,9 @@ def _bring_up_to_date(db: sqlite3.Connection) -> None:
         db.execute("ROLLBACK")
         raise
     if (found := _format(db)) != FORMAT:
-        raise sqlite3.DatabaseError(f"its format is {found}, this version knows {FORMAT}: upgrade reconciler")
+        raise sqlite3.DatabaseError(
+            f"its format is {found}, this version knows {FORMAT}: upgrade reconciler"
+        )
 
 
 def _upgrade(db: sqlite3.Connection, found: int) -> None:

@@ -37,28 +37,43 @@ def load_base_settings(
     renamed = (_renamed(finding, *names) for finding in about_base)
     # What both have wrong is said once, of the one that can be changed.
     in_force = base.model_copy(update={name: getattr(own, name) for name in OWN})
-    return in_force, ordered((*about_own, *_news(renamed, about_own), *_ahead(directory, own != in_force, commit)))
+    return in_force, ordered(
+        (*about_own, *_news(renamed, about_own), *_ahead(directory, own != in_force, commit))
+    )
 
 
 def _said_of(findings: Iterable[Finding], revision: str) -> Iterator[Finding]:
     for finding in findings:
         says = f"the settings are to be those of {revision} ({REVISION}), and {finding.message}"
-        yield error("settings-revision", says, hint="fetch that commit too: a checkout of CI has one commit only")
+        yield error(
+            "settings-revision",
+            says,
+            hint="fetch that commit too: a checkout of CI has one commit only",
+        )
 
 
 def _renamed(finding: Finding, copy: str, name: str) -> Finding:
     if finding.origin is None:
         return finding
-    return replace(finding, origin=replace(finding.origin, file=finding.origin.file.replace(copy, name)))
+    return replace(
+        finding, origin=replace(finding.origin, file=finding.origin.file.replace(copy, name))
+    )
 
 
 def _news(findings: Iterable[Finding], known: Iterable[Finding]) -> Iterator[Finding]:
     said = {(finding.code, finding.path, finding.message) for finding in known}
-    return (finding for finding in findings if (finding.code, finding.path, finding.message) not in said)
+    return (
+        finding for finding in findings if (finding.code, finding.path, finding.message) not in said
+    )
 
 
 def _ahead(directory: Path, differ: bool, commit: str) -> Iterator[Finding]:
     if differ:
         says = f"gateways, ledger or variables differ from those of {commit[:9]}, which are in force here"
         hint = "they hold once they are merged; what needs them comes in a pull request after that"
-        yield warning("settings-ahead", says, hint=hint, origin=Origin(shown(directory / SETTINGS_FILES[0]), 1, 1))
+        yield warning(
+            "settings-ahead",
+            says,
+            hint=hint,
+            origin=Origin(shown(directory / SETTINGS_FILES[0]), 1, 1),
+        )

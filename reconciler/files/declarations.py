@@ -25,7 +25,9 @@ class Declared:
 Declarations = dict[Ref, Declared]
 
 
-def declare(parsed: Iterable[Parsed], places: PlacesByFile) -> tuple[Declarations, tuple[Finding, ...]]:
+def declare(
+    parsed: Iterable[Parsed], places: PlacesByFile
+) -> tuple[Declarations, tuple[Finding, ...]]:
     """Every declaration of some files; unknown sections, non-mappings and ids declared twice are findings."""
     declared: Declarations = {}
     findings: list[Finding] = []
@@ -41,7 +43,9 @@ def declare(parsed: Iterable[Parsed], places: PlacesByFile) -> tuple[Declaration
     return declared, tuple(findings)
 
 
-def merge(base: Declarations, overlay: Declarations, places: PlacesByFile) -> tuple[Declarations, tuple[Finding, ...]]:
+def merge(
+    base: Declarations, overlay: Declarations, places: PlacesByFile
+) -> tuple[Declarations, tuple[Finding, ...]]:
     """The base with an environment's overlay: mappings merge key by key, lists and scalars replace, null removes."""
     merged = dict(base)
     findings: list[Finding] = []
@@ -59,7 +63,10 @@ def merged_values(base: object, over: object) -> object:
     """One value over another; a null field stays null, which clears the value on the gateway."""
     if not (isinstance(base, dict) and isinstance(over, dict)):
         return over
-    changed = {key: merged_values(base[key], value) if key in base else value for key, value in over.items()}
+    changed = {
+        key: merged_values(base[key], value) if key in base else value
+        for key, value in over.items()
+    }
     return {**base, **changed}
 
 
@@ -68,11 +75,19 @@ def _over(base: Declared, over: Declared) -> Declared:
     return replace(base, spec=spec, variables=base.variables or over.variables, overlay=over.file)
 
 
-def _removed(merged: Declarations, ref: Ref, over: Declared, places: PlacesByFile) -> Iterator[Finding]:
+def _removed(
+    merged: Declarations, ref: Ref, over: Declared, places: PlacesByFile
+) -> Iterator[Finding]:
     if merged.pop(ref, None) is None:
         near = did_you_mean(ref.name, (known.name for known in merged if known.kind == ref.kind))
         place = places.origin(over.file, _path(ref), key=True)
-        yield warning("overlay-nothing-removed", f"there is no {ref} to remove", hint=near, ref=ref, origin=place)
+        yield warning(
+            "overlay-nothing-removed",
+            f"there is no {ref} to remove",
+            hint=near,
+            ref=ref,
+            origin=place,
+        )
 
 
 def _sections(
@@ -92,8 +107,14 @@ def _sections(
             findings.append(_not_a_mapping(file, number, (section,), section, places))
 
 
-def _not_a_mapping(file: Parsed, number: int, path: tuple[str, ...], what: str, places: PlacesByFile) -> Finding:
-    hint = f"known sections: {', '.join(SECTIONS)}" if not path else "write an id, a colon, and its keys indented below"
+def _not_a_mapping(
+    file: Parsed, number: int, path: tuple[str, ...], what: str, places: PlacesByFile
+) -> Finding:
+    hint = (
+        f"known sections: {', '.join(SECTIONS)}"
+        if not path
+        else "write an id, a colon, and its keys indented below"
+    )
     place = places.origin(file.path, path, document=number)
     return error("wrong-type", f"{what} must be a mapping", hint=hint, origin=place)
 
@@ -101,14 +122,22 @@ def _not_a_mapping(file: Parsed, number: int, path: tuple[str, ...], what: str, 
 def _unknown_section(section: str, file: Parsed, number: int, places: PlacesByFile) -> Finding:
     hint = did_you_mean(section, SECTIONS) or f"known sections: {', '.join(SECTIONS)}"
     place = places.origin(file.path, (section,), key=True, document=number)
-    return error("unknown-section", f"{section} is not a section of a manifest", hint=hint, origin=place)
+    return error(
+        "unknown-section", f"{section} is not a section of a manifest", hint=hint, origin=place
+    )
 
 
 def _twice(ref: Ref, first: Declared, second: Declared, places: PlacesByFile) -> Finding:
     there = places.origin(first.file, _path(ref), key=True, document=first.document)
     here = places.origin(second.file, _path(ref), key=True, document=second.document)
     hint = "keep one of the two, or give one another id"
-    return error("duplicate-id", f"{ref} is declared twice, first in {there}", hint=hint, ref=ref, origin=here)
+    return error(
+        "duplicate-id",
+        f"{ref} is declared twice, first in {there}",
+        hint=hint,
+        ref=ref,
+        origin=here,
+    )
 
 
 _SECTION_OF: Mapping[str, str] = {cls.kind: section for section, cls in SECTIONS.items()}

@@ -31,11 +31,19 @@ class Found:
 def discover(directory: Path) -> Found:
     """Every *.yaml and *.yml below the directory, without hidden ones, settings, and directories seen before."""
     overlays = directory / ENVIRONMENTS
-    names = sorted(entry.name for entry in _entries(overlays) if entry.is_dir() and not entry.name.startswith("."))
+    names = sorted(
+        entry.name
+        for entry in _entries(overlays)
+        if entry.is_dir() and not entry.name.startswith(".")
+    )
     skipped = {overlays, *(directory / name for name in SETTINGS_FILES)}
     within, refused = root_of(directory), list[OSError]()
-    base = tuple(file for file in _manifests(directory, skipped, within, refused) if file not in skipped)
-    environments = {name: tuple(_manifests(overlays / name, set(), within, refused)) for name in names}
+    base = tuple(
+        file for file in _manifests(directory, skipped, within, refused) if file not in skipped
+    )
+    environments = {
+        name: tuple(_manifests(overlays / name, set(), within, refused)) for name in names
+    }
     return Found(base, environments, within, tuple(refused))
 
 
@@ -82,7 +90,9 @@ def _entries(directory: Path) -> list[Path]:
         return []
 
 
-def _manifests(directory: Path, skipped: set[Path], within: Path, refused: list[OSError]) -> Iterator[Path]:
+def _manifests(
+    directory: Path, skipped: set[Path], within: Path, refused: list[OSError]
+) -> Iterator[Path]:
     found: list[Path] = []
     seen: set[str] = set()
     for folder, subfolders, names in os.walk(directory, followlinks=True, onerror=refused.append):
@@ -96,6 +106,10 @@ def _manifests(directory: Path, skipped: set[Path], within: Path, refused: list[
             refused.append(OSError(errno.EPERM, OUTSIDE, folder))
             subfolders.clear()
             continue
-        subfolders[:] = sorted(s for s in subfolders if not s.startswith(".") and here / s not in skipped)
-        found += [here / name for name in names if name.endswith(_SUFFIXES) and not name.startswith(".")]
+        subfolders[:] = sorted(
+            s for s in subfolders if not s.startswith(".") and here / s not in skipped
+        )
+        found += [
+            here / name for name in names if name.endswith(_SUFFIXES) and not name.startswith(".")
+        ]
     return iter(sorted(found))

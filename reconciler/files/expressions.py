@@ -30,5 +30,7 @@ def expression_origin(
     indent = len(below) - len(below.lstrip())
     inside = row <= len(text) and indent + column <= len(text[row - 1]) + 1
     return (
-        replace(origin, line=row, column=indent + column) if inside else replace(origin, line=origin.line + 1, column=1)
+        replace(origin, line=row, column=indent + column)
+        if inside
+        else replace(origin, line=origin.line + 1, column=1)
     )

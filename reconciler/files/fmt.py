@@ -52,6 +52,10 @@ def _formatted(file: Path) -> tuple[str, Formatted]:
         text = file.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as failure:
         reason = getattr(failure, "strerror", None) or "it is not UTF-8"
-        problem = error("unreadable-file", f"the file cannot be read: {reason}", origin=Origin(shown(file), 1, 1))
+        problem = error(
+            "unreadable-file",
+            f"the file cannot be read: {reason}",
+            origin=Origin(shown(file), 1, 1),
+        )
         return "", Formatted("", (problem,))
     return text, formatted(text, shown(file))

@@ -49,7 +49,12 @@ def git(directory: Path, command: Reading, *arguments: str, given: bytes = b"") 
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
         return subprocess.run(  # noqa: S603  no shell, and the first word is ours
-            words, input=given, env={**inherited, **ENVIRONMENT}, capture_output=True, check=False, timeout=SECONDS
+            words,
+            input=given,
+            env={**inherited, **ENVIRONMENT},
+            capture_output=True,
+            check=False,
+            timeout=SECONDS,
         )
     except FileNotFoundError:
         return Answer(words, MISSING, b"", b"git is not installed")

@@ -38,14 +38,18 @@ class Manifests:
     places: PlacesByFile = field(default_factory=PlacesByFile, repr=False, compare=False)
 
 
-def load_manifests(directory: Path, *, environment: str | None = None, variables: Variables) -> Manifests:
+def load_manifests(
+    directory: Path, *, environment: str | None = None, variables: Variables
+) -> Manifests:
     """All manifests below the directory, with the overlay of an environment and the given variables filled in.
 
     `variables` is the process's environment, with what of it may be read. Never raises for what files hold.
     """
     if not directory.is_dir():
         hint = "run reconciler init, or pass --config DIR"
-        missing = error("config-missing", f"there is no config directory {shown(directory)}", hint=hint)
+        missing = error(
+            "config-missing", f"there is no config directory {shown(directory)}", hint=hint
+        )
         return Manifests(findings=(missing,), complete=False)
     found = discover(directory)
     with collection_paused():
@@ -56,10 +60,15 @@ def locate(manifests: Manifests, finding: Finding) -> Finding:
     """The finding with its origin: the value it is about, or its nearest parent, in the file that really holds it."""
     if finding.origin is not None or finding.ref is None or finding.ref not in manifests.files:
         return finding
-    return replace(finding, origin=_origin(manifests, finding.ref, finding.path, key=finding.code in _AT_THE_KEY))
+    return replace(
+        finding,
+        origin=_origin(manifests, finding.ref, finding.path, key=finding.code in _AT_THE_KEY),
+    )
 
 
-def _load(directory: Path, found: Found, environment: str | None, variables: Variables) -> Manifests:
+def _load(
+    directory: Path, found: Found, environment: str | None, variables: Variables
+) -> Manifests:
     places = PlacesByFile()
     parsed = parse_files(found.base, found.within)
     over = parse_files(found.environments.get(environment or "", ()), found.within)
@@ -75,7 +84,9 @@ def _load(directory: Path, found: Found, environment: str | None, variables: Var
         complete=_complete(parsed) and _complete(over) and not found.refused,
         places=places,
     )
-    located = _beyond((*base_findings, *overlay_findings), (locate(manifests, finding) for finding in problems))
+    located = _beyond(
+        (*base_findings, *overlay_findings), (locate(manifests, finding) for finding in problems)
+    )
     refused = (unreadable(Path(str(failure.filename)), failure) for failure in found.refused)
     said = (*selection, *refused, *base_findings, *overlay_findings, *merge_findings, *located)
     return replace(manifests, findings=ordered(said))
@@ -86,7 +97,9 @@ def _emptied(parsed: Iterable[Parsed]) -> Iterator[Finding]:
     hint = "delete the file, or bring back what stood in it"
     for file in parsed:
         if file.empty:
-            yield warning("empty-file", "the file is empty", hint=hint, origin=Origin(shown(file.path), 1, 1))
+            yield warning(
+                "empty-file", "the file is empty", hint=hint, origin=Origin(shown(file.path), 1, 1)
+            )
 
 
 def _complete(parsed: Iterable[Parsed]) -> bool:
@@ -96,11 +109,20 @@ def _complete(parsed: Iterable[Parsed]) -> bool:
 def _selection(directory: Path, found: Found, environment: str | None) -> Iterator[Finding]:
     if not found.base:
         hint = "run reconciler init for a starter config"
-        yield warning("no-manifests", f"there are no *.yaml files below {shown(directory)}", hint=hint)
+        yield warning(
+            "no-manifests", f"there are no *.yaml files below {shown(directory)}", hint=hint
+        )
     if environment is not None and environment not in found.environments:
         known = ", ".join(found.environments) or "none"
-        hint = did_you_mean(environment, found.environments) or f"make the directory {ENVIRONMENTS}/{environment}"
-        yield error("environment-unknown", f"there is no environment {environment} (there are: {known})", hint=hint)
+        hint = (
+            did_you_mean(environment, found.environments)
+            or f"make the directory {ENVIRONMENTS}/{environment}"
+        )
+        yield error(
+            "environment-unknown",
+            f"there is no environment {environment} (there are: {known})",
+            hint=hint,
+        )
 
 
 def _beyond(said: Iterable[Finding], more: Iterable[Finding]) -> Iterator[Finding]:
@@ -109,7 +131,9 @@ def _beyond(said: Iterable[Finding], more: Iterable[Finding]) -> Iterator[Findin
     return (finding for finding in more if finding.origin not in places)
 
 
-def _typed(declared: Declarations, variables: Variables) -> tuple[Mapping[Ref, Resource], tuple[Finding, ...]]:
+def _typed(
+    declared: Declarations, variables: Variables
+) -> tuple[Mapping[Ref, Resource], tuple[Finding, ...]]:
     resources: dict[Ref, Resource] = {}
     findings: list[Finding] = []
     for ref, declaration in declared.items():
@@ -125,7 +149,11 @@ def _resource(ref: Ref, declared: Declared, variables: Variables) -> Resource | 
     spec: object = declared.spec
     taken: list[tuple[str | int, ...]] = []
     if spec is None:
-        return (Problem("wrong-type", f"{ref} has no spec", "write {} where nothing else is to be said"),)
+        return (
+            Problem(
+                "wrong-type", f"{ref} has no spec", "write {} where nothing else is to be said"
+            ),
+        )
     if declared.variables:
         spec, problems = substitute(spec, variables, taken.append)
         if problems:
@@ -150,6 +178,8 @@ def _origin(manifests: Manifests, ref: Ref, path: tuple[str | int, ...], *, key:
     overlay = manifests.overlays.get(ref)
     file = base
     if overlay is not None:
-        deeper = manifests.places.find(overlay, full).steps >= manifests.places.find(base, full).steps
+        deeper = (
+            manifests.places.find(overlay, full).steps >= manifests.places.find(base, full).steps
+        )
         file = overlay if deeper and path else base
     return manifests.places.origin(file, full, key=key)

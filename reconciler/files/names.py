@@ -12,7 +12,9 @@ from reconciler.files.discovery import SETTINGS_FILES, discover
 from reconciler.files.yaml.read import MAX_BYTES
 from reconciler.system.disk import read_regular
 
-_KEY = re.compile(r"""^(?P<indent> *)(?P<quote>["']?)(?P<name>[^\s"'#{}\[\]][^"'#:]*)(?P=quote):(?:\s|$)""")
+_KEY = re.compile(
+    r"""^(?P<indent> *)(?P<quote>["']?)(?P<name>[^\s"'#{}\[\]][^"'#:]*)(?P=quote):(?:\s|$)"""
+)
 
 
 def declared_names(directory: Path, section: str) -> tuple[str, ...]:

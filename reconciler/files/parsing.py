@@ -17,7 +17,9 @@ from reconciler.files.discovery import shown
 from reconciler.files.yaml.read import MAX_BYTES, read_yaml
 from reconciler.system.disk import read_regular
 
-_WORTH_A_POOL = 6_000_000  # bytes: starting processes and moving the values costs about as much as reading 2 MB
+_WORTH_A_POOL = (
+    6_000_000  # bytes: starting processes and moving the values costs about as much as reading 2 MB
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,9 @@ def parse_files(paths: Sequence[Path], within: Path) -> tuple[Parsed, ...]:
     """Every file parsed, in the given order. What cannot be read, or lies outside of `within`, is a finding."""
     with collection_paused():
         if _pays(paths):
-            with suppress(OSError, BrokenProcessPool):  # no shared memory, or a worker was killed: read here instead
+            with suppress(
+                OSError, BrokenProcessPool
+            ):  # no shared memory, or a worker was killed: read here instead
                 return _in_parallel(paths, within)
         return tuple(parse_file(path, within) for path in paths)
 
@@ -49,14 +53,21 @@ def parse_file(path: Path, within: Path) -> Parsed:
         return Parsed(path, (), (unreadable(path, failure),), complete=False, variables=False)
     read = read_yaml(data, name)
     return Parsed(
-        path, read.documents, read.findings, read.complete, b"${" in data, not data.strip(b"\xef\xbb\xbf \r\n")
+        path,
+        read.documents,
+        read.findings,
+        read.complete,
+        b"${" in data,
+        not data.strip(b"\xef\xbb\xbf \r\n"),
     )
 
 
 def unreadable(path: Path, failure: OSError) -> Finding:
     """What cannot be read, and why."""
     reason = failure.strerror or type(failure).__name__
-    return error("unreadable-file", f"the file cannot be read: {reason}", origin=Origin(shown(path), 1, 1))
+    return error(
+        "unreadable-file", f"the file cannot be read: {reason}", origin=Origin(shown(path), 1, 1)
+    )
 
 
 @contextmanager
@@ -87,5 +98,7 @@ def _size(path: Path) -> int:
 
 def _in_parallel(paths: Sequence[Path], within: Path) -> tuple[Parsed, ...]:
     workers = min(os.cpu_count() or 1, len(paths), 8)
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("fork"), initializer=gc.disable) as pool:
+    with ProcessPoolExecutor(
+        workers, mp_context=multiprocessing.get_context("fork"), initializer=gc.disable
+    ) as pool:
         return tuple(pool.map(partial(parse_file, within=within), paths))

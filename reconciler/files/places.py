@@ -17,13 +17,25 @@ class PlacesByFile:
 
     _known: dict[Path, Places] = field(default_factory=dict)
 
-    def find(self, file: Path, path: Sequence[str | int], *, key: bool = False, document: int | None = None) -> Place:
+    def find(
+        self,
+        file: Path,
+        path: Sequence[str | int],
+        *,
+        key: bool = False,
+        document: int | None = None,
+    ) -> Place:
         if file not in self._known:
             self._known[file] = Places(_text(file))
         return self._known[file].find(path, key=key, document=document)
 
     def origin(
-        self, file: Path, path: Sequence[str | int], *, key: bool = False, document: int | None = None
+        self,
+        file: Path,
+        path: Sequence[str | int],
+        *,
+        key: bool = False,
+        document: int | None = None,
     ) -> Origin:
         """The place of a value, or of its nearest parent that exists."""
         place = self.find(file, path, key=key, document=document)

@@ -25,7 +25,9 @@ def write_plan_file(file: Path, content: Mapping[str, Any]) -> None:
     try:
         atomic_write(file, text, private=True)
     except OSError as problem:
-        raise ReconcilerError(error("plan-file", f"cannot write {file}: {problem.strerror}")) from None
+        raise ReconcilerError(
+            error("plan-file", f"cannot write {file}: {problem.strerror}")
+        ) from None
 
 
 def read_plan_file(file: Path) -> SavedPlan:
@@ -33,7 +35,9 @@ def read_plan_file(file: Path) -> SavedPlan:
     try:
         document = json.loads(read_regular(file, MOST_BYTES))
     except OSError as problem:
-        raise ReconcilerError(error("plan-file", f"cannot read {file}: {problem.strerror}")) from None
+        raise ReconcilerError(
+            error("plan-file", f"cannot read {file}: {problem.strerror}")
+        ) from None
     except (ValueError, RecursionError):
         message = f"{file} is no JSON"
         raise ReconcilerError(

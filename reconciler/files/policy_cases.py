@@ -31,7 +31,9 @@ def load_cases(directory: Path) -> tuple[tuple[FoundCase, ...], tuple[Finding, .
     files = sorted([*directory.rglob("*.yaml"), *directory.rglob("*.yml")])
     if not files:
         says = f"there are no *.yaml files with policy tests below {shown(directory)}"
-        return (), (error("no-policy-tests", says, hint="write cases: [{name, team, model, expect}]"),)
+        return (), (
+            error("no-policy-tests", says, hint="write cases: [{name, team, model, expect}]"),
+        )
     places = PlacesByFile()
     within = root_of(directory)
     cases: list[FoundCase] = []
@@ -49,7 +51,12 @@ def _read(file: Path, within: Path, places: PlacesByFile) -> Iterator[FoundCase 
         listed = document.get("cases") if isinstance(document, dict) else None
         if not isinstance(listed, list):
             says = "a file of policy tests holds a list under cases"
-            yield error("wrong-type", says, hint="cases: [...]", origin=places.origin(file, (), document=number))
+            yield error(
+                "wrong-type",
+                says,
+                hint="cases: [...]",
+                origin=places.origin(file, (), document=number),
+            )
             continue
         for index, item in enumerate(listed):
             origin = places.origin(file, ("cases", index), document=number)
@@ -77,7 +84,14 @@ def _state(manifest: Mapping[str, Mapping[str, Any]]) -> State | tuple[Problem, 
     resources: dict[Ref, Resource] = {}
     for section, specs in manifest.items():
         if section not in SECTIONS:
-            return (Problem("unknown-section", f"{section} is no section", f"one of {', '.join(SECTIONS)}", ()),)
+            return (
+                Problem(
+                    "unknown-section",
+                    f"{section} is no section",
+                    f"one of {', '.join(SECTIONS)}",
+                    (),
+                ),
+            )
         for name, spec in specs.items():
             resource = typed(SECTIONS[section], spec)
             if isinstance(resource, tuple):

@@ -32,7 +32,11 @@ def price_file() -> Path | None:
 
 def parse_prices(raw: Mapping[str, Mapping[str, Any]]) -> PriceMap:
     """The map as values; entries without a provider are left out."""
-    rows = {name: row for name, row in raw.items() if name not in NOT_MODELS and row.get("litellm_provider")}
+    rows = {
+        name: row
+        for name, row in raw.items()
+        if name not in NOT_MODELS and row.get("litellm_provider")
+    }
     prices = {name: _price(row) for name, row in rows.items()}
     return PriceMap(prices, frozenset(price.provider for price in prices.values()))
 

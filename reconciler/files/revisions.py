@@ -49,7 +49,9 @@ def as_of(directory: Path, revision: str) -> tuple[Path, str]:
     return place, commit
 
 
-def copied(directory: Path, revision: str, *, only: frozenset[str] | None = None) -> tuple[Path | None, str]:
+def copied(
+    directory: Path, revision: str, *, only: frozenset[str] | None = None
+) -> tuple[Path | None, str]:
     """As `as_of`, but None for the files where the commit has none.
 
     With `only`, just the files of those names, unless one of them is a link to another.
@@ -102,7 +104,9 @@ def _entries(listing: bytes) -> Iterator[tuple[str, Entry]]:
 def _contents(directory: Path, tree: Tree) -> Mapping[str, bytes]:
     """The content of every entry by its id, byte for byte as committed: no filter is run over it."""
     wanted = list(dict.fromkeys(entry.blob for entry in tree.values() if entry.mode != _SUBMODULE))
-    answer = git(directory, "cat-file", "--batch", given="".join(f"{blob}\n" for blob in wanted).encode())
+    answer = git(
+        directory, "cat-file", "--batch", given="".join(f"{blob}\n" for blob in wanted).encode()
+    )
     contents: dict[str, bytes] = {}
     rest = memoryview(answer.stdout)
     for blob in wanted:
@@ -126,11 +130,17 @@ def _copy(tree: Tree, contents: Mapping[str, bytes]) -> Path:
         if entry.mode == _SUBMODULE:
             raise _refused(f"{name} is a submodule, whose files git does not hold here")
     files = {name: contents[entry.blob] for name, entry in tree.items() if entry.mode != _LINK}
-    links = {name: os.fsdecode(contents[entry.blob]) for name, entry in tree.items() if entry.mode == _LINK}
+    links = {
+        name: os.fsdecode(contents[entry.blob])
+        for name, entry in tree.items()
+        if entry.mode == _LINK
+    }
     try:
         place = temporary_copy(files, links)
     except OSError as problem:
-        raise _refused(f"the revision cannot be written to a directory: {problem.strerror}") from problem
+        raise _refused(
+            f"the revision cannot be written to a directory: {problem.strerror}"
+        ) from problem
     for name in links:  # only now: a link's target may lie behind another link
         if not Path(os.path.realpath(place / name)).is_relative_to(os.path.realpath(place)):
             raise _refused(f"{name} is a link that leads out of the config")
@@ -184,7 +194,9 @@ def _above(name: str) -> Iterator[str]:
 def _blob(content: bytes, like: Entry) -> str:
     """The id in git of a content, by the hash of the repository (SHA-1 or SHA-256)."""
     algorithm = "sha256" if len(like.blob) == len(hashlib.sha256().hexdigest()) else "sha1"
-    return hashlib.new(algorithm, b"blob %d\0%b" % (len(content), content), usedforsecurity=False).hexdigest()
+    return hashlib.new(
+        algorithm, b"blob %d\0%b" % (len(content), content), usedforsecurity=False
+    ).hexdigest()
 
 
 # ---- errors

@@ -23,7 +23,9 @@ _TO_FILL_IN = {
     "url": "write the base URL, e.g. https://litellm.example.com",
     "admin_key_env": "write the NAME of the environment variable with the master key, e.g. LITELLM_MASTER_KEY",
 }
-_SECRET_KEYS = frozenset({"admin_key", "master_key", "api_key", "key", "token", "password", "secret"})
+_SECRET_KEYS = frozenset(
+    {"admin_key", "master_key", "api_key", "key", "token", "password", "secret"}
+)
 
 
 def load_settings(
@@ -47,7 +49,9 @@ def load_settings(
     syntax = tuple(_serious(parsed, places))
     taken = {finding.origin for finding in syntax}
     found = (_located(problem, file, places) for problem in problems)
-    return settings, ordered((*syntax, *(finding for finding in found if finding.origin not in taken)))
+    return settings, ordered(
+        (*syntax, *(finding for finding in found if finding.origin not in taken))
+    )
 
 
 def readable(settings: Settings, environ: Mapping[str, str]) -> Variables:
@@ -57,14 +61,20 @@ def readable(settings: Settings, environ: Mapping[str, str]) -> Variables:
 
 def _readable(document: object, environ: Mapping[str, str]) -> Variables:
     listed = document.get("variables") if isinstance(document, dict) else None
-    names = (name for name in (listed if isinstance(listed, list | tuple) else ()) if isinstance(name, str))
+    names = (
+        name
+        for name in (listed if isinstance(listed, list | tuple) else ())
+        if isinstance(name, str)
+    )
     return Variables(environ, frozenset(names), secret_variables(document))
 
 
 def _misnamed(file: Path, name: str) -> Iterator[Finding]:
     if file.is_file():
         says = f"{file.name} is not read; settings stand in {name}"
-        yield warning("settings-misnamed", says, hint=f"rename it to {name}", origin=Origin(shown(file), 1, 1))
+        yield warning(
+            "settings-misnamed", says, hint=f"rename it to {name}", origin=Origin(shown(file), 1, 1)
+        )
 
 
 def _serious(parsed: Parsed, places: PlacesByFile) -> Iterator[Finding]:
@@ -78,7 +88,9 @@ def _lint_levels_off(parsed: Parsed, places: PlacesByFile) -> frozenset[Origin]:
     lint = sections[0].get("lint") if sections else None
     if not isinstance(lint, dict):
         return frozenset()
-    return frozenset(places.origin(parsed.path, ("lint", code)) for code, level in lint.items() if level == "off")
+    return frozenset(
+        places.origin(parsed.path, ("lint", code)) for code, level in lint.items() if level == "off"
+    )
 
 
 def _settings(
@@ -88,9 +100,13 @@ def _settings(
     if not documents:
         return Settings(), ()
     if len(documents) > 1:
-        return Settings(), (Problem("bad-value", "settings are one document, not several", "remove the --- lines"),)
+        return Settings(), (
+            Problem("bad-value", "settings are one document, not several", "remove the --- lines"),
+        )
     written = documents[0]
-    document, unset = substitute(written, _readable(written, environ) if base is None else readable(base, environ))
+    document, unset = substitute(
+        written, _readable(written, environ) if base is None else readable(base, environ)
+    )
     if unset:
         return Settings(), unset
     asked_for = tuple(_to_fill_in(document))
@@ -99,7 +115,11 @@ def _settings(
     if isinstance(read, Settings):
         return read, (*asked_for, *secrets)
     problems = (unshown(_reworded(problem, document), written) for problem in read)
-    return Settings(), (*asked_for, *secrets, *(problem for problem in problems if not _beneath(problem, secrets)))
+    return Settings(), (
+        *asked_for,
+        *secrets,
+        *(problem for problem in problems if not _beneath(problem, secrets)),
+    )
 
 
 def _to_fill_in(document: object) -> Iterator[Problem]:
@@ -109,7 +129,9 @@ def _to_fill_in(document: object) -> Iterator[Problem]:
         for field, hint in _TO_FILL_IN.items():
             if isinstance(gateway, dict) and gateway.get(field) == TO_FILL_IN:
                 path = ("gateways", name, field)
-                yield Problem("to-fill-in", f"{'.'.join(path)} is still to be filled in", hint, path)
+                yield Problem(
+                    "to-fill-in", f"{'.'.join(path)} is still to be filled in", hint, path
+                )
 
 
 def _filled_in(document: object, asked_for: Iterable[Problem]) -> object:
@@ -128,7 +150,11 @@ def _beneath(problem: Problem, others: Iterable[Problem]) -> bool:
 
 
 def _reworded(problem: Problem, document: object) -> Problem:
-    if problem.code == "unknown-key" and problem.path[0] == "gateways" and problem.path[-1] in _SECRET_KEYS:
+    if (
+        problem.code == "unknown-key"
+        and problem.path[0] == "gateways"
+        and problem.path[-1] in _SECRET_KEYS
+    ):
         hint = "name the environment variable that holds it: admin_key_env: NAME"
         says = f"{problem.path[-1]} would put a secret into the settings"
         return Problem("secret-in-settings", says, hint, problem.path)
@@ -152,9 +178,15 @@ def _urls(document: object) -> Iterator[tuple[tuple[str, ...], str]]:
     gateways = sections.get("gateways")
     for name, gateway in (gateways if isinstance(gateways, dict) else {}).items():
         if _has_password(gateway):
-            yield ("gateways", name, "url"), "leave it out of the url; admin_key_env: NAME names the key's variable"
+            yield (
+                ("gateways", name, "url"),
+                "leave it out of the url; admin_key_env: NAME names the key's variable",
+            )
     if _has_password(sections.get("ledger")):
-        yield ("ledger", "url"), "put the whole url into an environment variable and name it: url_env: NAME"
+        yield (
+            ("ledger", "url"),
+            "put the whole url into an environment variable and name it: url_env: NAME",
+        )
 
 
 def _has_password(section: object) -> bool:
@@ -162,5 +194,7 @@ def _has_password(section: object) -> bool:
 
 
 def _located(problem: Problem, file: Path, places: PlacesByFile) -> Finding:
-    place = places.origin(file, problem.path, key=problem.code in ("unknown-key", "secret-in-settings"))
+    place = places.origin(
+        file, problem.path, key=problem.code in ("unknown-key", "secret-in-settings")
+    )
     return error(problem.code, problem.sentence, hint=problem.hint, path=problem.path, origin=place)

@@ -39,7 +39,10 @@ class Variables:
             return None
         other = PREFIX + name.removeprefix("RECONCILER_")
         says = f"the environment variable {name} may not be read here"
-        return says, f"set {other} and write ${{{other}}}, or list it in the settings: variables: [{name}]"
+        return (
+            says,
+            f"set {other} and write ${{{other}}}, or list it in the settings: variables: [{name}]",
+        )
 
 
 def substitute(
@@ -108,7 +111,9 @@ def _default(match: re.Match[str]) -> str:
     return (inner["default"] or "") if inner else ""
 
 
-def _looked_up(match: re.Match[str], variables: Variables) -> tuple[tuple[str, str, str] | None, str | None]:
+def _looked_up(
+    match: re.Match[str], variables: Variables
+) -> tuple[tuple[str, str, str] | None, str | None]:
     """What is wrong, and the text of the environment; None where there is none, or an empty one and a default."""
     inner = _INNER.match(match["inner"]) if match["end"] else None
     if inner is None:

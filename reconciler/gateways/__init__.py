@@ -41,7 +41,12 @@ GATEWAYS: Mapping[str, str] = {
 
 @asynccontextmanager
 async def connect(
-    name: str, settings: GatewaySettings, *, directory: Path, environ: Mapping[str, str], read_only: bool
+    name: str,
+    settings: GatewaySettings,
+    *,
+    directory: Path,
+    environ: Mapping[str, str],
+    read_only: bool,
 ) -> AsyncIterator[Gateway]:
     """The gateway called `name` in the settings, until the context ends.
 
@@ -64,7 +69,9 @@ async def connect(
 
 def require_allowed(name: str, settings: GatewaySettings, environ: Mapping[str, str]) -> None:
     """Raises GatewayError where the machine's list of hosts does not have the gateway's."""
-    refused = refusal(f"gateway {name}", settings.url, environ) if settings.url is not None else None
+    refused = (
+        refusal(f"gateway {name}", settings.url, environ) if settings.url is not None else None
+    )
     if refused is not None:
         raise GatewayError(refused[0], hint=refused[1])
 
@@ -86,7 +93,9 @@ def identity(settings: GatewaySettings, directory: Path) -> str:
 def former_identities(settings: GatewaySettings, directory: Path) -> tuple[str, ...]:
     """What earlier versions called the gateway, and what it is called until it can be asked itself."""
     if settings.url is None:
-        return (f"{settings.backend} {(directory / (settings.database or EMBEDDED_DATABASE)).resolve()}",)
+        return (
+            f"{settings.backend} {(directory / (settings.database or EMBEDDED_DATABASE)).resolve()}",
+        )
     parts = urlsplit(settings.url)
     plain = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2].lower())).rstrip("/")
     return (f"{settings.backend} {plain}", f"{settings.backend} {_canonical(settings.url)}")
@@ -117,7 +126,9 @@ def _host(name: str | None) -> str:
     return f"[{address}]" if address.version == 6 else str(address)  # noqa: PLR2004  IPv6
 
 
-def _admin_key(name: str, settings: GatewaySettings, environ: Mapping[str, str]) -> SecretStr | None:
+def _admin_key(
+    name: str, settings: GatewaySettings, environ: Mapping[str, str]
+) -> SecretStr | None:
     variable = settings.admin_key_env
     if variable is None or settings.url is None:  # in process there is nobody to keep out
         return None
@@ -128,5 +139,7 @@ def _admin_key(name: str, settings: GatewaySettings, environ: Mapping[str, str])
             hint=f"export {variable} with the gateway's admin key",
         )
     if not (key.isascii() and key.isprintable()):
-        raise GatewayError(f"gateway {name}: the admin key in {variable} holds characters that no header can carry")
+        raise GatewayError(
+            f"gateway {name}: the admin key in {variable} holds characters that no header can carry"
+        )
     return SecretStr(key)

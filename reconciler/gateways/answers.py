@@ -23,7 +23,9 @@ MOST_BYTES = 64 << 10
 MOST_READ = 20 * LONGEST
 MOST_PROBLEMS = 3
 # Where a validator or a debugger starts to quote what it was given.
-_QUOTED_REQUEST = re.compile(r"""['"](?:input|(?:request_)?(?:body|headers))['"]\s*[:=]|\binput_value\s*=""")
+_QUOTED_REQUEST = re.compile(
+    r"""['"](?:input|(?:request_)?(?:body|headers))['"]\s*[:=]|\binput_value\s*="""
+)
 # Nobody holds a lock for a whole day because an answer asks for it.
 LONGEST_WAIT = 90.0
 
@@ -57,7 +59,9 @@ def oddity(error: Exception) -> str:
         return f"lacks {error.args[0]}"
     if isinstance(error, ValidationError):
         problems = error.errors(include_input=False, include_context=False, include_url=False)
-        return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in problems[:MOST_PROBLEMS])
+        return "; ".join(
+            f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in problems[:MOST_PROBLEMS]
+        )
     return f"a value of an unexpected form, {type(error).__name__}"
 
 

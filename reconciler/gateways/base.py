@@ -64,7 +64,13 @@ class GatewayError(ReconcilerError):
         after: float | None = None,
     ) -> None:
         super().__init__(error("gateway", message, hint=hint))
-        self.hint, self.status, self.unknown, self.retry, self.after = hint, status, unknown, retry, after
+        self.hint, self.status, self.unknown, self.retry, self.after = (
+            hint,
+            status,
+            unknown,
+            retry,
+            after,
+        )
 
 
 class Incomplete(GatewayError):  # noqa: N818 - the name says what is, not that it is an error
@@ -149,7 +155,9 @@ class Gateway(Protocol):
         """A virtual key for an object whose own nobody has: `key` where we choose it, else what the gateway shows."""
         ...
 
-    async def void_keys(self, ref: Ref, keys: Sequence[tuple[SecretStr, str | None]]) -> tuple[bool, ...]:
+    async def void_keys(
+        self, ref: Ref, keys: Sequence[tuple[SecretStr, str | None]]
+    ) -> tuple[bool, ...]:
         """Whether each key was ever given to the object; what was not never will be (`support.voids`).
 
         A key comes with the operation of the creation that was to make it, None for a renewal.

@@ -29,7 +29,9 @@ async def opened(opening: Opening) -> AsyncIterator[Gateway]:
 
 
 @asynccontextmanager
-async def _in_process(opening: Opening, concurrency: int, seconds: float) -> AsyncIterator[RestGateway]:
+async def _in_process(
+    opening: Opening, concurrency: int, seconds: float
+) -> AsyncIterator[RestGateway]:
     database = (opening.directory / (opening.settings.database or EMBEDDED_DATABASE)).resolve()
     with ExitStack() as stack:
         if opening.read_only:

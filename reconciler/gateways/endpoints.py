@@ -84,9 +84,15 @@ class Endpoint:
 
     def listed(self, answer: Any) -> list[Body]:
         """The entries of a list answer. Raises GatewayError where it is no list."""
-        found = answer.get(self.envelope) if self.envelope and isinstance(answer, Mapping) else answer
-        if not isinstance(found, list) or not all(isinstance(each, Mapping) and self.id in each for each in found):
-            raise GatewayError(f"GET {self.collection} answered in an unknown shape: expected a list with {self.id}")
+        found = (
+            answer.get(self.envelope) if self.envelope and isinstance(answer, Mapping) else answer
+        )
+        if not isinstance(found, list) or not all(
+            isinstance(each, Mapping) and self.id in each for each in found
+        ):
+            raise GatewayError(
+                f"GET {self.collection} answered in an unknown shape: expected a list with {self.id}"
+            )
         return found
 
     def decoded(self, body: Body) -> Resource:
@@ -96,7 +102,9 @@ class Endpoint:
 
     def creation(self, name: str, after: Resource) -> Iterator[Request]:
         """The POST, and then one request for each field that a POST does not take."""
-        parts = (wire.encode(name, getattr(after, wire.field)) for wire in self.wires if wire.created)
+        parts = (
+            wire.encode(name, getattr(after, wire.field)) for wire in self.wires if wire.created
+        )
         body: dict[str, Any] = {self.id: name}
         for part in (*parts, self.always):
             body |= part
@@ -110,7 +118,9 @@ class Endpoint:
         values = {wire.field: getattr(before, wire.field) for wire in self.wires}
         yield from self._changing(name, self.wires, values, after)
 
-    def _changing(self, name: str, wires: tuple[Wire, ...], before: Body, after: Resource) -> Iterator[Request]:
+    def _changing(
+        self, name: str, wires: tuple[Wire, ...], before: Body, after: Resource
+    ) -> Iterator[Request]:
         body: dict[str, Any] = {}
         for wire in wires:
             old, new = before[wire.field], getattr(after, wire.field)
@@ -129,13 +139,17 @@ class Endpoint:
         if before is None:
             return tuple(seen)
         moving = (wire for wire in seen if wire.change is not never)
-        return tuple(wire for wire in moving if getattr(before, wire.field) != getattr(after, wire.field))
+        return tuple(
+            wire for wire in moving if getattr(before, wire.field) != getattr(after, wire.field)
+        )
 
     def support(self) -> KindSupport:
         """What the row says that the gateway keeps, changes and shows."""
         return KindSupport(
             stored=frozenset(wire.field for wire in self.wires),
-            updatable=frozenset(wire.field for wire in self.wires if self.can_update and wire.updatable),
+            updatable=frozenset(
+                wire.field for wire in self.wires if self.can_update and wire.updatable
+            ),
             readable=frozenset(wire.field for wire in self.wires if wire.decode and wire.listed),
             delete=self.can_delete,
             notes=self.notes,
@@ -155,19 +169,26 @@ def plain(name: str, theirs: str | None = None, **more: Any) -> Wire:
 
 def text(name: str, **more: Any) -> Wire:
     """A text where the gateway knows no difference between none and an empty one."""
-    return Wire(name, lambda _, value: {name: value or ""}, lambda body: body.get(name) or None, **more)
+    return Wire(
+        name, lambda _, value: {name: value or ""}, lambda body: body.get(name) or None, **more
+    )
 
 
 def optional(name: str, **more: Any) -> Wire:
     """A text that null clears; an empty one is none."""
-    return Wire(name, lambda _, value: {name: value or None}, lambda body: body.get(name) or None, **more)
+    return Wire(
+        name, lambda _, value: {name: value or None}, lambda body: body.get(name) or None, **more
+    )
 
 
 def names(name: str, key: str | None = None, **more: Any) -> Wire:
     """A set of names: sent sorted and each once; answered as names or as objects with the name under `key`."""
 
     def decode(body: Body) -> frozenset[str]:
-        return frozenset(each[key] if key and isinstance(each, Mapping) else each for each in body.get(name) or ())
+        return frozenset(
+            each[key] if key and isinstance(each, Mapping) else each
+            for each in body.get(name) or ()
+        )
 
     return Wire(name, lambda _, value: {name: sorted(value)}, decode, **more)
 

@@ -35,7 +35,15 @@ CONNECT_SECONDS = 10.0
 LOWEST_FINAL, TOO_MANY_REQUESTS, SERVER_ERROR = 200, 429, 500
 # What httpx and aiohttp raise for a connection or an answer, translated or not: among them a status line that is none,
 # headers that are too large (HttpProcessingError) and reasons that are no text (ValueError).
-NETWORK = (httpx.HTTPError, httpx.StreamError, aiohttp.ClientError, HttpProcessingError, OSError, ValueError, EOFError)
+NETWORK = (
+    httpx.HTTPError,
+    httpx.StreamError,
+    aiohttp.ClientError,
+    HttpProcessingError,
+    OSError,
+    ValueError,
+    EOFError,
+)
 
 
 # They describe the body as it was sent, not as it was read.
@@ -95,7 +103,9 @@ class Http:
     before_send: list[Callable[[], None]] = field(default_factory=list)
     bounds: Bounds = field(default_factory=Bounds)
 
-    async def get(self, path: str, *, bearer: SecretStr | None = None, params: Mapping[str, str] | None = None) -> Any:
+    async def get(
+        self, path: str, *, bearer: SecretStr | None = None, params: Mapping[str, str] | None = None
+    ) -> Any:
         """The JSON answer of a GET. Raises GatewayError after the last attempt."""
         return await self.send("GET", path, bearer=bearer, params=params)
 
@@ -146,7 +156,9 @@ class Http:
         """
         asked = {**(headers or {}), **_bearer(bearer)}
         self.secrets.update(secret_values((body, bearer)))
-        request = self.client.build_request(method, path, json=revealed(body), params=params, headers=asked)
+        request = self.client.build_request(
+            method, path, json=revealed(body), params=params, headers=asked
+        )
         safe = repeatable or method in SAFE
         try:
             async for attempt in self._attempts(safe=safe, patient=safe or follows):
@@ -157,10 +169,14 @@ class Http:
         raise AssertionError("tenacity re-raises the last error")
 
     def _attempts(self, *, safe: bool, patient: bool) -> AsyncRetrying:
-        jitter = wait_random_exponential(multiplier=self.patience.first_seconds, max=self.patience.most_seconds)
+        jitter = wait_random_exponential(
+            multiplier=self.patience.first_seconds, max=self.patience.most_seconds
+        )
 
         def again(error: BaseException) -> bool:
-            return isinstance(error, GatewayError) and ((patient and error.retry) or (safe and error.unknown))
+            return isinstance(error, GatewayError) and (
+                (patient and error.retry) or (safe and error.unknown)
+            )
 
         def wait(state: RetryCallState) -> float:
             error = state.outcome.exception() if state.outcome else None
@@ -169,7 +185,9 @@ class Http:
 
         def enough(state: RetryCallState) -> bool:
             waits = state.idle_for + state.upcoming_sleep
-            return state.attempt_number >= self.patience.attempts or waits > self.patience.most_in_all
+            return (
+                state.attempt_number >= self.patience.attempts or waits > self.patience.most_in_all
+            )
 
         return AsyncRetrying(retry=retry_if_exception(again), wait=wait, stop=enough, reraise=True)
 
@@ -183,7 +201,9 @@ class Http:
         try:
             return Answer(parsed(response.content, self.bounds), response.headers)
         except UnreadableError as error:
-            raise _unreadable(what, request, f"{error}: {self._detail(response)}", response.status_code) from error
+            raise _unreadable(
+                what, request, f"{error}: {self._detail(response)}", response.status_code
+            ) from error
 
     def _permitted(self, request: httpx.Request) -> None:
         if request.method in SAFE:
@@ -213,20 +233,28 @@ class Http:
             body = await self._body(request, streamed)
         finally:
             await streamed.aclose()
-        headers = [(name, value) for name, value in streamed.headers.multi_items() if name not in _OF_THE_BODY]
+        headers = [
+            (name, value)
+            for name, value in streamed.headers.multi_items()
+            if name not in _OF_THE_BODY
+        ]
         return httpx.Response(streamed.status_code, headers=headers, content=body, request=request)
 
     async def _body(self, request: httpx.Request, streamed: httpx.Response) -> bytes:
         if streamed.is_success:
             read = request.method in SAFE
-            return await body_of(streamed, self.bounds.read_bytes if read else self.bounds.write_bytes)
+            return await body_of(
+                streamed, self.bounds.read_bytes if read else self.bounds.write_bytes
+            )
         try:
             return await body_of(streamed, self.bounds.error_bytes, cut=True)
         except UnreadableError:
             # The status says enough.
             return b""
 
-    def _refused(self, what: str, request: httpx.Request, response: httpx.Response, *, as_admin: bool) -> GatewayError:
+    def _refused(
+        self, what: str, request: httpx.Request, response: httpx.Response, *, as_admin: bool
+    ) -> GatewayError:
         status = response.status_code
         broken = status >= SERVER_ERROR or status < LOWEST_FINAL
         return GatewayError(
@@ -256,18 +284,24 @@ def _bearer(token: SecretStr | None) -> dict[str, str]:
     return {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
 
 
-def _unreadable(what: str, request: httpx.Request, how: str, status: int | None = None) -> GatewayError:
+def _unreadable(
+    what: str, request: httpx.Request, how: str, status: int | None = None
+) -> GatewayError:
     said = f"{what} answered {status or ''}".rstrip()
     return GatewayError(f"{said} {how}", unknown=request.method not in SAFE)
 
 
-def _not_answered(what: str, request: httpx.Request, error: Exception, seconds: float) -> GatewayError:
+def _not_answered(
+    what: str, request: httpx.Request, error: Exception, seconds: float
+) -> GatewayError:
     unsent = never_sent(error)
     reason = _reason(error, seconds)
     where = f"{request.url.scheme}://{request.url.netloc.decode('ascii')}"
     read = request.method in SAFE
     hint = f"is the gateway running at {where}?" if unsent else None
-    return GatewayError(f"{what}: {reason}", hint=hint, unknown=not (read or unsent), retry=read or unsent)
+    return GatewayError(
+        f"{what}: {reason}", hint=hint, unknown=not (read or unsent), retry=read or unsent
+    )
 
 
 def _reason(error: Exception, seconds: float) -> str:
@@ -300,7 +334,9 @@ def _root(error: BaseException) -> BaseException:
 
 async def _refuse_writes(request: httpx.Request) -> None:
     if request.method not in SAFE:
-        raise WriteRefusedError(f"{request.method} {request.url.path} on a connection that was opened to read")
+        raise WriteRefusedError(
+            f"{request.method} {request.url.path} on a connection that was opened to read"
+        )
 
 
 @asynccontextmanager
@@ -331,17 +367,31 @@ async def open_http(
         "limits": httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
         "event_hooks": {"request": [_refuse_writes] if read_only else []},
     }
-    client = httpx.AsyncClient(transport=_in_process(app), **options) if app else _over_network(url, options)
+    client = (
+        httpx.AsyncClient(transport=_in_process(app), **options)
+        if app
+        else _over_network(url, options)
+    )
     async with client:
         slots = asyncio.Semaphore(concurrency)
         secrets = set(secret_values(headers))
-        yield Http(client, slots, seconds, key_env, patience or Patience(), secrets=secrets, bounds=bounds or Bounds())
+        yield Http(
+            client,
+            slots,
+            seconds,
+            key_env,
+            patience or Patience(),
+            secrets=secrets,
+            bounds=bounds or Bounds(),
+        )
 
 
 def _over_network(url: str, options: dict[str, Any]) -> httpx.AsyncClient:
     """Loading the trusted certificates takes 30 ms; plain http without proxies gets a context that trusts nobody."""
     plain = url.startswith("http://") and not getproxies()
-    return HttpxAiohttpClient(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if plain else True, **options)
+    return HttpxAiohttpClient(
+        verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if plain else True, **options
+    )
 
 
 def _in_process(app: Any) -> httpx.ASGITransport:

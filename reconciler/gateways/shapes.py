@@ -10,7 +10,17 @@ from datetime import date, datetime
 from enum import Enum
 from functools import cache, wraps
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, ParamSpec, TypeAlias, TypeVar, Union, get_args, get_origin
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    ParamSpec,
+    TypeAlias,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+)
 
 from pydantic import BaseModel
 
@@ -29,7 +39,15 @@ NUMBERS = frozenset({"credits_used", "credits_remaining", "keys_count", "spend",
 # More than any count of credits, tokens or dollars, and what a database's largest integer holds.
 MOST = 2**63
 # What reading a value of an unexpected shape raises: a missing key, a list for an object, a text for a number.
-UNEXPECTED = (KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
+UNEXPECTED = (
+    KeyError,
+    IndexError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
 
 
 def understood(unknown: bool) -> Callable[[Asking[P, T]], Asking[P, T]]:
@@ -50,7 +68,9 @@ def understood(unknown: bool) -> Callable[[Asking[P, T]], Asking[P, T]]:
 
 def odd(problem: Exception, where: str = "", *, unknown: bool = False) -> GatewayError:
     """An answer whose shape nobody expected."""
-    return GatewayError(f"{where}the gateway answered in an unknown shape ({oddity(problem)})", unknown=unknown)
+    return GatewayError(
+        f"{where}the gateway answered in an unknown shape ({oddity(problem)})", unknown=unknown
+    )
 
 
 def checked(live: Live) -> Live:
@@ -65,12 +85,16 @@ def checked(live: Live) -> Live:
 def sound(ref: Ref, resource: Resource) -> None:
     """Raises GatewayError where the name is no text, or a field has a type that its kind does not know."""
     if type(ref.name) is not str:
-        raise GatewayError(f"the gateway answered a {ref.kind} whose id is no text but {_type_name(ref.name)}")
+        raise GatewayError(
+            f"the gateway answered a {ref.kind} whose id is no text but {_type_name(ref.name)}"
+        )
     values = resource.__dict__
     for name, fits in _fields(type(resource)):
         if name in values and not fits(values[name]):
             value = _type_name(values[name])
-            raise GatewayError(f"the gateway answered {ref} in an unknown shape: its {name} cannot be {value}")
+            raise GatewayError(
+                f"the gateway answered {ref} in an unknown shape: its {name} cannot be {value}"
+            )
 
 
 def sound_facts(ref: Ref, facts: Mapping[str, Any]) -> None:
@@ -78,11 +102,19 @@ def sound_facts(ref: Ref, facts: Mapping[str, Any]) -> None:
     for name in NUMBERS & facts.keys():
         if not (facts[name] is None or _is_number(facts[name])):
             value = _type_name(facts[name])
-            raise GatewayError(f"the gateway answered {ref} in an unknown shape: its {name} cannot be {value}")
+            raise GatewayError(
+                f"the gateway answered {ref} in an unknown shape: its {name} cannot be {value}"
+            )
 
 
 def _type_name(value: Any) -> str:
-    names = {NoneType: "null", bool: "true or false", str: "a text", dict: "an object", list: "a list"}
+    names = {
+        NoneType: "null",
+        bool: "true or false",
+        str: "a text",
+        dict: "an object",
+        list: "a list",
+    }
     if _is_number(value):
         return "a number"
     return names.get(type(value), "what it is")
@@ -139,7 +171,9 @@ def _simple(annotation: Any) -> Fits:
 
 
 def _inside(value: BaseModel) -> Iterator[bool]:
-    return (fits(value.__dict__[name]) for name, fits in _fields(type(value)) if name in value.__dict__)
+    return (
+        fits(value.__dict__[name]) for name, fits in _fields(type(value)) if name in value.__dict__
+    )
 
 
 def _one_of(choices: tuple[Fits, ...]) -> Fits:
@@ -152,6 +186,8 @@ def _collection(fits: Fits) -> Fits:
 
 def _mapping(fits: Fits) -> Fits:
     def all_fit(value: Any) -> bool:
-        return isinstance(value, Mapping) and all(type(key) is str and fits(item) for key, item in value.items())
+        return isinstance(value, Mapping) and all(
+            type(key) is str and fits(item) for key, item in value.items()
+        )
 
     return all_fit

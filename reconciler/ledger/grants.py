@@ -23,15 +23,21 @@ _COLUMNS = [grants.c[field.name] for field in fields(GrantRecord)]
 _CHANGED = ("amount", "operation_id", "state", "apply_id", "intended", "settled")
 
 
-def read(conn: Connection, gateway: str, teams: Sequence[str] | None = None) -> dict[Key, GrantRecord]:
+def read(
+    conn: Connection, gateway: str, teams: Sequence[str] | None = None
+) -> dict[Key, GrantRecord]:
     """By (team, grant_id); of all teams unless told which."""
     ours = select(*_COLUMNS).where(grants.c.gateway == gateway)
-    wanted = [ours] if teams is None else [ours.where(grants.c.team.in_(part)) for part in chunks(teams)]
+    wanted = (
+        [ours] if teams is None else [ours.where(grants.c.team.in_(part)) for part in chunks(teams)]
+    )
     rows = (row for query in wanted for row in conn.execute(query))
     return {(row[0], row[1]): record_of(GrantRecord, row) for row in rows}
 
 
-def write(conn: Connection, gateway: str, apply_id: int, records: Sequence[GrantRecord], now: datetime) -> None:
+def write(
+    conn: Connection, gateway: str, apply_id: int, records: Sequence[GrantRecord], now: datetime
+) -> None:
     """Raises LedgerError, and nothing is written, for a grant that would or could pay twice."""
     known = read(conn, gateway, sorted({record.team for record in records}))
     written: dict[Key, GrantRecord] = {}
@@ -40,27 +46,47 @@ def write(conn: Connection, gateway: str, apply_id: int, records: Sequence[Grant
         before = known.get(key)
         _refuse_double(before, record)
         written[key] = known[key] = _stamped(before, record, apply_id, now)
-    upsert(conn, grants, _CHANGED, [{"gateway": gateway, **_as_row(record)} for record in written.values()])
+    upsert(
+        conn,
+        grants,
+        _CHANGED,
+        [{"gateway": gateway, **_as_row(record)} for record in written.values()],
+    )
 
 
-def settle(conn: Connection, gateway: str, outcomes: Iterable[tuple[str, GrantState]], now: datetime) -> None:
+def settle(
+    conn: Connection, gateway: str, outcomes: Iterable[tuple[str, GrantState]], now: datetime
+) -> None:
     """Moves the open grants with these operation_ids to their end."""
     rows = [{"of_operation": operation, "end": state, "at": now} for operation, state in outcomes]
-    still_open = (grants.c.gateway == gateway) & (grants.c.operation_id == bindparam("of_operation"))
+    still_open = (grants.c.gateway == gateway) & (
+        grants.c.operation_id == bindparam("of_operation")
+    )
     still_open &= grants.c.state == "intended"
     if rows:
-        conn.execute(update(grants).where(still_open).values(state=bindparam("end"), settled=bindparam("at")), rows)
+        conn.execute(
+            update(grants)
+            .where(still_open)
+            .values(state=bindparam("end"), settled=bindparam("at")),
+            rows,
+        )
 
 
 def remember(conn: Connection, gateway: str, records: Sequence[GrantRecord], now: datetime) -> None:
     """Grants that the gateway has on record: one that was given up as refused counts as granted after all."""
     operations = [record.operation_id for record in records]
-    ours = (grants.c.gateway == gateway) & grants.c.operation_id.in_(bindparam("of_operations", expanding=True))
+    ours = (grants.c.gateway == gateway) & grants.c.operation_id.in_(
+        bindparam("of_operations", expanding=True)
+    )
     for part in chunks(operations):
         late = update(grants).where(ours).values(state="granted", settled=now)
         conn.execute(late, {"of_operations": list(part)})
     known = {record.operation_id for record in read(conn, gateway).values()}
-    new = [replace(record, intended=now, settled=now) for record in records if record.operation_id not in known]
+    new = [
+        replace(record, intended=now, settled=now)
+        for record in records
+        if record.operation_id not in known
+    ]
     upsert(conn, grants, _CHANGED, [{"gateway": gateway, **_as_row(record)} for record in new])
 
 
@@ -70,8 +96,14 @@ def move(conn: Connection, gateway: str, renamed: Renamed) -> None:
         return
     known = read(conn, gateway, [renamed.old, renamed.new])
     ours = [record for (team, _), record in known.items() if team == renamed.old]
-    moved = [replace(each, team=renamed.new, operation_id=_operation(each, renamed)) for each in ours]
-    wins = [each for each in moved if (renamed.new, each.grant_id) not in known or each.state != "refused"]
+    moved = [
+        replace(each, team=renamed.new, operation_id=_operation(each, renamed)) for each in ours
+    ]
+    wins = [
+        each
+        for each in moved
+        if (renamed.new, each.grant_id) not in known or each.state != "refused"
+    ]
     conn.execute(delete(grants).where(grants.c.gateway == gateway, grants.c.team == renamed.old))
     upsert(conn, grants, _CHANGED, [{"gateway": gateway, **_as_row(record)} for record in wins])
 
@@ -88,7 +120,9 @@ def _refuse_double(before: GrantRecord | None, record: GrantRecord) -> None:
     what = f"grant {record.grant_id!r} of team {record.team!r}"
     same = before.operation_id == record.operation_id
     if before.state == "granted" and not (same and record.state == "granted"):
-        raise LedgerError(f"{what} was granted already ({before.amount} credits)", "give a new top-up a new id")
+        raise LedgerError(
+            f"{what} was granted already ({before.amount} credits)", "give a new top-up a new id"
+        )
     if not same:
         hint = "run `reconciler apply` again: it first finds out what became of the earlier request"
         raise LedgerError(f"{what} has an earlier request whose outcome is unknown", hint)
@@ -97,7 +131,9 @@ def _refuse_double(before: GrantRecord | None, record: GrantRecord) -> None:
         raise LedgerError(message, "give a new top-up a new id")
 
 
-def _stamped(before: GrantRecord | None, record: GrantRecord, apply_id: int, now: datetime) -> GrantRecord:
+def _stamped(
+    before: GrantRecord | None, record: GrantRecord, apply_id: int, now: datetime
+) -> GrantRecord:
     if before is not None and before.state == "granted":
         return before
     same = before is not None and before.operation_id == record.operation_id

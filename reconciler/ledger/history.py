@@ -38,11 +38,19 @@ def begin(
         "counts": {},
         "started": now,
     }
-    return cast("int", conn.execute(insert(applies).values(row).returning(applies.c.id)).scalar_one())
+    return cast(
+        "int", conn.execute(insert(applies).values(row).returning(applies.c.id)).scalar_one()
+    )
 
 
 def finish(
-    conn: Connection, lease: Lease, apply_id: int, *, status: FinalStatus, counts: Mapping[str, int], now: datetime
+    conn: Connection,
+    lease: Lease,
+    apply_id: int,
+    *,
+    status: FinalStatus,
+    counts: Mapping[str, int],
+    now: datetime,
 ) -> None:
     """Raises LedgerError when the apply is not a running one of this lease."""
     require_running(conn, lease, apply_id)
@@ -52,10 +60,14 @@ def finish(
 
 def require_running(conn: Connection, lease: Lease, apply_id: int) -> None:
     """Raises LedgerError when the apply is not a running one of this lease."""
-    query = select(applies.c.gateway, applies.c.token, applies.c.status).where(applies.c.id == apply_id)
+    query = select(applies.c.gateway, applies.c.token, applies.c.status).where(
+        applies.c.id == apply_id
+    )
     row = conn.execute(query).one_or_none()
     if row is None or tuple(row) != (lease.gateway, lease.token, "running"):
-        raise LedgerError(f"apply {apply_id} is not a running apply of {lease.holder} on {lease.gateway}")
+        raise LedgerError(
+            f"apply {apply_id} is not a running apply of {lease.holder} on {lease.gateway}"
+        )
 
 
 def interrupt(conn: Connection, gateway: str, now: datetime) -> None:
@@ -75,7 +87,9 @@ def find(conn: Connection, gateway: str, apply_id: int) -> ApplyRecord:
     one = select(*_COLUMNS).where(applies.c.gateway == gateway, applies.c.id == apply_id)
     row = conn.execute(one).one_or_none()
     if row is None:
-        raise LedgerError(f"there is no apply {apply_id} in the history of {gateway}", "see `reconciler history`")
+        raise LedgerError(
+            f"there is no apply {apply_id} in the history of {gateway}", "see `reconciler history`"
+        )
     return _record(row)
 
 
@@ -84,7 +98,12 @@ def prune(conn: Connection, gateway: str, keep: int) -> int:
     ours = applies.c.gateway == gateway
     kept = select(applies.c.id).where(ours).order_by(applies.c.id.desc()).limit(keep)
     waiting = select(journal.c.apply_id).where(journal.c.gateway == gateway, OPEN_STEPS)
-    old = ours & applies.c.id.not_in(kept) & applies.c.id.not_in(waiting) & (applies.c.status != "running")
+    old = (
+        ours
+        & applies.c.id.not_in(kept)
+        & applies.c.id.not_in(waiting)
+        & (applies.c.status != "running")
+    )
     return conn.execute(delete(applies).where(old)).rowcount
 
 

@@ -26,12 +26,18 @@ _MOVED = update(inventory).where(*_THAT).values(name=bindparam("to_name"))
 def read(conn: Connection, gateway: str) -> dict[Key, Owned]:
     """By (kind, name)."""
     columns = [column for column in inventory.c if column.name != "gateway"]
-    rows = conn.execute(select(*columns).where(inventory.c.gateway == gateway)).all()  # iterating fetches one by one
+    rows = conn.execute(
+        select(*columns).where(inventory.c.gateway == gateway)
+    ).all()  # iterating fetches one by one
     return {(row[0], row[1]): record_of(Owned, row) for row in rows}
 
 
 def write(
-    conn: Connection, gateway: str, ends: Mapping[Key, Claim | None], apply_id: int | None, now: datetime
+    conn: Connection,
+    gateway: str,
+    ends: Mapping[Key, Claim | None],
+    apply_id: int | None,
+    now: datetime,
 ) -> None:
     """Owns what has a claim, disowns what has None. `since` and `adopted` stay as they were at first."""
     claimed = [_row(gateway, claim, apply_id, now) for claim in ends.values() if claim is not None]
@@ -49,7 +55,14 @@ def disown(conn: Connection, gateway: str, keys: Iterable[Key]) -> None:
 
 def move(conn: Connection, gateway: str, renamed: Renamed, now: datetime) -> None:
     """The row under the new name, `since` and all; a row that stands there belonged to something long gone."""
-    row = [{"of_gateway": gateway, "of_kind": renamed.kind, "of_name": renamed.old, "to_name": renamed.new}]
+    row = [
+        {
+            "of_gateway": gateway,
+            "of_kind": renamed.kind,
+            "of_name": renamed.old,
+            "to_name": renamed.new,
+        }
+    ]
     if conn.execute(_COUNTED, row[0]).scalar_one():
         disown(conn, gateway, [(renamed.kind, renamed.new)])
         conn.execute(_MOVED, row)

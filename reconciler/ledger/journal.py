@@ -51,18 +51,24 @@ class _Effect(NamedTuple):
     renamed: Renamed | None = None
 
 
-def intend(conn: Connection, lease: Lease, apply_id: int, entries: Sequence[Intent], now: datetime) -> None:
+def intend(
+    conn: Connection, lease: Lease, apply_id: int, entries: Sequence[Intent], now: datetime
+) -> None:
     """Raises LedgerError for a step that was intended before in this apply, and for a grant that could pay twice."""
     if not entries:
         return
     _refuse_known(conn, apply_id, entries)
-    conn.execute(insert(journal), [_intended(lease.gateway, apply_id, entry, now) for entry in entries])
+    conn.execute(
+        insert(journal), [_intended(lease.gateway, apply_id, entry, now) for entry in entries]
+    )
     asked = [entry.grant for entry in entries if entry.grant is not None]
     grants.write(conn, lease.gateway, apply_id, asked, now)
     owed.owe(conn, lease.gateway, apply_id, [(e.kind, e.name) for e in entries if e.owes_key], now)
 
 
-def settle(conn: Connection, lease: Lease, apply_id: int, entries: Sequence[Settlement], now: datetime) -> None:
+def settle(
+    conn: Connection, lease: Lease, apply_id: int, entries: Sequence[Settlement], now: datetime
+) -> None:
     """Raises LedgerError for a step that was not intended or has another outcome already; the same one is no error."""
     if not entries:
         return
@@ -72,25 +78,46 @@ def settle(conn: Connection, lease: Lease, apply_id: int, entries: Sequence[Sett
         _refuse_other(states.get(entry.step_id), entry)
         states[entry.step_id] = entry.state
     rows = [_settled(known[entry.step_id].journal_id, entry, now) for entry in entries]
-    columns: dict[str, Any] = {"error": bindparam("why"), "seconds": bindparam("took"), "note": bindparam("said")}
+    columns: dict[str, Any] = {
+        "error": bindparam("why"),
+        "seconds": bindparam("took"),
+        "note": bindparam("said"),
+    }
     conn.execute(_SETTLE.values(columns), rows)
-    ended = [known[e.step_id].journal_id for e in entries if e.state in _GRANT_ENDS and not e.doubted]
+    ended = [
+        known[e.step_id].journal_id for e in entries if e.state in _GRANT_ENDS and not e.doubted
+    ]
     _shrink(conn, ended)
-    effects = [_Effect(known[e.step_id], e.state, e.own, e.disown, e.grant, e.renamed) for e in entries]
+    effects = [
+        _Effect(known[e.step_id], e.state, e.own, e.disown, e.grant, e.renamed) for e in entries
+    ]
     _spread(conn, lease.gateway, effects, now)
     owed.clear(conn, lease.gateway, [_ref(known[e.step_id]) for e in entries if e.key_settled])
 
 
-def resolve(conn: Connection, lease: Lease, journal_id: int, decision: Decision, now: datetime) -> None:
+def resolve(
+    conn: Connection, lease: Lease, journal_id: int, decision: Decision, now: datetime
+) -> None:
     """Decides an open entry of whichever apply; raises LedgerError when it is not open."""
-    one = select(*_COLUMNS).where(journal.c.gateway == lease.gateway, journal.c.id == journal_id, OPEN_STEPS)
+    one = select(*_COLUMNS).where(
+        journal.c.gateway == lease.gateway, journal.c.id == journal_id, OPEN_STEPS
+    )
     found = conn.execute(one).one_or_none()
     if found is None:
-        raise LedgerError(f"journal entry {journal_id} of {lease.gateway} does not exist or is settled already")
+        raise LedgerError(
+            f"journal entry {journal_id} of {lease.gateway} does not exist or is settled already"
+        )
     row = {"of_id": journal_id, "end": decision.state, "said": decision.note, "at": now}
     conn.execute(_SETTLE.values(note=bindparam("said")), row)
     _shrink(conn, [journal_id])
-    effect = _Effect(_entry(found), decision.state, decision.own, decision.disown, decision.grant, decision.renamed)
+    effect = _Effect(
+        _entry(found),
+        decision.state,
+        decision.own,
+        decision.disown,
+        decision.grant,
+        decision.renamed,
+    )
     _spread(conn, lease.gateway, [effect], now)
     if decision.key_settled:
         owed.clear(conn, lease.gateway, [_ref(effect.entry)])
@@ -104,36 +131,65 @@ def unsettled(conn: Connection, gateway: str) -> tuple[JournalEntry, ...]:
 
 def late(conn: Connection, gateway: str) -> tuple[JournalEntry, ...]:
     """What an apply that was cut off had sent, of which a request may still arrive though another one was answered."""
-    cut = select(applies.c.id).where(applies.c.gateway == gateway, applies.c.status == "interrupted")
+    cut = select(applies.c.id).where(
+        applies.c.gateway == gateway, applies.c.status == "interrupted"
+    )
     newest = cut.order_by(applies.c.id.desc()).limit(1)
-    mine = (journal.c.gateway == gateway) & (journal.c.note == DOUBTED) & journal.c.apply_id.in_(newest)
+    mine = (
+        (journal.c.gateway == gateway)
+        & (journal.c.note == DOUBTED)
+        & journal.c.apply_id.in_(newest)
+    )
     return tuple(map(_entry, conn.execute(select(*_COLUMNS).where(mine).order_by(journal.c.id))))
 
 
 def unfinished_creations(conn: Connection, gateway: str) -> frozenset[tuple[str, str]]:
     """What applies created since the last one that was done: a resumed apply goes on with these."""
-    done = select(func.max(applies.c.id)).where(applies.c.gateway == gateway, applies.c.status == "done")
+    done = select(func.max(applies.c.id)).where(
+        applies.c.gateway == gateway, applies.c.status == "done"
+    )
     since = func.coalesce(done.scalar_subquery(), 0)
-    made = (journal.c.gateway == gateway) & (journal.c.action == "create") & (journal.c.state == "applied")
-    rows = conn.execute(select(journal.c.kind, journal.c.name).where(made, journal.c.apply_id > since))
+    made = (
+        (journal.c.gateway == gateway)
+        & (journal.c.action == "create")
+        & (journal.c.state == "applied")
+    )
+    rows = conn.execute(
+        select(journal.c.kind, journal.c.name).where(made, journal.c.apply_id > since)
+    )
     return frozenset((row[0], row[1]) for row in rows)
 
 
-def expanded_since(conn: Connection, gateway: str, moment: datetime) -> Mapping[tuple[str, str], datetime]:
+def expanded_since(
+    conn: Connection, gateway: str, moment: datetime
+) -> Mapping[tuple[str, str], datetime]:
     """(kind, name) -> when it was last expanded, or may have been."""
-    done = (journal.c.action == "expand") & journal.c.state.in_(("applied", "unknown")) & (journal.c.settled >= moment)
+    done = (
+        (journal.c.action == "expand")
+        & journal.c.state.in_(("applied", "unknown"))
+        & (journal.c.settled >= moment)
+    )
     last = select(journal.c.kind, journal.c.name, func.max(journal.c.settled))
-    rows = conn.execute(last.where(journal.c.gateway == gateway, done).group_by(journal.c.kind, journal.c.name))
+    rows = conn.execute(
+        last.where(journal.c.gateway == gateway, done).group_by(journal.c.kind, journal.c.name)
+    )
     return {(kind, name): settled for kind, name, settled in rows}
 
 
 def of_apply(conn: Connection, apply_id: int) -> tuple[JournalEntry, ...]:
     """Every entry of one apply, in the order of its intents."""
-    return tuple(map(_entry, conn.execute(select(*_COLUMNS).where(journal.c.apply_id == apply_id).order_by("id"))))
+    return tuple(
+        map(
+            _entry,
+            conn.execute(select(*_COLUMNS).where(journal.c.apply_id == apply_id).order_by("id")),
+        )
+    )
 
 
 _SETTLE = (
-    update(journal).where(journal.c.id == bindparam("of_id")).values(state=bindparam("end"), settled=bindparam("at"))
+    update(journal)
+    .where(journal.c.id == bindparam("of_id"))
+    .values(state=bindparam("end"), settled=bindparam("at"))
 )
 
 
@@ -147,7 +203,9 @@ def _shrink(conn: Connection, journal_ids: Sequence[int]) -> None:
         if conn.dialect.name != "sqlite":
             conn.execute(update(journal).where(ours).values(detail={}))
             continue
-        rows = [{**row, "detail": {}} for row in conn.execute(select(journal).where(ours)).mappings()]
+        rows = [
+            {**row, "detail": {}} for row in conn.execute(select(journal).where(ours)).mappings()
+        ]
         conn.execute(delete(journal).where(ours))
         conn.execute(insert(journal), rows)
 
@@ -160,7 +218,13 @@ def _spread(conn: Connection, gateway: str, effects: Sequence[_Effect], now: dat
     for apply_id in {effect.entry.apply_id for effect in effects}:
         mine = [effect for effect in effects if effect.entry.apply_id == apply_id]
         inventory.write(conn, gateway, _ends(mine), apply_id, now)
-        grants.write(conn, gateway, apply_id, [effect.grant for effect in mine if effect.grant is not None], now)
+        grants.write(
+            conn,
+            gateway,
+            apply_id,
+            [effect.grant for effect in mine if effect.grant is not None],
+            now,
+        )
     grants.settle(conn, gateway, _grant_ends(effects), now)
     owed.clear(conn, gateway, [_ref(effect.entry) for effect in effects if effect.disown])
 
@@ -186,7 +250,9 @@ def _grant_ends(effects: Iterable[_Effect]) -> list[tuple[str, GrantState]]:
     return [
         (effect.entry.operation_id, _GRANT_ENDS[effect.state])
         for effect in effects
-        if effect.entry.grant_id is not None and effect.entry.operation_id is not None and effect.state in _GRANT_ENDS
+        if effect.entry.grant_id is not None
+        and effect.entry.operation_id is not None
+        and effect.state in _GRANT_ENDS
     ]
 
 
@@ -201,7 +267,9 @@ def _refuse_other(before: str | None, entry: Settlement) -> None:
     if before is None:
         raise LedgerError(f"step {entry.step_id} was settled without having been intended")
     if before in _GRANT_ENDS and before != entry.state:
-        raise LedgerError(f"step {entry.step_id} is {before} already and cannot become {entry.state}")
+        raise LedgerError(
+            f"step {entry.step_id} is {before} already and cannot become {entry.state}"
+        )
 
 
 def _by_step(conn: Connection, apply_id: int, steps: Sequence[str]) -> dict[str, JournalEntry]:
@@ -236,7 +304,14 @@ def _operation(entry: Intent) -> str | None:
 
 def _settled(journal_id: int, entry: Settlement, now: datetime) -> dict[str, Any]:
     said = DOUBTED if entry.doubted else None
-    return {"of_id": journal_id, "end": entry.state, "at": now, "why": entry.error, "took": entry.seconds, "said": said}
+    return {
+        "of_id": journal_id,
+        "end": entry.state,
+        "at": now,
+        "why": entry.error,
+        "took": entry.seconds,
+        "said": said,
+    }
 
 
 def _ref(entry: JournalEntry) -> tuple[str, str]:

@@ -20,7 +20,9 @@ _CREDENTIALS = re.compile(r"://[^/@\s]*:[^/@\s]*@")
 def acquire(conn: Connection, gateway: str, holder: str, now: datetime, ttl: timedelta) -> Lease:
     """Raises LockHeld, also when the other's lease has expired."""
     if _CREDENTIALS.search(gateway):
-        raise LedgerError("the gateway's URL holds a password", "give the key in the environment instead")
+        raise LedgerError(
+            "the gateway's URL holds a password", "give the key in the environment instead"
+        )
     free = inserting(conn, locks).values(gateway=gateway, token=0).on_conflict_do_nothing()
     conn.execute(free)
     row = _locked_row(conn, gateway)
@@ -54,7 +56,11 @@ def renew(conn: Connection, lease: Lease, now: datetime, ttl: timedelta) -> Leas
 
 def release(conn: Connection, lease: Lease) -> bool:
     """False when the lease was lost before: then there is nothing to release, and the other's lock stays."""
-    ours = (locks.c.gateway == lease.gateway) & (locks.c.token == lease.token) & locks.c.holder.is_not(None)
+    ours = (
+        (locks.c.gateway == lease.gateway)
+        & (locks.c.token == lease.token)
+        & locks.c.holder.is_not(None)
+    )
     return conn.execute(update(locks).where(ours).values(_FREE)).rowcount == 1
 
 
@@ -81,13 +87,21 @@ def _row(conn: Connection, gateway: str) -> "Row[tuple[object, ...]] | None":
 
 
 def _locked_row(conn: Connection, gateway: str) -> "Row[tuple[object, ...]] | None":
-    return conn.execute(select(locks).where(locks.c.gateway == gateway).with_for_update()).one_or_none()
+    return conn.execute(
+        select(locks).where(locks.c.gateway == gateway).with_for_update()
+    ).one_or_none()
 
 
 def _holder(row: "Row[tuple[object, ...]] | None", gateway: str, now: datetime) -> Holder | None:
     if row is None or row.holder is None:
         return None
-    if not (isinstance(row.acquired, datetime) and isinstance(row.expires, datetime) and isinstance(row.token, int)):
+    if not (
+        isinstance(row.acquired, datetime)
+        and isinstance(row.expires, datetime)
+        and isinstance(row.token, int)
+    ):
         raise damaged("the lock")
     age = max(now - row.acquired, timedelta(0))
-    return Holder(gateway, row.holder, row.token, row.acquired, age, row.expires, stale=row.expires <= now)
+    return Holder(
+        gateway, row.holder, row.token, row.acquired, age, row.expires, stale=row.expires <= now
+    )

@@ -20,7 +20,9 @@ from reconciler.ledger.tables import FORMATS, VERSION_TABLE
 from reconciler.system.disk import private_database
 
 PATIENCE = 30  # seconds to wait for another process's transaction
-WRITES = "ledger_writes"  # the execution option that makes a transaction a writing one from its start
+WRITES = (
+    "ledger_writes"  # the execution option that makes a transaction a writing one from its start
+)
 _MIGRATION_LOCK = 0x1ED6E4  # any number that other users of the same PostgreSQL database do not use
 _SECRETS = ("password", "sslpassword")
 _EXPECTED = "expected sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
@@ -53,7 +55,9 @@ def translated(where: str) -> Iterator[None]:
     try:
         yield
     except StatementError as error:
-        raise LedgerError(f"the ledger {where} failed: {str(error.orig).strip()}", _hint(error)) from None
+        raise LedgerError(
+            f"the ledger {where} failed: {str(error.orig).strip()}", _hint(error)
+        ) from None
     except SQLAlchemyError as error:
         raise LedgerError(f"the ledger {where} failed: {type(error).__name__}") from None
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
@@ -86,7 +90,9 @@ def _parse(url: str) -> URL:
 def _postgresql(url: URL) -> URL:
     # An unescaped @ in the password ends up in the host or the database, and from there in every error.
     if "@" in f"{url.host}{url.database}":
-        raise LedgerError("the ledger's URL holds a second @", "write @ in a password as %40, / as %2F")
+        raise LedgerError(
+            "the ledger's URL holds a second @", "write @ in a password as %40, / as %2F"
+        )
     return url
 
 
@@ -105,7 +111,9 @@ def _engine(url: URL) -> Engine:
     public = url.difference_update_query(_SECRETS)
     arguments: dict[str, Any] = {"connect_timeout": 10, "application_name": "reconciler", **secrets}
     try:
-        engine = create_engine(public, pool_pre_ping=True, hide_parameters=True, connect_args=arguments)
+        engine = create_engine(
+            public, pool_pre_ping=True, hide_parameters=True, connect_args=arguments
+        )
     except ImportError:
         hint = "install it with `pip install 'llm-reconciler[postgresql]'`"
         raise LedgerError("a ledger in PostgreSQL needs psycopg 3", hint) from None
@@ -127,7 +135,9 @@ def _sqlite_engine(url: URL) -> Engine:
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # transactions are begun by _begin_sqlite, not by the driver
-    connection.execute("PRAGMA synchronous = FULL")  # WAL alone may lose the last commits when the power goes
+    connection.execute(
+        "PRAGMA synchronous = FULL"
+    )  # WAL alone may lose the last commits when the power goes
     connection.execute("PRAGMA foreign_keys = ON")
 
 
@@ -196,7 +206,9 @@ def _is_wal(cursor: Any, until: float) -> bool:
         cursor.execute("PRAGMA journal_mode = WAL")
     except sqlite3.OperationalError as error:
         if monotonic() > until:
-            raise LedgerError("the ledger is busy", f"another process has it for {PATIENCE} seconds") from error
+            raise LedgerError(
+                "the ledger is busy", f"another process has it for {PATIENCE} seconds"
+            ) from error
         return False
     return True
 

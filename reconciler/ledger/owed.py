@@ -24,13 +24,26 @@ _THAT = (
 def read(conn: Connection, gateway: str) -> tuple[OwedKey, ...]:
     """Every key that is owed, by kind and name."""
     columns = (owed_keys.c.kind, owed_keys.c.name, owed_keys.c.since, owed_keys.c.apply_id)
-    query = select(*columns).where(owed_keys.c.gateway == gateway).order_by(owed_keys.c.kind, owed_keys.c.name)
+    query = (
+        select(*columns)
+        .where(owed_keys.c.gateway == gateway)
+        .order_by(owed_keys.c.kind, owed_keys.c.name)
+    )
     return tuple(record_of(OwedKey, row) for row in conn.execute(query))
 
 
-def owe(conn: Connection, gateway: str, apply_id: int | None, refs: Iterable[tuple[str, str]], now: datetime) -> None:
+def owe(
+    conn: Connection,
+    gateway: str,
+    apply_id: int | None,
+    refs: Iterable[tuple[str, str]],
+    now: datetime,
+) -> None:
     """A key that is owed already stays owed since then."""
-    rows = [{"gateway": gateway, "kind": kind, "name": name, "apply_id": apply_id, "since": now} for kind, name in refs]
+    rows = [
+        {"gateway": gateway, "kind": kind, "name": name, "apply_id": apply_id, "since": now}
+        for kind, name in refs
+    ]
     upsert(conn, owed_keys, ["apply_id"], rows)
 
 
@@ -43,6 +56,11 @@ def clear(conn: Connection, gateway: str, refs: Iterable[tuple[str, str]]) -> No
 
 def move(conn: Connection, gateway: str, renamed: Renamed) -> None:
     """The key of an object under its new name."""
-    row = {"of_gateway": gateway, "of_kind": renamed.kind, "of_name": renamed.old, "to_name": renamed.new}
+    row = {
+        "of_gateway": gateway,
+        "of_kind": renamed.kind,
+        "of_name": renamed.old,
+        "to_name": renamed.new,
+    }
     clear(conn, gateway, [(renamed.kind, renamed.new)])
     conn.execute(update(owed_keys).where(*_THAT).values(name=bindparam("to_name")), [row])

@@ -19,10 +19,18 @@ def ledger_place(settings: LedgerSettings, directory: Path, variables: Mapping[s
         url = variables.get(settings.url_env)
         if not url:
             message = f"the ledger's environment variable {settings.url_env} is not set"
-            raise ReconcilerError(error("ledger", message, hint=f"export {settings.url_env} with the ledger's URL"))
-        if not url.startswith(("sqlite", "postgres")):  # a word that is no URL may be a secret of another kind
-            message = f"the environment variable {settings.url_env} does not hold the URL of a ledger"
-            raise ReconcilerError(error("ledger", message, hint="sqlite:///FILE or postgresql://HOST/DATABASE"))
+            raise ReconcilerError(
+                error("ledger", message, hint=f"export {settings.url_env} with the ledger's URL")
+            )
+        if not url.startswith(
+            ("sqlite", "postgres")
+        ):  # a word that is no URL may be a secret of another kind
+            message = (
+                f"the environment variable {settings.url_env} does not hold the URL of a ledger"
+            )
+            raise ReconcilerError(
+                error("ledger", message, hint="sqlite:///FILE or postgresql://HOST/DATABASE")
+            )
         return url
     if settings.url and not settings.url.startswith("sqlite:///"):
         refused = refusal("the ledger", settings.url, variables)
@@ -37,6 +45,8 @@ def lone_ledger(gateway: str, place: str, *, local: bool) -> tuple[Finding, ...]
     """A ledger in a file beside the config is one person's; a gateway on another machine is applied to by many."""
     if local or not place.startswith("sqlite"):
         return ()
-    message = f"{gateway} is on another machine, and what is known of it is kept in a file on this one"
+    message = (
+        f"{gateway} is on another machine, and what is known of it is kept in a file on this one"
+    )
     hint = "name a PostgreSQL database that all who apply can reach: ledger.url_env in the settings"
     return (warning("ledger-local", message, hint=hint),)

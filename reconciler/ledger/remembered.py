@@ -11,7 +11,10 @@ from reconciler.ledger.store import Ledger
 def inventory_of(ledger: Ledger, identity: str) -> Inventory:
     """The ledger's inventory as the core knows it."""
     rows = ledger.inventory(identity)
-    return {Ref(kind, name): Record(owned.applied, owned.adopted) for (kind, name), owned in rows.items()}
+    return {
+        Ref(kind, name): Record(owned.applied, owned.adopted)
+        for (kind, name), owned in rows.items()
+    }
 
 
 def granted_of(ledger: Ledger, identity: str) -> Mapping[str, frozenset[str]]:

@@ -45,7 +45,14 @@ def _fits(hint: Any) -> Fits:
         return lambda value: type(value) is str and value in inner
     if origin is Mapping:
         return _counts if inner[1] is int else lambda value: isinstance(value, dict)
-    kinds = {str: (str,), int: (int,), float: (float, int), bool: (bool,), datetime: (datetime,), NoneType: (NoneType,)}
+    kinds = {
+        str: (str,),
+        int: (int,),
+        float: (float, int),
+        bool: (bool,),
+        datetime: (datetime,),
+        NoneType: (NoneType,),
+    }
     allowed = kinds[hint]
     return lambda value: type(value) in allowed
 

@@ -16,7 +16,9 @@ def inserting(conn: Connection, table: Table) -> Any:
     return postgresql.insert(table) if conn.dialect.name == "postgresql" else sqlite.insert(table)
 
 
-def upsert(conn: Connection, table: Table, changed: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
+def upsert(
+    conn: Connection, table: Table, changed: Sequence[str], rows: Sequence[dict[str, Any]]
+) -> None:
     """Inserts the rows; those whose primary key exists get the `changed` columns instead."""
     if not rows:
         return

@@ -57,7 +57,10 @@ class Ledger:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -109,7 +112,13 @@ class Ledger:
     def own(self, lease: Lease, entries: Iterable[Claim], now: datetime) -> None:
         """Takes over objects, or records anew what is applied to those that are ours."""
         with self._fenced(lease) as conn:
-            inventory.write(conn, lease.gateway, {(entry.kind, entry.name): entry for entry in entries}, None, now)
+            inventory.write(
+                conn,
+                lease.gateway,
+                {(entry.kind, entry.name): entry for entry in entries},
+                None,
+                now,
+            )
 
     def disown(self, lease: Lease, refs: Iterable[tuple[str, str]]) -> None:
         """Forgets objects, by (kind, name); one that is not ours is no error."""
@@ -151,7 +160,12 @@ class Ledger:
             )
 
     def finish(
-        self, lease: Lease, apply_id: int, status: FinalStatus, counts: Mapping[str, int], now: datetime
+        self,
+        lease: Lease,
+        apply_id: int,
+        status: FinalStatus,
+        counts: Mapping[str, int],
+        now: datetime,
     ) -> None:
         """Ends a running apply with the counts of its outcomes; the newest `KEPT` are remembered (`prune_history`)."""
         with self._fenced(lease) as conn:
@@ -163,7 +177,9 @@ class Ledger:
         with self._read() as conn:
             return history.latest(conn, gateway, limit)
 
-    def apply_record(self, gateway: str, apply_id: int) -> tuple[ApplyRecord, tuple[JournalEntry, ...]]:
+    def apply_record(
+        self, gateway: str, apply_id: int
+    ) -> tuple[ApplyRecord, tuple[JournalEntry, ...]]:
         """One apply and its journal; raises LedgerError when the gateway has none of that id."""
         with self._read() as conn:
             return history.find(conn, gateway, apply_id), journal.of_apply(conn, apply_id)
@@ -189,7 +205,9 @@ class Ledger:
             history.require_running(conn, lease, apply_id)
             journal.intend(conn, lease, apply_id, entries, now)
 
-    def settle(self, lease: Lease, apply_id: int, entries: Sequence[Settlement], now: datetime) -> None:
+    def settle(
+        self, lease: Lease, apply_id: int, entries: Sequence[Settlement], now: datetime
+    ) -> None:
         """Writes down outcomes with all they change: journal, inventory and grants, or none of them.
 
         Raises LedgerError for a step that was never intended or is settled otherwise already.
@@ -283,7 +301,11 @@ class Ledger:
     @contextmanager
     def _write(self) -> Iterator[Connection]:
         options = {WRITES: True}
-        with translated(self._where), self._engine.connect().execution_options(**options) as conn, conn.begin():
+        with (
+            translated(self._where),
+            self._engine.connect().execution_options(**options) as conn,
+            conn.begin(),
+        ):
             yield conn
 
     @contextmanager

@@ -23,7 +23,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-FORMATS = ("0001", "0002")  # every migration, oldest first: what tells a newer ledger from an older one
+FORMATS = (
+    "0001",
+    "0002",
+)  # every migration, oldest first: what tells a newer ledger from an older one
 VERSION_TABLE = "ledger_version"
 
 
@@ -57,7 +60,9 @@ class Prose(TypeDecorator[str]):
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
         """What cannot be stored is replaced by a question mark or left out."""
-        return None if value is None else value.replace("\0", "").encode("utf-8", "replace").decode()
+        return (
+            None if value is None else value.replace("\0", "").encode("utf-8", "replace").decode()
+        )
 
 
 class Json(TypeDecorator[Any]):
@@ -143,7 +148,9 @@ journal = Table(
     Column("intended", UtcTime, nullable=False),
     Column("settled", UtcTime),
     UniqueConstraint("apply_id", "step_id", name="ledger_journal_step"),
-    Index("ledger_journal_open", "gateway", "id", sqlite_where=OPEN_STEPS, postgresql_where=OPEN_STEPS),
+    Index(
+        "ledger_journal_open", "gateway", "id", sqlite_where=OPEN_STEPS, postgresql_where=OPEN_STEPS
+    ),
     sqlite_autoincrement=True,
 )
 

@@ -37,7 +37,9 @@ def render_promotion(found: Promotion, *, color: bool = False, width: int | None
 
 def _title(found: Promotion) -> str:
     if not found.changes:
-        return f"{safe(found.target)} is as {safe(found.source)}: {count(found.same, 'object')} alike"
+        return (
+            f"{safe(found.target)} is as {safe(found.source)}: {count(found.same, 'object')} alike"
+        )
     number = len(found.changes)
     differ = f"{count(number, 'object')} {'differs' if number == 1 else 'differ'}"
     return f"{safe(found.source)} -> {safe(found.target)}: {differ}, {found.same:,} alike"
@@ -45,7 +47,11 @@ def _title(found: Promotion) -> str:
 
 def _legend(found: Promotion) -> Iterator["Text"]:
     here, there = safe(found.source), safe(found.target)
-    signs = [("+", f"only in {here}"), ("~", f"in both, {there} -> {here}"), ("-", f"only in {there}")]
+    signs = [
+        ("+", f"only in {here}"),
+        ("~", f"in both, {there} -> {here}"),
+        ("-", f"only in {there}"),
+    ]
     parts: list[tuple[str, str] | str] = []
     for sign, says in signs:
         parts += ["  ", (sign, sign), f" {says}"]
@@ -54,7 +60,11 @@ def _legend(found: Promotion) -> Iterator["Text"]:
 
 def _counts(section: Section) -> str:
     says = {"create": "missing", "update": "different", "delete": "beyond"}
-    return ", ".join(f"{section.counts[verb]:,} {word}" for verb, word in says.items() if section.counts.get(verb))
+    return ", ".join(
+        f"{section.counts[verb]:,} {word}"
+        for verb, word in says.items()
+        if section.counts.get(verb)
+    )
 
 
 def _access(found: Promotion, width: int) -> Iterator["Text"]:
@@ -90,7 +100,12 @@ def promotion_json(found: Promotion) -> str:
     A team is {"team", "only", "lacks", "beyond"}. `only` is `from`, `to` or null; the fields of an object that is in
     both are {"name", "from", "to"}.
     """
-    content: dict[str, Any] = {"version": VERSION, "from": found.source, "to": found.target, "same": found.same}
+    content: dict[str, Any] = {
+        "version": VERSION,
+        "from": found.source,
+        "to": found.target,
+        "same": found.same,
+    }
     content["objects"] = [
         {
             "ref": str(change.ref),
@@ -103,7 +118,12 @@ def promotion_json(found: Promotion) -> str:
         for change in found.changes
     ]
     content["teams"] = [
-        {"team": gap.team, "only": gap.only, "lacks": sorted(gap.lacks), "beyond": sorted(gap.beyond)}
+        {
+            "team": gap.team,
+            "only": gap.only,
+            "lacks": sorted(gap.lacks),
+            "beyond": sorted(gap.beyond),
+        }
         for gap in found.teams
     ]
     return json_text(content) + "\n"
@@ -113,14 +133,25 @@ def promotion_markdown(found: Promotion) -> str:
     """Counts, a table of the teams (at most 200 rows), and the objects folded."""
     lines = [f"### {_inert(_title(found))}", ""]
     if found.teams:
-        lines += [f"| team | {_inert(found.target)} lacks | {_inert(found.target)} has beyond it |", "|---|---|---|"]
+        lines += [
+            f"| team | {_inert(found.target)} lacks | {_inert(found.target)} has beyond it |",
+            "|---|---|---|",
+        ]
         lines += [_row(gap) for gap in found.teams[:MOST_ROWS]]
         rest = len(found.teams) - MOST_ROWS
         lines += ["", f"_and {count(rest, 'more team')}_"] * (rest > 0)
     for section in sections(found.changes, ROOMY):
         inside = printed(change_lines(section, WIDTH), color=False)
         title = f"{section.title.capitalize()}: {_counts(section)}"
-        lines += ["", f"<details><summary>{title}</summary>", "", "````text", inside.rstrip("\n"), "````", "</details>"]
+        lines += [
+            "",
+            f"<details><summary>{title}</summary>",
+            "",
+            "````text",
+            inside.rstrip("\n"),
+            "````",
+            "</details>",
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -132,4 +163,6 @@ def _row(gap: TeamGap) -> str:
 def _inert(said: str) -> str:
     """A name in a table: no markup, no mention."""
     kept = {"-", " ", ".", ",", "/", ":", ">"}
-    return "".join(char if char.isalnum() or char in kept else f"&#{ord(char)};" for char in safe(said))
+    return "".join(
+        char if char.isalnum() or char in kept else f"&#{ord(char)};" for char in safe(said)
+    )

@@ -20,15 +20,25 @@ FEW = 5
 
 
 def render_drift(
-    found: Drift, target: Target, *, color: bool = False, width: int | None = None, full: bool = False
+    found: Drift,
+    target: Target,
+    *,
+    color: bool = False,
+    width: int | None = None,
+    full: bool = False,
 ) -> str:
     """Each drifted object with what was applied, what is live, and what git wants where that is a third thing.
 
     With `full` the foreign objects are named.
     """
-    head = [text((f"Drift of {safe(target.name)}", "title"), f"  {safe(target.identity)}"), _counts(found)]
+    head = [
+        text((f"Drift of {safe(target.name)}", "title"), f"  {safe(target.identity)}"),
+        _counts(found),
+    ]
     blocks = [text()] if found.objects else []
-    labels = [text("  ", (_mark(each), _tone(each)), f" {safe(str(each.ref))}") for each in found.objects]
+    labels = [
+        text("  ", (_mark(each), _tone(each)), f" {safe(str(each.ref))}") for each in found.objects
+    ]
     start = column(labels)
     for each, label in zip(found.objects, labels, strict=True):
         blocks += rows(label, list(_facts(each)), column=start, width=width or WIDTH)
@@ -49,23 +59,34 @@ def meaning_of(team: TeamDrift) -> str:
     """What the drift does to a team, in a few words."""
     if team.refused:
         return f"every call is refused: {safe(team.refused)}"
-    lost, gained = (listed([safe(name) for name in sorted(names)]) for names in (team.lost, team.gained))
-    return "; ".join(part for part in (f"lost {lost}" if lost else "", f"can call {gained}" if gained else "") if part)
+    lost, gained = (
+        listed([safe(name) for name in sorted(names)]) for names in (team.lost, team.gained)
+    )
+    return "; ".join(
+        part
+        for part in (f"lost {lost}" if lost else "", f"can call {gained}" if gained else "")
+        if part
+    )
 
 
 def foreign_lines(refs: Iterable[str]) -> Iterator["Text"]:
     """The live objects that are not ours, one a line."""
     yield text(
-        ("Foreign", "title"), ("  not ours, left alone; reconciler import --update takes them into the files", "dim")
+        ("Foreign", "title"),
+        ("  not ours, left alone; reconciler import --update takes them into the files", "dim"),
     )
     yield from (text(f"    {safe(ref)}") for ref in refs)
 
 
 def _counts(found: Drift) -> "Text":
     if not found.objects:
-        return text(f"No drift: {count(found.unchanged, 'object')} as last applied, {len(found.foreign):,} foreign")
+        return text(
+            f"No drift: {count(found.unchanged, 'object')} as last applied, {len(found.foreign):,} foreign"
+        )
     said = f"{count(len(found.objects), 'object')} changed on the gateway"
-    return text((said, "~"), f", {found.unchanged:,} as last applied, {len(found.foreign):,} foreign")
+    return text(
+        (said, "~"), f", {found.unchanged:,} as last applied, {len(found.foreign):,} foreign"
+    )
 
 
 def _mark(each: ObjectDrift) -> str:
@@ -86,7 +107,9 @@ def _facts(each: ObjectDrift) -> Iterator["Text"]:
 
 
 def _by(each: ObjectDrift) -> str:
-    return " ".join(safe(part) for part in (f"by {each.who}" if each.who else "", each.when or "") if part)
+    return " ".join(
+        safe(part) for part in (f"by {each.who}" if each.who else "", each.when or "") if part
+    )
 
 
 def _difference(field: FieldDrift) -> list[tuple[str, str]]:
@@ -97,17 +120,36 @@ def _difference(field: FieldDrift) -> list[tuple[str, str]]:
     else:
         parts = [(f"applied {shown(field.applied)}, live {shown(field.live)}", "")]
     if field.side is Side.BOTH:
-        parts.append(("; git wants what is live" if field.agrees else f"; git wants {shown(field.desired)}", "dim"))
+        parts.append(
+            (
+                "; git wants what is live"
+                if field.agrees
+                else f"; git wants {shown(field.desired)}",
+                "dim",
+            )
+        )
     return parts
 
 
 def _foot(found: Drift) -> Iterator["Text"]:
     if found.owed:
-        yield text((f"Virtual keys not delivered yet: {safe(', '.join(map(str, found.owed[:FEW])))}", "warning"))
+        yield text(
+            (
+                f"Virtual keys not delivered yet: {safe(', '.join(map(str, found.owed[:FEW])))}",
+                "warning",
+            )
+        )
     if found.ahead:
-        yield text(f"Git moved on for {count(len(found.ahead), 'object')} since the last apply: reconciler plan")
+        yield text(
+            f"Git moved on for {count(len(found.ahead), 'object')} since the last apply: reconciler plan"
+        )
     if found.objects:
-        yield text("Heal it: ", ("reconciler apply", "title"), "   Keep it: ", ("reconciler drift --adopt", "title"))
+        yield text(
+            "Heal it: ",
+            ("reconciler apply", "title"),
+            "   Keep it: ",
+            ("reconciler drift --adopt", "title"),
+        )
 
 
 def drift_sentence(found: Drift, target: Target) -> str:
@@ -138,7 +180,12 @@ def drift_data(found: Drift, target: Target) -> dict[str, Any]:
         "unchanged": found.unchanged,
         "foreign": len(found.foreign),
         "teams": [
-            {"team": each.team, "lost": sorted(each.lost), "gained": sorted(each.gained), "refused": each.refused}
+            {
+                "team": each.team,
+                "lost": sorted(each.lost),
+                "gained": sorted(each.gained),
+                "refused": each.refused,
+            }
             for each in found.teams
         ],
         "foreign_objects": [str(ref) for ref in found.foreign],
@@ -157,7 +204,13 @@ def _object(each: ObjectDrift) -> dict[str, Any]:
         }
         for field in each.fields
     ]
-    return {"ref": str(each.ref), "missing": each.missing, "who": each.who, "when": each.when, "fields": fields}
+    return {
+        "ref": str(each.ref),
+        "missing": each.missing,
+        "who": each.who,
+        "when": each.when,
+        "fields": fields,
+    }
 
 
 def drift_markdown(found: Drift, target: Target) -> str:
@@ -168,16 +221,28 @@ def drift_markdown(found: Drift, target: Target) -> str:
         for each in found.objects
         for field in each.fields
     ]
-    table += [f"| `{_cell(str(each.ref))}` | | exists | gone |" for each in found.objects if each.missing]
-    lines += [f"- team `{_cell(team.team)}`: {_cell(meaning_of(team))}" for team in found.teams[:MOST_ROWS]]
+    table += [
+        f"| `{_cell(str(each.ref))}` | | exists | gone |" for each in found.objects if each.missing
+    ]
+    lines += [
+        f"- team `{_cell(team.team)}`: {_cell(meaning_of(team))}"
+        for team in found.teams[:MOST_ROWS]
+    ]
     lines += [""] if found.teams else []
     if table:
-        lines += ["| object | field | applied | live |", "|---|---|---|---|", *table[:MOST_ROWS], ""]
+        lines += [
+            "| object | field | applied | live |",
+            "|---|---|---|---|",
+            *table[:MOST_ROWS],
+            "",
+        ]
     if len(table) > MOST_ROWS:
         lines += [f"and {len(table) - MOST_ROWS:,} more rows", ""]
     return "\n".join(lines)
 
 
 def _cell(value: str) -> str:
-    inert = safe(value).replace("&", "&amp;").replace("<", "&lt;").replace("`", "'").replace("|", "\\|")
+    inert = (
+        safe(value).replace("&", "&amp;").replace("<", "&lt;").replace("`", "'").replace("|", "\\|")
+    )
     return inert.replace("@", "@\u200b")

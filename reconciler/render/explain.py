@@ -32,7 +32,11 @@ def render(found: Explanation, *, color: bool = False, width: int | None = None)
     wide = width or WIDTH
     blocks = [list(_head(found)), list(_verdict(found.config, wide))]
     blocks += [list(_verdict(found.live, wide))] if found.live else []
-    blocks += [list(_gaps(found.gaps, wide)), list(_remedies(found.remedies, wide)), list(_notes(found.notes, wide))]
+    blocks += [
+        list(_gaps(found.gaps, wide)),
+        list(_remedies(found.remedies, wide)),
+        list(_notes(found.notes, wide)),
+    ]
     lines = [line for block in blocks if block for line in (text(), *block)]
     return printed(lines[1:], color=color)
 
@@ -49,7 +53,11 @@ def _yes(allowed: bool) -> str:
 
 def _verdict(found: Verdict, width: int) -> Iterator["Text"]:
     ways = f", {count(len(found.routes), 'way')}" if found.routes else ""
-    yield text((f"{WHERE[found.world]}: ", "title"), (_yes(found.allowed), "+" if found.allowed else "-"), ways)
+    yield text(
+        (f"{WHERE[found.world]}: ", "title"),
+        (_yes(found.allowed), "+" if found.allowed else "-"),
+        ways,
+    )
     yield from tree(found.routes, "  ")
     for check in found.checks:
         if not found.allowed or check.passed is not Passed.YES:
@@ -65,7 +73,9 @@ def tree(routes: Sequence[Route], indent: str = "") -> Iterator["Text"]:
         yield _link(indent, head)
         below = [rest for rest in rests if rest]
         if below:
-            yield from tree(below, f"{indent.replace('- ', '  ')}- " if indent.strip() else f"{indent}- ")
+            yield from tree(
+                below, f"{indent.replace('- ', '  ')}- " if indent.strip() else f"{indent}- "
+            )
 
 
 def _link(indent: str, link: Link) -> "Text":
@@ -75,7 +85,9 @@ def _link(indent: str, link: Link) -> "Text":
 
 def _check(check: Check, width: int) -> Iterator["Text"]:
     place = f"  {check.origin}" if check.origin and check.passed is not Passed.YES else ""
-    head = text("  ", MARKS[check.passed], f" {check.name}: {safe(check.fact)}", (safe(place), "dim"))
+    head = text(
+        "  ", MARKS[check.passed], f" {check.name}: {safe(check.fact)}", (safe(place), "dim")
+    )
     yield from wrapped(head, width, hang=7)
     if check.hint:
         yield from wrapped(text((safe(check.hint), "dim")), width, 7)
@@ -94,7 +106,9 @@ def _remedies(remedies: Sequence[Remedy], width: int) -> Iterator["Text"]:
     needed = [remedy for remedy in remedies if remedy.needed]
     ways = [remedy for remedy in remedies if not remedy.needed]
     yield from _numbered("What is needed first" if ways else "What would grant it", needed, width)
-    yield from _numbered("What would grant it, one of" if len(ways) > 1 else "What would grant it", ways, width)
+    yield from _numbered(
+        "What would grant it, one of" if len(ways) > 1 else "What would grant it", ways, width
+    )
 
 
 def _numbered(title: str, remedies: Sequence[Remedy], width: int) -> Iterator["Text"]:
@@ -102,7 +116,12 @@ def _numbered(title: str, remedies: Sequence[Remedy], width: int) -> Iterator["T
         yield text((title, "title"))
     for number, remedy in enumerate(remedies, 1):
         place = f"  {remedy.origin}" if remedy.origin else ""
-        yield from wrapped(text(f"{number}. {safe(remedy.text)}{_beside(remedy)}", (safe(place), "dim")), width, 2, 3)
+        yield from wrapped(
+            text(f"{number}. {safe(remedy.text)}{_beside(remedy)}", (safe(place), "dim")),
+            width,
+            2,
+            3,
+        )
         for line in remedy.yaml.splitlines():
             yield text("       ", (safe(line), "+"))
 

@@ -11,7 +11,14 @@ if TYPE_CHECKING:
 
     from reconciler.ledger import ApplyRecord, JournalEntry
 
-TONES = {"done": "+", "applied": "+", "running": "~", "intended": "~", "unknown": "error", "failed": "error"}
+TONES = {
+    "done": "+",
+    "applied": "+",
+    "running": "~",
+    "intended": "~",
+    "unknown": "error",
+    "failed": "error",
+}
 WHEN = "%Y-%m-%d %H:%M:%S"
 
 
@@ -19,7 +26,12 @@ def render_history(records: Sequence["ApplyRecord"], *, color: bool = False) -> 
     """One line for each apply, newest first."""
     if not records:
         return "No apply yet.\n"
-    head = text((f"{'apply':>6}  {'started (UTC)':<19}  {'status':<11}  {'commit':<9}  {'steps':<24}  by", "title"))
+    head = text(
+        (
+            f"{'apply':>6}  {'started (UTC)':<19}  {'status':<11}  {'commit':<9}  {'steps':<24}  by",
+            "title",
+        )
+    )
     return printed([head, *(_line(record) for record in records)], color=color)
 
 
@@ -36,7 +48,9 @@ def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{number:,} {name}" for name, number in sorted(counts.items()) if number)
 
 
-def render_apply(record: "ApplyRecord", entries: Sequence["JournalEntry"], *, color: bool = False) -> str:
+def render_apply(
+    record: "ApplyRecord", entries: Sequence["JournalEntry"], *, color: bool = False
+) -> str:
     """One apply with its steps in the order of their intents."""
     head = [
         text((f"Apply {record.apply_id}  {record.status}", "title")),

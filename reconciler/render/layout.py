@@ -63,7 +63,9 @@ def _breaks(plain: str, width: int, hang: int) -> list[int]:
     return breaks
 
 
-def rows(label: "Text", contents: Sequence["Text"], *, column: int, width: int, hang: int = 0) -> Iterator["Text"]:
+def rows(
+    label: "Text", contents: Sequence["Text"], *, column: int, width: int, hang: int = 0
+) -> Iterator["Text"]:
     """The label, and beside it the contents, one below the other; below the label where that is too long."""
     lines = [line for content in contents for line in wrapped(content, width, column, hang)]
     if label.cell_len + 2 > column or not lines:
@@ -87,7 +89,9 @@ def printed(lines: Iterable["Text"], *, color: bool) -> Printed:
     from rich.console import Console  # noqa: PLC0415  # as above
 
     out = io.StringIO()
-    console = Console(file=out, force_terminal=True, color_system="standard", no_color=False, legacy_windows=False)
+    console = Console(
+        file=out, force_terminal=True, color_system="standard", no_color=False, legacy_windows=False
+    )
     for line in lines:
         line.rstrip()
         console.print(line, soft_wrap=True, highlight=False, markup=False, emoji=False)

@@ -18,10 +18,15 @@ GUTTER = 2
 FULL = 40
 
 
-def render(matrix: Matrix, *, color: bool = False, width: int | None = None, full: bool = False) -> str:
+def render(
+    matrix: Matrix, *, color: bool = False, width: int | None = None, full: bool = False
+) -> str:
     """A grid where it fits the width, else one line per set of models. Alike rows are one, unless `full`."""
     wide = width or WIDTH
-    named = [(_names(row.names, None if full else EXAMPLES, matrix.kind), row.models) for row in matrix.rows]
+    named = [
+        (_names(row.names, None if full else EXAMPLES, matrix.kind), row.models)
+        for row in matrix.rows
+    ]
     if full:
         named = [(safe(name), row.models) for row in matrix.rows for name in row.names]
         named.sort()
@@ -37,10 +42,16 @@ def render(matrix: Matrix, *, color: bool = False, width: int | None = None, ful
 
 def _names(names: Sequence[str], limit: int | None, kind: str) -> str:
     listed = some(names, limit)
-    return f"{count(len(names), kind)}: {listed}" if len(names) > EXAMPLES and limit is not None else str(listed)
+    return (
+        f"{count(len(names), kind)}: {listed}"
+        if len(names) > EXAMPLES and limit is not None
+        else str(listed)
+    )
 
 
-def _grid(models: Sequence[str], named: Sequence[tuple[str, frozenset[str]]], longest: int) -> Iterator["Text"]:
+def _grid(
+    models: Sequence[str], named: Sequence[tuple[str, frozenset[str]]], longest: int
+) -> Iterator["Text"]:
     """Model names stand above their columns, each one line higher than the next."""
     for position, model in enumerate(models):
         bars = "│ " * position
@@ -78,7 +89,12 @@ def render_json(matrix: Matrix) -> str:
 
 
 def render_callers(
-    model: str, found: Sequence[Caller], groups: Sequence[str], *, color: bool = False, width: int | None = None
+    model: str,
+    found: Sequence[Caller],
+    groups: Sequence[str],
+    *,
+    color: bool = False,
+    width: int | None = None,
 ) -> str:
     """Who reaches a model, by what they reach it through; then the groups that hold it."""
     wide = width or WIDTH
@@ -88,7 +104,9 @@ def render_callers(
     lines = [text((f"{safe(model)}: {count(len(found), 'team')} can call it", "title"))]
     for through, teams in sorted(together.items(), key=lambda pair: (-len(pair[1]), pair[0])):
         label = text(f"  through {', '.join(map(safe, through))}")
-        lines += rows(label, [text(f"{len(teams):,}: {some(teams, FULL)}")], column=FULL, width=wide)
+        lines += rows(
+            label, [text(f"{len(teams):,}: {some(teams, FULL)}")], column=FULL, width=wide
+        )
     listed = ", ".join(map(safe, groups)) or "no access group"
     lines += rows(text("  held by"), [text(listed)], column=FULL, width=wide)
     return printed(lines, color=color)
@@ -102,13 +120,20 @@ def callers_json(model: str, found: Sequence[Caller], groups: Sequence[str]) -> 
 
 def render_difference(found: Difference, *, color: bool = False, width: int | None = None) -> str:
     """Three lines: what only the one reaches, what only the other does, what both do."""
-    labels = [text((f"only {safe(found.first)}", "-")), text((f"only {safe(found.second)}", "+")), text("both")]
+    labels = [
+        text((f"only {safe(found.first)}", "-")),
+        text((f"only {safe(found.second)}", "+")),
+        text("both"),
+    ]
     sets = (found.only_first, found.only_second, found.both)
     start = column(labels)
     lines: list[Text] = []
     for label, models in zip(labels, sets, strict=True):
         lines += rows(
-            label, [text(str(some(models, None)) if models else "nothing")], column=start, width=width or WIDTH
+            label,
+            [text(str(some(models, None)) if models else "nothing")],
+            column=start,
+            width=width or WIDTH,
         )
     return printed(lines, color=color)
 

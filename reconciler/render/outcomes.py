@@ -38,7 +38,9 @@ def render_outcomes(
     wide = width or WIDTH
     applied = [] if brief else list(_applied(outcomes))
     blocks = [applied, list(_failed(outcomes, wide, full)), list(_blocked(outcomes, wide, full))]
-    lines = [line for block in [*blocks, list(_foot(outcomes))] if block for line in (text(), *block)]
+    lines = [
+        line for block in [*blocks, list(_foot(outcomes))] if block for line in (text(), *block)
+    ]
     return printed(lines[1:], color=color)
 
 
@@ -56,7 +58,12 @@ def _applied(outcomes: Sequence[Outcome]) -> Iterator["Text"]:
         yield text("  ", (f"{number:>7,} ", "+"), f"{deed} {kind.replace('_', ' ')}")
     recovered = sum(outcome.recovered for outcome in done)
     if recovered:
-        yield text((f"  {count(recovered, 'step')} of these had reached the gateway before an interruption", "dim"))
+        yield text(
+            (
+                f"  {count(recovered, 'step')} of these had reached the gateway before an interruption",
+                "dim",
+            )
+        )
 
 
 def _deed(step: Step) -> str:
@@ -73,7 +80,10 @@ def _failed(outcomes: Sequence[Outcome], width: int, full: bool) -> Iterator["Te
     labels = [text("  ", (_steps(group, full), "error")) for _, group in groups]
     start = column(labels)
     for ((_, error, hint), _group), label in zip(groups, labels, strict=True):
-        said = [text(safe(error or "no reason given")), *([text((safe(hint), "dim"))] if hint else [])]
+        said = [
+            text(safe(error or "no reason given")),
+            *([text((safe(hint), "dim"))] if hint else []),
+        ]
         yield from rows(label, said, column=start, width=width)
 
 
@@ -82,7 +92,9 @@ def _alike(outcome: Outcome) -> tuple[str, str | None, str | None]:
 
 
 def _blocked(outcomes: Sequence[Outcome], width: int, full: bool) -> Iterator["Text"]:
-    groups = grouped(_of(outcomes, Result.BLOCKED), lambda each: (each.step.action, each.blocked_by, each.error))
+    groups = grouped(
+        _of(outcomes, Result.BLOCKED), lambda each: (each.step.action, each.blocked_by, each.error)
+    )
     if groups:
         yield text(("Blocked (never sent)", "warning"))
     labels = [text("  ", (_steps(group, full), "warning")) for _, group in groups]
@@ -103,7 +115,9 @@ def _foot(outcomes: Sequence[Outcome]) -> Iterator["Text"]:
     if not outcomes:
         yield text(("Nothing to do: the gateway is as declared.", "title"))
         return
-    said = [(f"{counts[result]:,} {result.value}", TONES[result]) for result in Result if counts[result]]
+    said = [
+        (f"{counts[result]:,} {result.value}", TONES[result]) for result in Result if counts[result]
+    ]
     parts = [part for each in said for part in ((", ", ""), each)][1:]
     yield text(*parts, f" of {count(len(outcomes), 'step')}.")
     if counts[Result.FAILED] or counts[Result.BLOCKED]:

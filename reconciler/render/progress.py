@@ -52,7 +52,10 @@ class Progress:
         return self
 
     def __exit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
@@ -67,7 +70,9 @@ class Progress:
         self._failed += done if failed else 0
         if self._bar is not None and self._task is not None:
             failures = f"{self._failed:,} not applied" if self._failed else ""
-            self._bar.update(self._task, completed=self._done, failed=failures, rate=self._rate_text())
+            self._bar.update(
+                self._task, completed=self._done, failed=failures, rate=self._rate_text()
+            )
         elif not self._quiet:
             self._log()
 
@@ -102,7 +107,13 @@ class Progress:
 def _span(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    return (
+        f"{hours} h {minutes} min"
+        if hours
+        else f"{minutes} min {rest} s"
+        if minutes
+        else f"{rest} s"
+    )
 
 
 def _bar(out: TextIO) -> "Bar":

@@ -16,20 +16,32 @@ def render_shown(shown: Shown) -> str:
     """Sections written, resolves to, live, runtime and last applied; what an object has not is said."""
     place = f"  # {shown.origin}" if shown.origin else ""
     parts = [f"{shown.ref}{place}", _section("written", _plain(shown.written), "not declared")]
-    if shown.desired is not None and shown.written is not None and _plain(shown.desired) != _plain(shown.written):
+    if (
+        shown.desired is not None
+        and shown.written is not None
+        and _plain(shown.desired) != _plain(shown.written)
+    ):
         parts.append(_section("resolves to", _plain(shown.desired), ""))
     virtual = KINDS[shown.ref.kind].virtual
     parts.append(_section("live", _plain(shown.live), IN_GIT if virtual else "not on the gateway"))
     if shown.runtime:
         parts.append(_section("runtime", shown.runtime, ""))
-    parts.append(_section("last applied", shown.applied, "not yet" if virtual else "never: the object is not ours"))
+    parts.append(
+        _section(
+            "last applied", shown.applied, "not yet" if virtual else "never: the object is not ours"
+        )
+    )
     return "\n".join(parts)
 
 
 def _plain(resource: Resource | None) -> Mapping[str, Any] | None:
     if resource is None:
         return None
-    return {name: value for name, value in record_of(resource).items() if value not in (None, [], {}, "")}
+    return {
+        name: value
+        for name, value in record_of(resource).items()
+        if value not in (None, [], {}, "")
+    }
 
 
 def _section(title: str, value: Mapping[str, Any] | None, absent: str) -> str:

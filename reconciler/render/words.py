@@ -107,7 +107,11 @@ def plain(value: object) -> Any:
 
 def _telling(model: BaseModel) -> list[str]:
     fields = type(model).model_fields
-    return [name for name, field in fields.items() if field.is_required() or getattr(model, name) != field.default]
+    return [
+        name
+        for name, field in fields.items()
+        if field.is_required() or getattr(model, name) != field.default
+    ]
 
 
 def _atom(value: object) -> Any:
@@ -134,7 +138,11 @@ def _text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.12g}"
     if isinstance(value, str):
-        return safe(value) if value.strip() == value and value else safe(json.dumps(value, ensure_ascii=False))
+        return (
+            safe(value)
+            if value.strip() == value and value
+            else safe(json.dumps(value, ensure_ascii=False))
+        )
     return _compound(value)
 
 

@@ -69,11 +69,16 @@ def atomic_write(file: Path, text: str, *, private: bool = False) -> None:
     before = _before(place)
     _made(place.parent)
     draft = place.with_name(f".{secrets.token_hex(8)}.draft")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE if private else 0o666)
+    descriptor = os.open(
+        draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE if private else 0o666
+    )
     try:
         with os.fdopen(descriptor, "wb") as handle:
             if private or before is not None:
-                os.fchmod(descriptor, PRIVATE_FILE if private or before is None else stat.S_IMODE(before.st_mode))
+                os.fchmod(
+                    descriptor,
+                    PRIVATE_FILE if private or before is None else stat.S_IMODE(before.st_mode),
+                )
             handle.write(text.encode("utf-8"))
             handle.flush()
             os.fsync(descriptor)
@@ -125,7 +130,9 @@ def private_directory(directory: Path) -> None:
     _made(directory, PRIVATE_DIRECTORY)
     if directory.name != HOME:
         return
-    with suppress(OSError):  # somebody else's directory, or a read-only file system: nothing new is written there
+    with suppress(
+        OSError
+    ):  # somebody else's directory, or a read-only file system: nothing new is written there
         if stat.S_IMODE(directory.stat().st_mode) != PRIVATE_DIRECTORY:
             directory.chmod(PRIVATE_DIRECTORY)
         if not (directory / ".gitignore").exists():
@@ -164,9 +171,14 @@ def readable_database(file: Path) -> Iterator[Path]:
 
 def may_write(file: Path) -> bool:
     """Whether the file and what lies beside it may be written, or made."""
-    place = file.parent if file.exists() else next(parent for parent in file.parents if parent.exists())
+    place = (
+        file.parent if file.exists() else next(parent for parent in file.parents if parent.exists())
+    )
     places = (file, place) if file.exists() else (place,)
-    return all(os.access(each, os.W_OK, effective_ids=os.access in os.supports_effective_ids) for each in places)
+    return all(
+        os.access(each, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+        for each in places
+    )
 
 
 def temporary_copy(files: Mapping[str, bytes], links: Mapping[str, str]) -> Path:

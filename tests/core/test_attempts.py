@@ -15,7 +15,9 @@ from reconciler.core.model.settings import GatewaySettings
 from reconciler.core.plan.support import Support
 from reconciler.gateways.base import GatewayError, Landed
 
-STEP = Step(Ref("team", "t"), Action.GRANT, Team(), Team(), CreditGrant("allocation", 5, "credits", "op"))
+STEP = Step(
+    Ref("team", "t"), Action.GRANT, Team(), Team(), CreditGrant("allocation", 5, "credits", "op")
+)
 CUT = {"unknown": True}
 
 
@@ -47,13 +49,17 @@ def tried(*failures, step=STEP):
     return asyncio.run(attempt(step, Means(gateway, Paper(), None, asyncio.Event(), pace)))
 
 
-@pytest.mark.parametrize("failures", [(CUT, CUT, CUT), (CUT, {"status": 400}), (CUT, {"retry": True}, {"retry": True})])
+@pytest.mark.parametrize(
+    "failures", [(CUT, CUT, CUT), (CUT, {"status": 400}), (CUT, {"retry": True}, {"retry": True})]
+)
 def test_after_one_cut_connection_the_end_is_unknown(failures):
     found = tried(*failures)
     assert (found.result, found.unknown) == (Result.FAILED, True)
 
 
-@pytest.mark.parametrize("failures", [({"status": 400},), ({"retry": True}, {"retry": True}, {"retry": True})])
+@pytest.mark.parametrize(
+    "failures", [({"status": 400},), ({"retry": True}, {"retry": True}, {"retry": True})]
+)
 def test_a_plain_refusal_is_known(failures):
     found = tried(*failures)
     assert (found.result, found.unknown) == (Result.FAILED, False)

@@ -33,11 +33,25 @@ CASES = {
     ),
     "group that is not there, in a list": (
         {"access_groups": {"gpt-models": GROUP}, "teams": {"t": {"access_groups": ["gpt-modles"]}}},
-        [("team/t", ("access_groups", "gpt-modles"), "dangling-reference", "did you mean gpt-models?")],
+        [
+            (
+                "team/t",
+                ("access_groups", "gpt-modles"),
+                "dangling-reference",
+                "did you mean gpt-models?",
+            )
+        ],
     ),
     "group that is not there, in a grant": (
         {"teams": {"t": {"grants": [{"access_groups": ["g"], "until": date(2026, 1, 1)}]}}},
-        [("team/t", ("grants", 0, "access_groups", "g"), "dangling-reference", "declare it under access_groups")],
+        [
+            (
+                "team/t",
+                ("grants", 0, "access_groups", "g"),
+                "dangling-reference",
+                "declare it under access_groups",
+            )
+        ],
     ),
     "name that differs in case only": (
         {"plans": {"starter": {}}, "teams": {"t": {"plan": "STARTER"}}},
@@ -49,7 +63,14 @@ CASES = {
     ),
     "name of another kind": (
         {"model_aliases": {"gpt": ALIAS}, "teams": {"t": {"access_groups": ["gpt"]}}},
-        [("team/t", ("access_groups", "gpt"), "dangling-reference", "there is a model alias of that name")],
+        [
+            (
+                "team/t",
+                ("access_groups", "gpt"),
+                "dangling-reference",
+                "there is a model alias of that name",
+            )
+        ],
     ),
     "alias, organization, parent, team that are not there": (
         {
@@ -60,7 +81,12 @@ CASES = {
             "model_aliases": {"m": ALIAS | {"replacement": "n"}},
         },
         [
-            ("access_group/g", ("model_aliases", "a"), "dangling-reference", "there is no model alias a"),
+            (
+                "access_group/g",
+                ("model_aliases", "a"),
+                "dangling-reference",
+                "there is no model alias a",
+            ),
             ("key/k", ("team_id",), "dangling-reference", "there is no team x"),
             ("model_alias/m", ("replacement",), "dangling-reference", "there is no model alias n"),
             ("pricing_plan/p", ("extends",), "dangling-reference", "there is no pricing plan q"),
@@ -72,20 +98,39 @@ CASES = {
         [("pricing_plan/p", ("extends",), "extends-cycle", "p -> p")],
     ),
     "circle of three plans, and one that leads into it": (
-        {"plans": {"c": {"extends": "a"}, "a": {"extends": "b"}, "b": {"extends": "c"}, "into": {"extends": "a"}}},
+        {
+            "plans": {
+                "c": {"extends": "a"},
+                "a": {"extends": "b"},
+                "b": {"extends": "c"},
+                "into": {"extends": "a"},
+            }
+        },
         [("pricing_plan/a", ("extends",), "extends-cycle", "a -> b -> c -> a")],
     ),
     "circle of replacements": (
         {"model_aliases": {"a": ALIAS | {"replacement": "b"}, "b": ALIAS | {"replacement": "a"}}},
         [("model_alias/a", ("replacement",), "replacement-cycle", "a -> b -> a")],
     ),
-    "uppercase name": ({"teams": {"ACME-Prod": {}}}, [("team/ACME-Prod", (), "name-style", "e.g. acme-prod")]),
-    "name with a blank": ({"teams": {"acme prod": {}}}, [("team/acme prod", (), "name-invalid", "e.g. acme-prod")]),
+    "uppercase name": (
+        {"teams": {"ACME-Prod": {}}},
+        [("team/ACME-Prod", (), "name-style", "e.g. acme-prod")],
+    ),
+    "name with a blank": (
+        {"teams": {"acme prod": {}}},
+        [("team/acme prod", (), "name-invalid", "e.g. acme-prod")],
+    ),
     "name with a slash": ({"teams": {"a/b": {}}}, [("team/a/b", (), "name-invalid", "e.g. a-b")]),
-    "name with a control character": ({"teams": {"a\x07": {}}}, [("team/a\x07", (), "name-invalid", "e.g. a")]),
+    "name with a control character": (
+        {"teams": {"a\x07": {}}},
+        [("team/a\x07", (), "name-invalid", "e.g. a")],
+    ),
     "empty name": ({"teams": {"": {}}}, [("team/", (), "name-invalid", "empty")]),
     "long name": ({"teams": {"a" * 201: {}}}, [("team/" + "a" * 201, (), "name-style", "200")]),
-    "alias without a model": ({"model_aliases": {"a": {}}}, [("model_alias/a", (), "alias-target", "litellm_model")]),
+    "alias without a model": (
+        {"model_aliases": {"a": {}}},
+        [("model_alias/a", (), "alias-target", "litellm_model")],
+    ),
     "alias with a model and deployments": (
         {"model_aliases": {"a": ALIAS | {"deployments": [ALIAS]}}},
         [("model_alias/a", ("deployments",), "alias-target", "exclude each other")],
@@ -102,7 +147,15 @@ CASES = {
         {
             "access_groups": {"g": GROUP},
             "teams": {
-                "t": {"grants": [{"access_groups": ["g"], "since": "2026-02-01", "until": "2026-02-01T00:00:00Z"}]}
+                "t": {
+                    "grants": [
+                        {
+                            "access_groups": ["g"],
+                            "since": "2026-02-01",
+                            "until": "2026-02-01T00:00:00Z",
+                        }
+                    ]
+                }
             },
         },
         [("team/t", ("grants", 0, "since"), "grant-period", "before")],
@@ -139,8 +192,19 @@ CASES = {
         [("organization/o", ("metadata", "x", 0, "y"), "secret-in-manifest", "os.environ/")],
     ),
     "secret in a deployment": (
-        {"model_aliases": {"a": {"deployments": [ALIAS | {"litellm_params": {"aws_secret_access_key": "x"}}]}}},
-        [("model_alias/a", ("deployments", 0, "litellm_params", "aws_secret_access_key"), "secret-in-manifest", "os")],
+        {
+            "model_aliases": {
+                "a": {"deployments": [ALIAS | {"litellm_params": {"aws_secret_access_key": "x"}}]}
+            }
+        },
+        [
+            (
+                "model_alias/a",
+                ("deployments", 0, "litellm_params", "aws_secret_access_key"),
+                "secret-in-manifest",
+                "os",
+            )
+        ],
     ),
     "password in a url": (
         {"model_aliases": {"a": {"deployments": [ALIAS | {"api_base": "https://u:hunter2@host"}]}}},
@@ -153,7 +217,9 @@ CASES = {
 def test_a_mistake_is_found_once_where_it_is(name):
     sections, expected = CASES[name]
     found = check(state(**sections))
-    assert [(str(f.ref), f.path, f.code) for f in found] == [(ref, path, code) for ref, path, code, _ in expected]
+    assert [(str(f.ref), f.path, f.code) for f in found] == [
+        (ref, path, code) for ref, path, code, _ in expected
+    ]
     for finding, (*_, words) in zip(found, expected, strict=True):
         assert words in f"{finding.message} {finding.hint}"
         assert SECRET not in str(finding)
@@ -166,14 +232,19 @@ FINE = {
         "organizations": {"org_acme": {"name": "A"}},
     },
     "references to secrets": {
-        "model_aliases": {"a": ALIAS | {"litellm_params": {"api_key": "os.environ/KEY", "max_tokens": 5, "token": ""}}}
+        "model_aliases": {
+            "a": ALIAS
+            | {"litellm_params": {"api_key": "os.environ/KEY", "max_tokens": 5, "token": ""}}
+        }
     },
     "unset prices and budgets": {
         "access_groups": {"g": {"select": {"min_price_input": 3}}},
         "plans": {"p": {"soft_budget_usd": 1}},
     },
     "models that need not be declared": {"teams": {"t": {"models": ["openai/*"]}}},
-    "plans in a row": {"plans": {"a": {}, "b": {"extends": "a"}, "c": {"extends": "b"}, "d": {"extends": "b"}}},
+    "plans in a row": {
+        "plans": {"a": {}, "b": {"extends": "a"}, "c": {"extends": "b"}, "d": {"extends": "b"}}
+    },
     "same former name in two kinds": {"teams": {"a": {"renamed_from": "x"}}, "plans": {"x": {}}},
 }
 
@@ -191,7 +262,11 @@ def test_names_that_only_litellm_proxy_knows_are_warnings(name):
 
 def test_a_select_without_a_condition_is_a_warning():
     (finding,) = check(state(access_groups={"g": {"select": {}}}))
-    assert (finding.level, finding.code, finding.path) == (Level.WARNING, "select-everything", ("select",))
+    assert (finding.level, finding.code, finding.path) == (
+        Level.WARNING,
+        "select-everything",
+        ("select",),
+    )
 
 
 def test_a_link_to_an_invalid_declaration_does_not_dangle():

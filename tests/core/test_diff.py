@@ -11,7 +11,12 @@ from reconciler.core.plan.credits.allocation import allocation
 from reconciler.core.plan.diff import Known, diff
 from reconciler.core.plan.support import KindSupport, Support, everything
 
-ORG, ALIAS, GROUP, TEAM = Ref("organization", "o"), Ref("model_alias", "m"), Ref("access_group", "g"), Ref("team", "t")
+ORG, ALIAS, GROUP, TEAM = (
+    Ref("organization", "o"),
+    Ref("model_alias", "m"),
+    Ref("access_group", "g"),
+    Ref("team", "t"),
+)
 KINDS = {kind: everything(kind) for kind in ("organization", "model_alias", "access_group", "team")}
 SUPPORT = Support("test", KINDS, GroupRules())
 BASE = {
@@ -25,16 +30,27 @@ BASE = {
 def state(**changes):
     refs = {"org": ORG, "alias": ALIAS, "group": GROUP, "team": TEAM}
     return State(
-        {ref: res for ref, res in {**BASE, **{refs[k]: v for k, v in changes.items()}}.items() if res is not None}
+        {
+            ref: res
+            for ref, res in {**BASE, **{refs[k]: v for k, v in changes.items()}}.items()
+            if res is not None
+        }
     )
 
 
 def known(desired, **more):
-    return Known({ref: Record(record_of(resource)) for ref, resource in desired.resources.items()}, **more)
+    return Known(
+        {ref: Record(record_of(resource)) for ref, resource in desired.resources.items()}, **more
+    )
 
 
 def fields(found, ref):
-    return {f.name: (f.before, f.after) for change in found.changes if change.ref == ref for f in change.fields}
+    return {
+        f.name: (f.before, f.after)
+        for change in found.changes
+        if change.ref == ref
+        for f in change.fields
+    }
 
 
 def test_an_undeclared_field_keeps_the_gateways_value_and_a_declared_null_clears_it():
@@ -56,13 +72,16 @@ def test_declaring_what_exists_adopts_it_and_says_so():
 
 
 def test_what_is_not_ours_is_foreign_and_never_changed():
-    live = State({**state().resources, Ref("team", "other"): Team(organization_id="o", access_groups=["g"])})
+    live = State(
+        {**state().resources, Ref("team", "other"): Team(organization_id="o", access_groups=["g"])}
+    )
     found = diff(state(), live, known(state()), SUPPORT)
     assert (found.changes, found.foreign) == ((), (Ref("team", "other"),))
 
 
 @pytest.mark.parametrize(
-    ("prune", "deleted"), [("owned", {TEAM}), ("never", set()), ("all", {TEAM, Ref("team", "other")})]
+    ("prune", "deleted"),
+    [("owned", {TEAM}), ("never", set()), ("all", {TEAM, Ref("team", "other")})],
 )
 def test_prune_says_what_may_be_deleted(prune, deleted):
     live = State({**state().resources, Ref("team", "other"): Team(organization_id="o")})
@@ -71,10 +90,15 @@ def test_prune_says_what_may_be_deleted(prune, deleted):
 
 
 def test_what_others_still_use_is_not_deleted():
-    live = State({**state().resources, Ref("team", "other"): Team(organization_id="o", access_groups=["g"])})
+    live = State(
+        {**state().resources, Ref("team", "other"): Team(organization_id="o", access_groups=["g"])}
+    )
     found = diff(state(group=None, team=None, alias=None), live, known(state()), SUPPORT)
     assert {change.ref for change in found.changes} == {TEAM}
-    assert {finding.ref for finding in found.findings if finding.code == "still-referenced"} == {GROUP, ALIAS}
+    assert {finding.ref for finding in found.findings if finding.code == "still-referenced"} == {
+        GROUP,
+        ALIAS,
+    }
 
 
 def test_a_protected_object_is_refused_not_forgotten():
@@ -111,11 +135,18 @@ def test_a_hidden_field_is_sent_where_it_is_declared_and_was_never_applied():
 
 
 def test_a_kind_or_field_that_a_gateway_lacks_is_said_once():
-    few = KindSupport(frozenset({"access_groups"}), frozenset({"access_groups"}), frozenset({"access_groups"}))
-    support = Support(
-        "few", {"team": few, "access_group": KINDS["access_group"], "model_alias": KINDS["model_alias"]}, GroupRules()
+    few = KindSupport(
+        frozenset({"access_groups"}), frozenset({"access_groups"}), frozenset({"access_groups"})
     )
-    many = {Ref("team", f"t{n}"): Team(organization_id="o", access_groups=["g"], rpm_limit=1) for n in range(50)}
+    support = Support(
+        "few",
+        {"team": few, "access_group": KINDS["access_group"], "model_alias": KINDS["model_alias"]},
+        GroupRules(),
+    )
+    many = {
+        Ref("team", f"t{n}"): Team(organization_id="o", access_groups=["g"], rpm_limit=1)
+        for n in range(50)
+    }
     found = diff(State({**state(team=None).resources, **many}), State(), Known(), support)
     codes = [(finding.code, finding.path) for finding in found.findings]
     assert sorted(codes) == [
@@ -149,21 +180,33 @@ def test_credits_are_a_three_way_merge(mode, declared, live, last, amount):
 
 
 def test_top_ups_come_once_and_with_an_operation_id_of_their_own():
-    team = Team(organization_id="o", access_groups=["g"], credits_allocated=5, top_ups=[{"id": "promo", "amount": 3}])
+    team = Team(
+        organization_id="o",
+        access_groups=["g"],
+        credits_allocated=5,
+        top_ups=[{"id": "promo", "amount": 3}],
+    )
     first = diff(state(team=team), state(team=None), Known(), SUPPORT).changes[-1]
     assert [(grant.grant_id, grant.amount, grant.operation_id) for grant in first.credits] == [
         ("promo", 3, "reconciler:top-up:t:promo")
     ]
     live = state(team=Team(organization_id="o", access_groups=["g"], credits_allocated=8))
     assert (
-        diff(state(team=team), live, known(state(team=team), granted={"t": frozenset({"promo"})}), SUPPORT).changes
+        diff(
+            state(team=team),
+            live,
+            known(state(team=team), granted={"t": frozenset({"promo"})}),
+            SUPPORT,
+        ).changes
         == ()
     )
 
 
 def test_new_top_ups_of_a_suspended_team_wait_where_nobody_could_see_that_they_were_granted():
     team = Team(
-        organization_id="o", status="suspended", top_ups=[{"id": "old", "amount": 1}, {"id": "new", "amount": 2}]
+        organization_id="o",
+        status="suspended",
+        top_ups=[{"id": "old", "amount": 1}, {"id": "new", "amount": 2}],
     )
     desired, quiet = state(team=team), replace(SUPPORT, top_ups_when_active=True)
     live = state(team=Team(organization_id="o", status="suspended"))
@@ -189,6 +232,8 @@ def test_an_undecided_team_gets_no_credits():
 
 def test_a_team_that_comes_back_is_told_that_its_top_ups_were_granted():
     team = Team(organization_id="o", access_groups=["g"], top_ups=[{"id": "promo", "amount": 3}])
-    found = diff(state(team=team), state(team=None), Known(granted={"t": frozenset({"promo"})}), SUPPORT)
+    found = diff(
+        state(team=team), state(team=None), Known(granted={"t": frozenset({"promo"})}), SUPPORT
+    )
     assert [(f.code, f.path) for f in found.findings] == [("top-up-granted", ("top_ups",))]
     assert found.changes[-1].credits == ()

@@ -29,7 +29,10 @@ def test_aliases_of_groups_wait_for_the_read_and_nothing_else_does():
         ("declared-elsewhere", "warning", "gone"),
     ]
     read = decided(waiting, {Ref("model_alias", "far")})
-    assert codes(read) == [("dangling-reference", "error", "gone"), ("dangling-reference", "error", "nope")]
+    assert codes(read) == [
+        ("dangling-reference", "error", "gone"),
+        ("dangling-reference", "error", "nope"),
+    ]
 
 
 def test_once_the_gateway_was_read_no_hint_says_that_it_will_be():

@@ -37,7 +37,9 @@ COMPANY = {
         "acme": {
             "plan": "pro",
             "access_groups": ["openai"],
-            "grants": [{"access_groups": ["only-gpt-4"], "until": date(2026, 7, 1), "reason": "trial"}],
+            "grants": [
+                {"access_groups": ["only-gpt-4"], "until": date(2026, 7, 1), "reason": "trial"}
+            ],
         },
         "small": {"plan": "starter"},
         "late": {
@@ -76,8 +78,19 @@ def test_every_route_in_full():
     assert found.config.allowed
     assert texts(found.config) == [
         ["team acme", "plan pro", "access group best", "alias gpt-4", "openai/gpt-4"],
-        ["team acme", "grant until 2026-07-01 (trial)", "access group only-gpt-4", "alias gpt-4", "openai/gpt-4"],
-        ["team acme", "access group openai", "alias gpt-4 (selected: provider openai)", "openai/gpt-4"],
+        [
+            "team acme",
+            "grant until 2026-07-01 (trial)",
+            "access group only-gpt-4",
+            "alias gpt-4",
+            "openai/gpt-4",
+        ],
+        [
+            "team acme",
+            "access group openai",
+            "alias gpt-4 (selected: provider openai)",
+            "openai/gpt-4",
+        ],
     ]
     assert found.remedies == ()
 
@@ -115,14 +128,28 @@ def test_the_checks_come_in_the_order_of_a_request():
     ("sections", "team", "model", "fails", "says"),
     [
         (COMPANY, "acm", "gpt-4", ["team"], "did you mean acme?"),
-        (changed("teams", "acme", status="suspended"), "acme", "gpt-4", ["status"], "set status: active"),
+        (
+            changed("teams", "acme", status="suspended"),
+            "acme",
+            "gpt-4",
+            ["status"],
+            "set status: active",
+        ),
         (COMPANY, "small", "gpt-4", ["groups"], None),
         (COMPANY, "late", "gpt-4", ["groups"], "a grant until 2026-01-01 (trial) has ended"),
         (COMPANY, "acme", "gpt4", ["groups", "alias"], "did you mean gpt-4?"),
         (COMPANY, "acme", "claude-3-opus-2", ["groups", "alias"], "did you mean claude-3-opus?"),
-        (changed("model_aliases", "gpt-4", status="inactive"), "acme", "gpt-4", ["alias status"], "set status: active"),
         (
-            changed("model_aliases", "gpt-4", sunset=date(2026, 6, 15), replacement="claude-3-opus"),
+            changed("model_aliases", "gpt-4", status="inactive"),
+            "acme",
+            "gpt-4",
+            ["alias status"],
+            "set status: active",
+        ),
+        (
+            changed(
+                "model_aliases", "gpt-4", sunset=date(2026, 6, 15), replacement="claude-3-opus"
+            ),
             "acme",
             "gpt-4",
             ["groups", "alias status"],
@@ -153,7 +180,9 @@ def merged(sections, *texts):
     for text in texts:
         for section, specs in yaml.safe_load(text).items():
             for name, spec in specs.items():
-                assert all(len(set(item)) == len(item) for item in spec.values() if isinstance(item, list)), text
+                assert all(
+                    len(set(item)) == len(item) for item in spec.values() if isinstance(item, list)
+                ), text
                 found.setdefault(section, {})[name] = found.get(section, {}).get(name, {}) | spec
     return found
 
@@ -162,7 +191,9 @@ SUNSETS = st.sampled_from([None, date(2026, 1, 1), date(2030, 1, 1)])
 STATUSES = st.sampled_from(["active", "active", "inactive"])
 ALIAS = st.fixed_dictionaries({"sunset": SUNSETS, "status": STATUSES})
 GROUP = st.one_of(
-    st.fixed_dictionaries({"model_aliases": st.lists(st.sampled_from(["gpt-4", "haiku", "mistral"]), unique=True)}),
+    st.fixed_dictionaries(
+        {"model_aliases": st.lists(st.sampled_from(["gpt-4", "haiku", "mistral"]), unique=True)}
+    ),
     st.sampled_from([{"select": {"provider": "ours"}}, {"select": {"tag": "none"}}]),
 )
 NAMES = st.lists(st.sampled_from(["a", "b", "c"]), unique=True)
@@ -186,9 +217,14 @@ TEAM = st.fixed_dictionaries(
 def test_what_is_needed_and_any_way_to_grant_it_grant_it(aliases, groups, plans, teams, model):
     """In random companies, with sunsets that have come, what is inactive, and a model that nobody declared."""
     sections = {
-        "model_aliases": {name: {"litellm_model": f"ours/{name}", **spec} for name, spec in aliases.items()},
+        "model_aliases": {
+            name: {"litellm_model": f"ours/{name}", **spec} for name, spec in aliases.items()
+        },
         "access_groups": groups,
-        "plans": {"low": {"access_groups": plans["low"]}, "high": {"extends": "low", "access_groups": plans["high"]}},
+        "plans": {
+            "low": {"access_groups": plans["low"]},
+            "high": {"extends": "low", "access_groups": plans["high"]},
+        },
         "teams": teams,
     }
     team = min(teams)
@@ -200,7 +236,10 @@ def test_what_is_needed_and_any_way_to_grant_it_grant_it(aliases, groups, plans,
         assert explain(asked(**merged(sections, *texts_)), team, model).config.allowed, texts_
     before = {each.model for each in overview(asked(**merged(sections, *needed)), team).models}
     for way in ways:
-        after = {each.model for each in overview(asked(**merged(sections, *needed, way.yaml)), team).models}
+        after = {
+            each.model
+            for each in overview(asked(**merged(sections, *needed, way.yaml)), team).models
+        }
         assert after - before == {model, *way.extra}
 
 
@@ -218,7 +257,9 @@ def test_what_is_needed_and_any_way_to_grant_it_grant_it(aliases, groups, plans,
 def test_a_slip_of_the_pen_is_named_and_never_created(team, model):
     found = explain(asked(**COMPANY), team, model)
     said = render(found)
-    assert f"did you mean {'acme' if team == 'acmee' else 'small' if team == 'smal' else ''}" in said
+    assert (
+        f"did you mean {'acme' if team == 'acmee' else 'small' if team == 'smal' else ''}" in said
+    )
     assert all(each.yaml == "" for each in found.remedies)
     assert [each.text for each in found.remedies if team == "acme"] == [
         f"call {'claude-3-opus' if 'claude' in model else 'gpt-4'}, which is what it is called: the team reaches it"
@@ -232,7 +273,9 @@ def test_another_model_is_no_slip(model):
 
 
 def test_after_a_sunset_there_is_its_replacement_or_another_date():
-    sections = changed("model_aliases", "gpt-4", sunset=date(2026, 1, 1), replacement="claude-3-opus")
+    sections = changed(
+        "model_aliases", "gpt-4", sunset=date(2026, 1, 1), replacement="claude-3-opus"
+    )
     found = explain(asked(**sections), "acme", "gpt-4")
     assert [(each.text, each.needed) for each in found.remedies] == [
         ("call claude-3-opus, its replacement: the team reaches it", False),
@@ -241,8 +284,13 @@ def test_after_a_sunset_there_is_its_replacement_or_another_date():
 
 
 def test_the_deployments_of_an_alias_are_one_link():
-    spec = {"litellm_model": None, "deployments": [{"litellm_model": "azure/gpt-4"}, {"litellm_model": "openai/gpt-4"}]}
-    for route in explain(asked(**changed("model_aliases", "gpt-4", **spec)), "acme", "gpt-4").config.routes:
+    spec = {
+        "litellm_model": None,
+        "deployments": [{"litellm_model": "azure/gpt-4"}, {"litellm_model": "openai/gpt-4"}],
+    }
+    for route in explain(
+        asked(**changed("model_aliases", "gpt-4", **spec)), "acme", "gpt-4"
+    ).config.routes:
         assert route[-1].text == "azure/gpt-4 or openai/gpt-4"
 
 
@@ -261,11 +309,20 @@ def test_an_alias_in_no_group_goes_into_the_group_of_the_fewest_teams():
     [
         ({"team/acme": None}, "the gateway has no team acme"),
         ({"team/acme": {"status": Status.SUSPENDED}}, "the team is suspended on the gateway"),
-        ({"model_alias/gpt-4": {"status": Status.INACTIVE}}, "the alias is inactive on the gateway"),
-        ({"model_alias/gpt-4": None}, "the gateway has no model alias gpt-4"),
-        ({"team/acme": {"access_groups": frozenset()}}, "the team lacks access group best on the gateway"),
         (
-            {f"access_group/{g}": {"model_aliases": frozenset()} for g in ("best", "openai", "only-gpt-4")},
+            {"model_alias/gpt-4": {"status": Status.INACTIVE}},
+            "the alias is inactive on the gateway",
+        ),
+        ({"model_alias/gpt-4": None}, "the gateway has no model alias gpt-4"),
+        (
+            {"team/acme": {"access_groups": frozenset()}},
+            "the team lacks access group best on the gateway",
+        ),
+        (
+            {
+                f"access_group/{g}": {"model_aliases": frozenset()}
+                for g in ("best", "openai", "only-gpt-4")
+            },
             "access group best lacks gpt-4 on the gateway",
         ),
     ],
@@ -306,14 +363,18 @@ def test_no_credits_refuse_only_where_the_gateway_asks_for_them():
 
 
 def test_a_stale_copy_is_sent_again_and_not_restarted():
-    found = explain(asked(**COMPANY, live=live_of(COMPANY), facts=Facts(copies=True)), "small", "gpt-3.5-turbo")
+    found = explain(
+        asked(**COMPANY, live=live_of(COMPANY), facts=Facts(copies=True)), "small", "gpt-3.5-turbo"
+    )
     assert found.gaps == ()
     assert 'PUT /api/teams/small {"access_groups": ["basic"]}' in found.notes[0]
     assert "A restart does not help" in found.notes[0]
 
 
 def test_a_provider_that_the_gateway_cannot_call():
-    found = explain(asked(**COMPANY, facts=Facts(providers=frozenset({"anthropic"}))), "acme", "gpt-4")
+    found = explain(
+        asked(**COMPANY, facts=Facts(providers=frozenset({"anthropic"}))), "acme", "gpt-4"
+    )
     assert failing(found.config) == ["provider"]
 
 
@@ -329,16 +390,27 @@ def test_another_day_is_another_answer():
 
 
 PROXY = {
-    "model_aliases": {name: {"litellm_model": name} for name in ("openai/gpt-4", "openai/gpt-5", "fast")},
+    "model_aliases": {
+        name: {"litellm_model": name} for name in ("openai/gpt-4", "openai/gpt-5", "fast")
+    },
     "access_groups": {"g": {"model_aliases": ["openai/*"]}},
-    "teams": {"t": {"models": ["openai/gpt-4"], "access_groups": ["g"], "model_aliases": {"fast": "openai/gpt-4"}}},
+    "teams": {
+        "t": {
+            "models": ["openai/gpt-4"],
+            "access_groups": ["g"],
+            "model_aliases": {"fast": "openai/gpt-4"},
+        }
+    },
 }
 
 
 @pytest.mark.parametrize(
     ("model", "routes"),
     [
-        ("openai/gpt-4", [["models: openai/gpt-4"], ["access group g", "alias openai/gpt-4 (by openai/*)"]]),
+        (
+            "openai/gpt-4",
+            [["models: openai/gpt-4"], ["access group g", "alias openai/gpt-4 (by openai/*)"]],
+        ),
         ("openai/gpt-5", [["access group g", "alias openai/gpt-5 (by openai/*)"]]),
         ("fast", [["model_aliases: fast -> openai/gpt-4"]]),
     ],
@@ -352,7 +424,9 @@ def test_litellm_has_lists_wildcards_and_aliases_of_teams(model, routes):
 
 def test_a_spent_budget_refuses():
     runtime = {Ref("team", "t"): {"spend": 5.0, "max_budget": 5.0}}
-    found = explain(asked(**PROXY, rules=LiteLLMRules(), live=live_of(PROXY), runtime=runtime), "t", "fast")
+    found = explain(
+        asked(**PROXY, rules=LiteLLMRules(), live=live_of(PROXY), runtime=runtime), "t", "fast"
+    )
     assert found.config.allowed
     assert failing(found.live) == ["credits"]
 
@@ -420,6 +494,11 @@ def test_the_text_of_routes():
 
 def test_json_and_hostile_names():
     found = json.loads(render_json(explain(asked(**COMPANY), "acme", "gpt-4")))
-    assert found["config"]["routes"][0][1] == {"text": "plan pro", "ref": "team/acme", "path": ["plan"], "origin": None}
+    assert found["config"]["routes"][0][1] == {
+        "text": "plan pro",
+        "ref": "team/acme",
+        "path": ["plan"],
+        "origin": None,
+    }
     assert "\x1b" not in render(explain(asked(**COMPANY), "a\x1b[31m", "b\x1b[0m"))
     assert "\x1b" not in render_overview(overview(asked(**COMPANY), "a\x1b[31m"))

@@ -12,7 +12,9 @@ from reconciler.core.plan.drift import drift
 from reconciler.core.plan.support import Support, everything
 from reconciler.core.rules.check import check
 
-SUPPORT = Support("test", {kind: everything(kind) for kind in ("organization", "team")}, GroupRules())
+SUPPORT = Support(
+    "test", {kind: everything(kind) for kind in ("organization", "team")}, GroupRules()
+)
 TEAM = Ref("team", "t")
 
 
@@ -25,13 +27,19 @@ def test_what_a_record_holds_and_this_version_does_not_know_is_left_out(name):
 
 def test_drift_reads_records_of_other_versions():
     live = State({TEAM: Team(access_groups=frozenset("g"))})
-    records = {TEAM: Record({"access_groups": ["g"], "newer": 1}), Ref("robot", "r"): Record({"newer": 1})}
+    records = {
+        TEAM: Record({"access_groups": ["g"], "newer": 1}),
+        Ref("robot", "r"): Record({"newer": 1}),
+    }
     found = drift(live, live, Known(records), SUPPORT, {})
     assert found.objects == ()
 
 
 def test_a_kind_that_the_gateway_does_not_show_is_not_gone():
-    records = {Ref("organization", "o"): Record({"name": "O"}), Ref("key", "k"): Record({"team_id": "t"})}
+    records = {
+        Ref("organization", "o"): Record({"name": "O"}),
+        Ref("key", "k"): Record({"team_id": "t"}),
+    }
     assert diff(State(), State(), Known(records), SUPPORT).gone == (Ref("organization", "o"),)
 
 

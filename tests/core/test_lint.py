@@ -11,7 +11,10 @@ from reconciler.core.plan.resolve import resolve
 from reconciler.core.rules.lint import BY_CODE, RULES, lint
 from reconciler.core.rules.lint.rule import Linted
 
-M = {name: {"litellm_model": f"openai/{name}", "pricing_input": 1, "pricing_output": 1} for name in "abcdefghij"}
+M = {
+    name: {"litellm_model": f"openai/{name}", "pricing_input": 1, "pricing_output": 1}
+    for name in "abcdefghij"
+}
 
 
 def group(*models, **more):
@@ -35,7 +38,11 @@ def family(dearer, cheaper):
 
 
 def dev(team, **more):
-    return {"model_aliases": ALIASES, "access_groups": {"dear": group("gpt-4")}, "teams": team} | more
+    return {
+        "model_aliases": ALIASES,
+        "access_groups": {"dear": group("gpt-4")},
+        "teams": team,
+    } | more
 
 
 GRANT = {"access_groups": ["g"], "until": date(2026, 6, 15)}
@@ -228,7 +235,9 @@ def test_every_rule_says_why(rule):
 
 def test_settings_change_levels():
     config = CASES["unused-group"][0]
-    assert {f.level for f in linted(config, {"unused-group": Level.ERROR}) if f.code == "unused-group"} == {Level.ERROR}
+    assert {
+        f.level for f in linted(config, {"unused-group": Level.ERROR}) if f.code == "unused-group"
+    } == {Level.ERROR}
     assert not [f for f in linted(config, {"unused-group": Level.OFF}) if f.code == "unused-group"]
 
 
@@ -238,7 +247,9 @@ def test_a_secret_is_never_repeated():
 
 def test_group_pairs_are_found_among_many():
     """Prefix filtering leaves out no pair: compared with all pairs."""
-    groups = {f"g{n:03}": group(*TEN[n % 3 :], *([f"x{n % 7}"] if n % 2 else [])) for n in range(40)}
+    groups = {
+        f"g{n:03}": group(*TEN[n % 3 :], *([f"x{n % 7}"] if n % 2 else [])) for n in range(40)
+    }
     models = M | {f"x{n}": M["a"] for n in range(7)}
     found = [
         f.ref.name

@@ -11,7 +11,9 @@ RULES = LiteLLMRules(legacy={"opus": frozenset({"smart"})}, router_aliases={"fas
 
 
 def state(**teams):
-    aliases = {name: ModelAlias(litellm_model="openai/x") for name in ("mini", "opus", "openai/gpt-4o")}
+    aliases = {
+        name: ModelAlias(litellm_model="openai/x") for name in ("mini", "opus", "openai/gpt-4o")
+    }
     off = ModelAlias(litellm_model="openai/x", status=Status.INACTIVE)
     return State(
         {
@@ -68,7 +70,9 @@ def test_an_alias_of_the_team_passes_by_its_list_if_something_answers_to_its_tar
 
 
 def test_the_paths_name_their_source():
-    found = access(state(t=Team(models={"mini"}, access_groups={"g"}, model_aliases={"mini": "opus"})), RULES)
+    found = access(
+        state(t=Team(models={"mini"}, access_groups={"g"}, model_aliases={"mini": "opus"})), RULES
+    )
     assert found.paths("t", "mini") == (
         Source("direct", "", frozenset({"mini"})),
         Source("alias", "mini", frozenset({"opus"})),

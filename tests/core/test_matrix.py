@@ -18,7 +18,13 @@ from reconciler.core.explain.matrix import (
 )
 from reconciler.core.explain.routes import GROUPS
 from reconciler.core.plan.resolve import expand_plans
-from reconciler.render.matrix import render, render_callers, render_csv, render_difference, render_json
+from reconciler.render.matrix import (
+    render,
+    render_callers,
+    render_csv,
+    render_difference,
+    render_json,
+)
 
 WORLD = state(
     model_aliases=ALIASES,
@@ -32,9 +38,14 @@ WORLD = state(
         "c": {"access_groups": ["basic", "best"]},
         "d": {"access_groups": ["best"], "status": "suspended"},
     },
-    plans={"starter": {"access_groups": ["basic"]}, "pro": {"extends": "starter", "access_groups": ["best"]}},
+    plans={
+        "starter": {"access_groups": ["basic"]},
+        "pro": {"extends": "starter", "access_groups": ["best"]},
+    },
 )
-PLANS = expand_plans({ref.name: plan for ref, plan in WORLD.resources.items() if ref.kind == "pricing_plan"})
+PLANS = expand_plans(
+    {ref.name: plan for ref, plan in WORLD.resources.items() if ref.kind == "pricing_plan"}
+)
 
 GRID = """\
 4 teams by 3 models
@@ -53,7 +64,9 @@ def test_alike_teams_are_one_row():
 
 
 def test_full_shows_each_of_them():
-    assert [line.split()[0] for line in render(team_matrix(WORLD, GROUPS), full=True).splitlines()[5:]] == list("abcd")
+    assert [
+        line.split()[0] for line in render(team_matrix(WORLD, GROUPS), full=True).splitlines()[5:]
+    ] == list("abcd")
 
 
 def test_what_does_not_fit_is_a_list():
@@ -104,10 +117,15 @@ def test_differences():
     ]
 
 
-@given(st.dictionaries(st.sampled_from("abcdef"), st.frozensets(st.sampled_from(["basic", "best"]))))
+@given(
+    st.dictionaries(st.sampled_from("abcdef"), st.frozensets(st.sampled_from(["basic", "best"])))
+)
 def test_the_matrix_is_access(teams):
-    world = WORLD.updated(state(teams={n: {"access_groups": sorted(g)} for n, g in teams.items()}).resources)
+    world = WORLD.updated(
+        state(teams={n: {"access_groups": sorted(g)} for n, g in teams.items()}).resources
+    )
     matrix, reached = team_matrix(world, GROUPS), access(world, GROUPS)
-    assert {name: {m for m, yes in zip(matrix.models, row, strict=True) if yes} for name, row in cells(matrix)} == {
-        name: set(models) for name, models in reached.teams.items()
-    }
+    assert {
+        name: {m for m, yes in zip(matrix.models, row, strict=True) if yes}
+        for name, row in cells(matrix)
+    } == {name: set(models) for name, models in reached.teams.items()}

@@ -17,7 +17,8 @@ from reconciler.core.rules.policy_cases import PolicyCase, run_case
 from reconciler.files.policy_cases import load_cases
 
 COMPANY = {
-    "model_aliases": ALIASES | {"private": {"litellm_model": "ours/private", "tags": ["prod-only"]}},
+    "model_aliases": ALIASES
+    | {"private": {"litellm_model": "ours/private", "tags": ["prod-only"]}},
     "access_groups": {
         "basic": {"model_aliases": ["gpt-3.5-turbo"]},
         "expensive-models": {"model_aliases": ["gpt-4", "claude-3-opus"]},
@@ -26,10 +27,18 @@ COMPANY = {
     "organizations": {"org_acme": {"name": "A"}, "org_b": {"name": "B"}},
     "plans": {
         "free": {"access_groups": ["basic"]},
-        "paid": {"extends": "free", "access_groups": ["expensive-models"], "price_usd_per_month": 99},
+        "paid": {
+            "extends": "free",
+            "access_groups": ["expensive-models"],
+            "price_usd_per_month": 99,
+        },
     },
     "teams": {
-        "acme-prod": {"organization_id": "org_acme", "plan": "paid", "access_groups": ["acme-custom"]},
+        "acme-prod": {
+            "organization_id": "org_acme",
+            "plan": "paid",
+            "access_groups": ["acme-custom"],
+        },
         "acme-dev": {"organization_id": "org_acme", "plan": "paid", "labels": {"env": "dev"}},
         "b-prod": {"organization_id": "org_b", "plan": "free", "access_groups": ["acme-custom"]},
         "b-trial": {
@@ -82,7 +91,10 @@ def test_the_examples_of_the_documentation():
                     ("plan",),
                     f"policy dev: team acme-dev reaches {m} by {plan} -> alias {m} -> {t}: dev teams never reach a model over $10",
                 )
-                for m, t in (("claude-3-opus", "anthropic/claude-3-opus"), ("gpt-4", "openai/gpt-4"))
+                for m, t in (
+                    ("claude-3-opus", "anthropic/claude-3-opus"),
+                    ("gpt-4", "openai/gpt-4"),
+                )
             ),
             *(
                 (
@@ -91,7 +103,10 @@ def test_the_examples_of_the_documentation():
                     ("grants", 0),
                     f"policy paying: team b-trial reaches {m} by {grant} -> alias {m} -> {t}: expensive-models only on paying plans",
                 )
-                for m, t in (("claude-3-opus", "anthropic/claude-3-opus"), ("gpt-4", "openai/gpt-4"))
+                for m, t in (
+                    ("claude-3-opus", "anthropic/claude-3-opus"),
+                    ("gpt-4", "openai/gpt-4"),
+                )
             ),
         ]
     )
@@ -100,16 +115,38 @@ def test_the_examples_of_the_documentation():
 @pytest.mark.parametrize(
     ("rule", "line", "column", "says", "hint"),
     [
-        ("team.plann == 'x'", 1, 5, "undeclared reference to 'team.plann'", "did you mean team.plan?"),
-        ("true &&\n nobody == 1", 2, 2, "undeclared reference to 'nobody'", "there are: team.*, model.*, group.*, via"),
-        ("team.env == 5", 1, 10, "found no matching overload for '_==_' applied to '(string, int)'", None),
+        (
+            "team.plann == 'x'",
+            1,
+            5,
+            "undeclared reference to 'team.plann'",
+            "did you mean team.plan?",
+        ),
+        (
+            "true &&\n nobody == 1",
+            2,
+            2,
+            "undeclared reference to 'nobody'",
+            "there are: team.*, model.*, group.*, via",
+        ),
+        (
+            "team.env == 5",
+            1,
+            10,
+            "found no matching overload for '_==_' applied to '(string, int)'",
+            None,
+        ),
         ("team.id", 1, 1, "it is a string, not true or false", "compare it with something"),
     ],
 )
 def test_a_mistake_has_its_place(rule, line, column, says, hint):
     assert compiled(rule) == (Mistake(says, line, column, hint),)
     [finding] = judged({"p": {"rule": rule}})
-    assert (finding.code, str(finding.ref), finding.path) == ("policy-invalid", "policy/p", ("rule",))
+    assert (finding.code, str(finding.ref), finding.path) == (
+        "policy-invalid",
+        "policy/p",
+        ("rule",),
+    )
     assert f"{line}:{column}" in finding.message
 
 
@@ -126,7 +163,11 @@ def test_what_a_rule_says_of_an_unknown_price_holds():
     assert all("reaches private" in finding.message for finding in denied)
 
 
-PRICED = {name: spec for name, spec in ALIASES.items() if name in ("gpt-4", "gpt-3.5-turbo", "claude-3-opus")}
+PRICED = {
+    name: spec
+    for name, spec in ALIASES.items()
+    if name in ("gpt-4", "gpt-3.5-turbo", "claude-3-opus")
+}
 RULES = {
     "model.price_output <= 10": lambda price: price <= 10,
     "model.price_output > 10.5": lambda price: price > 10.5,
@@ -144,17 +185,25 @@ RULES = {
 def test_a_price_that_is_not_known_is_said_and_violates_nothing(rule, known, level):
     """Known prices are judged as ever; all models without one are in one warning, whatever the policy's level."""
     aliases = {name: {"litellm_model": f"ours/{name}"} for name in PRICED}
-    aliases |= {name: spec | {"pricing_output": known[name]} for name, spec in aliases.items() if name in known}
+    aliases |= {
+        name: spec | {"pricing_output": known[name]}
+        for name, spec in aliases.items()
+        if name in known
+    }
     groups = {"all": {"model_aliases": list(aliases)}}
     teams = {"t": {"access_groups": ["all"]}}
     policy = {"p": {"rule": rule, "level": level}}
-    found = violations(asked(model_aliases=aliases, access_groups=groups, teams=teams, policies=policy))
+    found = violations(
+        asked(model_aliases=aliases, access_groups=groups, teams=teams, policies=policy)
+    )
     unknown = sorted(aliases.keys() - known.keys())
     unpriced = [finding for finding in found if finding.code == "policy-unpriced"]
     assert [(f.level, f.path) for f in unpriced] == ([("warning", ("rule",))] if unknown else [])
     assert all(name in unpriced[0].message for name in unknown)
     denied = {name for name, price in known.items() if not RULES[rule](price)}
-    assert {f.message.split(" reaches ")[1].split(" by ")[0] for f in found if f.code == "policy"} == denied
+    assert {
+        f.message.split(" reaches ")[1].split(" by ")[0] for f in found if f.code == "policy"
+    } == denied
     assert {f.code for f in found} <= {"policy", "policy-unpriced"}
 
 
@@ -179,11 +228,14 @@ def test_only_what_stands_outside_of_texts_is_looked_at():
 def test_alike_teams_are_judged_once(monkeypatch):
     """A thousand teams of three sorts: as many evaluations as there are sorts and models."""
     teams = {
-        f"t{n}": {"plan": ["free", "paid"][n % 2], "labels": {"env": ["dev", "prod"][n % 3 == 0]}} for n in range(1000)
+        f"t{n}": {"plan": ["free", "paid"][n % 2], "labels": {"env": ["dev", "prod"][n % 3 == 0]}}
+        for n in range(1000)
     }
     asks = []
     real = policies.verdict_of
-    monkeypatch.setattr(policies, "verdict_of", lambda rules, values: asks.append(values) or real(rules, values))
+    monkeypatch.setattr(
+        policies, "verdict_of", lambda rules, values: asks.append(values) or real(rules, values)
+    )
     found = violations(asked(**COMPANY | {"teams": teams}, policies={"dev": SEED_POLICIES["dev"]}))
     assert len(asks) <= 6
     assert len(found) == 2 * sum(
@@ -195,7 +247,10 @@ CONDITIONS = [
     ("team.env == 'dev'", lambda t, n, m: t.labels.get("env") == "dev"),
     ("team.id.startsWith('a')", lambda t, n, m: n.startswith("a")),
     ("team.price_usd_per_month > 0", lambda t, n, m: (t.price_usd_per_month or 0) > 0),
-    ("model.provider == 'openai'", lambda t, n, m: ALIASES[m]["litellm_model"].startswith("openai")),
+    (
+        "model.provider == 'openai'",
+        lambda t, n, m: ALIASES[m]["litellm_model"].startswith("openai"),
+    ),
     ("'basic' in team.access_groups", lambda t, n, m: "basic" in t.access_groups),
     ("team.credits_allocated >= 500", lambda t, n, m: (t.credits_allocated or 0) >= 500),
 ]

@@ -13,7 +13,13 @@ from reconciler.render.layout import printed, text
 STEERING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 # With halves of surrogate pairs, which hypothesis leaves out unless asked.
 ANYTHING = st.text(st.characters(codec=None, exclude_categories=()), max_size=40)
-COMMANDS = ["::error::x", "  ::add-mask::x", "\t::stop-commands::x", "a ##[add-mask]b", "\u00a0::error::"]
+COMMANDS = [
+    "::error::x",
+    "  ::add-mask::x",
+    "\t::stop-commands::x",
+    "a ##[add-mask]b",
+    "\u00a0::error::",
+]
 
 
 def harmless(shown: str) -> bool:
@@ -26,7 +32,12 @@ def commands(shown: str) -> list[str]:
 
 @given(ANYTHING)
 def test_nothing_that_steers_or_is_no_character_is_left(told):
-    for shown in (printable(told), safe(told), json_text([told, {told: 1}]), printed([text(told)], color=False)):
+    for shown in (
+        printable(told),
+        safe(told),
+        json_text([told, {told: 1}]),
+        printed([text(told)], color=False),
+    ):
         assert harmless(shown)
         shown.encode("utf-8")
     assert "\n" not in safe(told)
@@ -40,7 +51,8 @@ def test_json_says_the_same_in_ascii(told):
 
 
 @pytest.mark.parametrize(
-    "char", ["\u034f", "\u115f", "\u1160", "\u17b4", "\u2800", "\u3164", "\uffa0", "\ufe0f", "\U000e0100"]
+    "char",
+    ["\u034f", "\u115f", "\u1160", "\u17b4", "\u2800", "\u3164", "\uffa0", "\ufe0f", "\U000e0100"],
 )
 def test_characters_that_show_nothing_are_shown(char):
     assert char not in safe(f"a{char}b")

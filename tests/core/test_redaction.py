@@ -21,7 +21,9 @@ def secret(rng: random.Random) -> str:
     """A key, a passphrase of odd characters, or a private key of several lines."""
     plain = "".join(rng.choices(string.ascii_letters + string.digits, k=64))
     odd = "".join(rng.choices(ODD, k=rng.randint(PIECE, 60)))
-    return rng.choice((plain[: rng.randint(PIECE, 64)], f"sk-{plain[:20]}", odd, PEM.format(plain, plain[::-1])))
+    return rng.choice(
+        (plain[: rng.randint(PIECE, 64)], f"sk-{plain[:20]}", odd, PEM.format(plain, plain[::-1]))
+    )
 
 
 QUOTATIONS = {
@@ -38,7 +40,9 @@ QUOTATIONS = {
     "basic, alone": lambda value: base64.b64encode(value.encode()).decode(),
     "url-safe base64": lambda value: base64.urlsafe_b64encode(f"xx{value}".encode()).decode(),
     "cut short": lambda value: value[: max(PIECE, len(value) // 2)] + "...",
-    "pydantic": lambda value: f"[type=missing, input_value='{value[:25]}...{value[-25:]}', input_type=str]",
+    "pydantic": lambda value: (
+        f"[type=missing, input_value='{value[:25]}...{value[-25:]}', input_type=str]"
+    ),
     "wrapped": lambda value: "\n".join(value[at : at + 40] for at in range(0, len(value), 40)),
 }
 
@@ -73,7 +77,10 @@ def test_a_text_without_secrets_stays_as_it_is(seed):
 
 @pytest.mark.parametrize("value", ["k", "abc", "hunter2", "pässwd"])
 def test_a_short_secret_is_cut_out_as_a_word(value):
-    assert redacted(f"key {value}: no. '{value}' ({value})", [value]) == f"key {SECRET}: no. '{SECRET}' ({SECRET})"
+    assert (
+        redacted(f"key {value}: no. '{value}' ({value})", [value])
+        == f"key {SECRET}: no. '{SECRET}' ({SECRET})"
+    )
     assert redacted(f"x{value}x", [value]) == f"x{value}x"
 
 

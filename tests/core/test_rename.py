@@ -19,7 +19,9 @@ from reconciler.core.plan.support import Support, everything
 
 KINDS = ("organization", "model_alias", "access_group", "team")
 STAYS = Support("plain", {kind: everything(kind) for kind in KINDS}, GroupRules())
-RENAMES = Support("able", {kind: everything(kind) for kind in KINDS}, GroupRules(), renames=frozenset(KINDS))
+RENAMES = Support(
+    "able", {kind: everything(kind) for kind in KINDS}, GroupRules(), renames=frozenset(KINDS)
+)
 ORG, GPT, PRO, ACME = (
     Ref("organization", "o"),
     Ref("model_alias", "gpt"),
@@ -45,7 +47,9 @@ def renamed(ref: Ref, name: str, live: State = LIVE, **more) -> State:
 
 def plan(desired, live=LIVE, support=RENAMES, known=None, only=()):
     known = known or Known({ref: Record(record_of(each)) for ref, each in live.resources.items()})
-    return make_plan(Inputs(Target("t", "t", "test"), desired, live, known, support, scope=parse_scope(only)))
+    return make_plan(
+        Inputs(Target("t", "t", "test"), desired, live, known, support, scope=parse_scope(only))
+    )
 
 
 def codes(found):
@@ -63,7 +67,11 @@ def test_in_place_a_rename_is_one_change_without_any_loss():
     assert found.refusals == ()
     assert found.unchanged == 3
     [step] = schedule(found.changes, renamed_state(LIVE, moves_of(found.changes)), RENAMES)
-    assert (step.action, step.renamed_from, step.id) == (Action.RENAME, "acme", "rename team/acme-2")
+    assert (step.action, step.renamed_from, step.id) == (
+        Action.RENAME,
+        "acme",
+        "rename team/acme-2",
+    )
 
 
 def test_all_else_of_a_renamed_object_waits_for_the_rename():
@@ -113,7 +121,11 @@ def test_a_team_that_cannot_be_renamed_is_an_error_and_stays_as_it_is():
 def test_an_alias_under_another_name_is_a_loss_of_the_old_one(support):
     found = plan(renamed(GPT, "gpt-next"), support=support)
     [team] = found.impact.teams
-    assert (set(team.lost), set(team.gained), team.left_with_nothing) == ({"gpt"}, {"gpt-next"}, False)
+    assert (set(team.lost), set(team.gained), team.left_with_nothing) == (
+        {"gpt"},
+        {"gpt-next"},
+        False,
+    )
     assert found.impact.risk is Risk.HIGH
     assert "alias-renamed" in codes(found)
     assert {refusal.code for refusal in found.refusals} == {"loss"}
@@ -130,16 +142,24 @@ def test_what_is_done_or_never_was_is_only_mentioned():
 
 def test_an_old_name_that_only_the_ledger_knows_brings_its_top_ups_along():
     known = Known({ACME: Record({"credits_allocated": 100})}, {"acme": frozenset({"welcome"})})
-    wish = renamed(ACME, "acme-2", top_ups=(TopUp(id="welcome", amount=7), TopUp(id="promo", amount=9)))
+    wish = renamed(
+        ACME, "acme-2", top_ups=(TopUp(id="welcome", amount=7), TopUp(id="promo", amount=9))
+    )
     there = renamed_state(LIVE, {ACME: Ref("team", "acme-2")})
     for live in (there, LIVE.updated({ACME: None})):
-        [team] = [change for change in plan(wish, live=live, known=known).changes if change.ref.kind == "team"]
+        [team] = [
+            change
+            for change in plan(wish, live=live, known=known).changes
+            if change.ref.kind == "team"
+        ]
         assert [grant.grant_id for grant in team.credits] == ["promo"]
 
 
 def test_both_names_on_the_gateway_leave_the_old_one_alone_unless_it_is_ours():
     both = LIVE.updated({Ref("access_group", "premium"): LIVE[PRO]})
-    foreign = Known({ref: Record(record_of(each)) for ref, each in both.resources.items() if ref != PRO})
+    foreign = Known(
+        {ref: Record(record_of(each)) for ref, each in both.resources.items() if ref != PRO}
+    )
     found = plan(renamed(PRO, "premium"), live=both, known=foreign)
     assert PRO not in {change.ref for change in found.changes}
     assert [each.level for each in found.findings if each.code == "rename-done"] == [Level.WARNING]
@@ -148,7 +168,10 @@ def test_both_names_on_the_gateway_leave_the_old_one_alone_unless_it_is_ours():
 
 
 def test_an_undecided_grant_stands_against_a_rename():
-    known = Known({ref: Record(record_of(each)) for ref, each in LIVE.resources.items()}, undecided=frozenset({"acme"}))
+    known = Known(
+        {ref: Record(record_of(each)) for ref, each in LIVE.resources.items()},
+        undecided=frozenset({"acme"}),
+    )
     found = plan(renamed(ACME, "acme-2"), known=known)
     assert "cannot-rename" in codes(found)
     assert found.changes == ()
@@ -160,7 +183,9 @@ def test_scope_takes_a_rename_in_by_either_name_or_leaves_both_alone():
     assert plan(wish, only=("team/other",)).changes == ()
 
 
-@pytest.mark.parametrize(("ref", "name"), [(ORG, "o2"), (GPT, "gpt-next"), (PRO, "premium"), (ACME, "acme-2")])
+@pytest.mark.parametrize(
+    ("ref", "name"), [(ORG, "o2"), (GPT, "gpt-next"), (PRO, "premium"), (ACME, "acme-2")]
+)
 def test_a_deletion_and_a_creation_of_the_same_look_like_a_rename(ref, name):
     wish = renamed(ref, name, renamed_from=None)
     [finding] = [each for each in plan(wish).findings if each.code == "looks-like-rename"]

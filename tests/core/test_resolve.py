@@ -19,13 +19,21 @@ def plans(**specs):
 def test_a_plan_adds_its_parents_groups_and_overrides_their_scalars():
     found = expand_plans(
         plans(
-            starter={"access_groups": ["basic"], "credits_allocated": 1000, "price_usd_per_month": 99},
+            starter={
+                "access_groups": ["basic"],
+                "credits_allocated": 1000,
+                "price_usd_per_month": 99,
+            },
             pro={"extends": "starter", "access_groups": ["pro"], "credits_allocated": 5000},
             top={"extends": "pro", "access_groups": ["top"], "rpm_limit": 9},
         )
     )
     assert found["top"].access_groups == {"basic", "pro", "top"}
-    assert (found["top"].credits_allocated, found["top"].price_usd_per_month, found["top"].rpm_limit) == (5000, 99, 9)
+    assert (
+        found["top"].credits_allocated,
+        found["top"].price_usd_per_month,
+        found["top"].rpm_limit,
+    ) == (5000, 99, 9)
 
 
 def test_a_null_in_a_plan_overrides_the_parents_value():
@@ -34,14 +42,24 @@ def test_a_null_in_a_plan_overrides_the_parents_value():
 
 
 def test_a_cycle_of_plans_ends():
-    found = expand_plans(plans(a={"extends": "b", "access_groups": ["x"]}, b={"extends": "a", "access_groups": ["y"]}))
+    found = expand_plans(
+        plans(
+            a={"extends": "b", "access_groups": ["x"]}, b={"extends": "a", "access_groups": ["y"]}
+        )
+    )
     assert found["a"].access_groups == found["b"].access_groups == {"x", "y"}
 
 
 def test_a_team_has_its_plans_groups_beside_its_own_and_its_own_credits_instead():
     team = Team(plan="p", access_groups=["own"], credits_allocated=7)
-    found = resolve_team(team, plans(p={"access_groups": ["basic"], "credits_allocated": 5, "tpm_limit": 3}), NOW)
-    assert (found.access_groups, found.credits_allocated, found.tpm_limit) == ({"own", "basic"}, 7, 3)
+    found = resolve_team(
+        team, plans(p={"access_groups": ["basic"], "credits_allocated": 5, "tpm_limit": 3}), NOW
+    )
+    assert (found.access_groups, found.credits_allocated, found.tpm_limit) == (
+        {"own", "basic"},
+        7,
+        3,
+    )
 
 
 @pytest.mark.parametrize(

@@ -17,14 +17,27 @@ from reconciler.core.plan.support import Support, everything
 
 KINDS = {kind: everything(kind) for kind in ("organization", "model_alias", "access_group", "team")}
 SUPPORT = Support("test", KINDS, GroupRules())
-HERE, THERE = Target("here", "test http://here", "test"), Target("there", "test http://there", "test")
+HERE, THERE = (
+    Target("here", "test http://here", "test"),
+    Target("there", "test http://there", "test"),
+)
 
 
 def world(**groups):
     found = {Ref("organization", "o"): Organization(name="O")}
-    found |= {Ref("model_alias", m): ModelAlias(litellm_model=f"openai/{m}") for m in ("a", "b", "c")}
-    found |= {Ref("access_group", g): AccessGroup(model_aliases=m, labels={"tier": g}) for g, m in groups.items()}
-    return State({**found, **{Ref("team", f"t-{g}"): Team(organization_id="o", access_groups=[g]) for g in groups}})
+    found |= {
+        Ref("model_alias", m): ModelAlias(litellm_model=f"openai/{m}") for m in ("a", "b", "c")
+    }
+    found |= {
+        Ref("access_group", g): AccessGroup(model_aliases=m, labels={"tier": g})
+        for g, m in groups.items()
+    }
+    return State(
+        {
+            **found,
+            **{Ref("team", f"t-{g}"): Team(organization_id="o", access_groups=[g]) for g in groups},
+        }
+    )
 
 
 LIVE = world(x=["a"], y=["a"])
@@ -37,7 +50,9 @@ def plan(desired=WISH, live=LIVE, target=HERE, only=()):
 
 
 def saved(of=None, live=LIVE):
-    content = content_of(of or plan(), {}, fingerprints(live, live), created="now", tool_version="1")
+    content = content_of(
+        of or plan(), {}, fingerprints(live, live), created="now", tool_version="1"
+    )
     return json.loads(json.dumps(sealed(content)))
 
 
@@ -104,13 +119,22 @@ def test_a_scope_cuts_the_plan(only, refs):
 
 
 def test_prune_never_reaches_beyond_the_scope():
-    gone = State({ref: res for ref, res in LIVE.resources.items() if ref.name not in {"t-x", "t-y", "x", "y"}})
+    gone = State(
+        {
+            ref: res
+            for ref, res in LIVE.resources.items()
+            if ref.name not in {"t-x", "t-y", "x", "y"}
+        }
+    )
     assert {str(c.ref) for c in plan(gone, only=["team/t-x"]).changes} == {"team/t-x"}
 
 
 def test_what_the_scope_leaves_out_but_is_needed_is_an_error():
     wish = WISH.updated(
-        {Ref("access_group", "z"): AccessGroup(), Ref("team", "t-x"): Team(organization_id="o", access_groups=["z"])}
+        {
+            Ref("access_group", "z"): AccessGroup(),
+            Ref("team", "t-x"): Team(organization_id="o", access_groups=["z"]),
+        }
     )
     assert [f.code for f in plan(wish, only=["team"]).findings] == ["out-of-scope"]
     gone = State({ref: res for ref, res in LIVE.resources.items() if ref.name not in {"t-x", "x"}})

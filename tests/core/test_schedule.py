@@ -23,7 +23,10 @@ def world(groups, **teams):
         {
             Ref("organization", "o"): Organization(name="O"),
             **{Ref("model_alias", name): ModelAlias(litellm_model="openai/a") for name in "abcd"},
-            **{Ref("access_group", name): AccessGroup(model_aliases=frozenset(of)) for name, of in groups.items()},
+            **{
+                Ref("access_group", name): AccessGroup(model_aliases=frozenset(of))
+                for name, of in groups.items()
+            },
             **{Ref("team", name): team for name, team in teams.items()},
         }
     )

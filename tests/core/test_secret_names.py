@@ -57,18 +57,36 @@ def spellings(words: str):
         parts = [*([before] if before else []), *words.split()]
         parts[-1] += plural
         camel = parts[0] + "".join(map(str.capitalize, parts[1:]))
-        yield from ("_".join(parts), "-".join(parts), camel, camel[0].upper() + camel[1:], "_".join(parts).upper())
+        yield from (
+            "_".join(parts),
+            "-".join(parts),
+            camel,
+            camel[0].upper() + camel[1:],
+            "_".join(parts).upper(),
+        )
         yield from (".".join(parts), " ".join(parts), "-".join(map(str.capitalize, parts)))
 
 
 @pytest.mark.parametrize(
-    "words", ["password", "api key", "access token", "client secret", "webhook", "private key", "credential", "cookie"]
+    "words",
+    [
+        "password",
+        "api key",
+        "access token",
+        "client secret",
+        "webhook",
+        "private key",
+        "credential",
+        "cookie",
+    ],
 )
 def test_in_every_spelling(words):
     assert [name for name in spellings(words) if not names_a_secret(name)] == []
 
 
-@pytest.mark.parametrize("words", ["max token", "input token", "cost per token", "primary key", "cache key"])
+@pytest.mark.parametrize(
+    "words", ["max token", "input token", "cost per token", "primary key", "cache key"]
+)
 def test_harmless_in_every_spelling(words):
     assert [name for name in spellings(words) if names_a_secret(name)] == []
 
@@ -80,7 +98,12 @@ def test_everything_below_the_name_of_several_secrets_is_secret_and_beside_it_no
         "max_tokens": "4096",
         "token": {"limit": 5},
     }
-    paths = [("passwords", "db"), ("passwords", "api", 0), ("passwords", "api", 1), ("auth", "pass")]
+    paths = [
+        ("passwords", "db"),
+        ("passwords", "api", 0),
+        ("passwords", "api", 1),
+        ("auth", "pass"),
+    ]
     assert list(literal_secrets(value)) == paths
     hidden = concealed(value, lambda _text: "*")
     assert hidden == {
@@ -93,12 +116,16 @@ def test_everything_below_the_name_of_several_secrets_is_secret_and_beside_it_no
 
 @pytest.mark.parametrize("value", ["", "os.environ/KEY", "true", "4096"])
 def test_what_cannot_be_a_secret_is_none(value):
-    assert list(literal_secrets({"password": value})) == ([] if value in ("", "os.environ/KEY") else [("password",)])
+    assert list(literal_secrets({"password": value})) == (
+        [] if value in ("", "os.environ/KEY") else [("password",)]
+    )
 
 
 def test_the_address_of_a_service_account_is_none():
     assert list(literal_secrets({"serviceAccount": "ci@project.iam.gserviceaccount.com"})) == []
-    assert list(literal_secrets({"serviceAccount": '{"type": "service_account"}'})) == [("serviceAccount",)]
+    assert list(literal_secrets({"serviceAccount": '{"type": "service_account"}'})) == [
+        ("serviceAccount",)
+    ]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,9 @@ from reconciler.core.model.secrets.typed import MASK, FilledSecret, ForgottenSec
 WRAPS = (str, SecretStr, FilledSecret)
 
 
-@pytest.mark.parametrize(("one", "other"), [pair for pair in itertools.product(WRAPS, WRAPS) if FilledSecret in pair])
+@pytest.mark.parametrize(
+    ("one", "other"), [pair for pair in itertools.product(WRAPS, WRAPS) if FilledSecret in pair]
+)
 def test_a_filled_secret_is_equal_to_its_text(one, other):
     assert one("a") == other("a")
     assert one("a") != other("b")
@@ -36,7 +38,9 @@ def test_only_texts_in_free_json_are_filled():
         litellm_model="openai/gpt-4",
         description="d",
         litellm_params={"a": {"b": ["x", "y"]}, "n": 1},
-        deployments=(Deployment(litellm_model="openai/gpt-4", api_base="u", litellm_params={"k": "z"}),),
+        deployments=(
+            Deployment(litellm_model="openai/gpt-4", api_base="u", litellm_params={"k": "z"}),
+        ),
     )
     paths = [
         ("litellm_params", "a", "b", 1),
@@ -58,7 +62,9 @@ def test_only_texts_in_free_json_are_filled():
 
 
 def test_what_a_record_left_out_is_equal_to_what_was_applied_and_cannot_be_sent():
-    team = filled(Team(metadata={"a": "x", "b": ["y"], "c": "z"}), [("metadata", "a"), ("metadata", "b", 0)])
+    team = filled(
+        Team(metadata={"a": "x", "b": ["y"], "c": "z"}), [("metadata", "a"), ("metadata", "b", 0)]
+    )
     back = resource_of(Ref("team", "t"), Record(record_of(team)))
     assert back == team
     assert back.metadata["c"] == "z"
@@ -77,7 +83,12 @@ def test_live_values_are_veiled_where_a_secret_is_or_was(pattern):
     seen = veiled(live, None, wish if pattern == "wish" else record_of(wish))
     assert seen == live
     assert "old" not in str(seen)
-    assert record_of(seen)["metadata"] == {"a": MASK, "b": [MASK, MASK], "c": "open", "d": {"e": MASK}}
+    assert record_of(seen)["metadata"] == {
+        "a": MASK,
+        "b": [MASK, MASK],
+        "c": "open",
+        "d": {"e": MASK},
+    }
     assert veiled(live, Team(metadata={"z": "y"}), None) is live
 
 

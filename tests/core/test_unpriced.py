@@ -47,21 +47,39 @@ def test_a_selection_by_price_names_just_what_a_known_price_would_let_in(aliases
             and (alias.pricing_output is None or second == alias.pricing_output)
         ]
         is_in_the_map = alias.litellm_model == "openai/known"
-        if name not in now and not is_in_the_map and any(selected(chosen, {name: each}, PRICES) for each in fitting):
+        if (
+            name not in now
+            and not is_in_the_map
+            and any(selected(chosen, {name: each}, PRICES) for each in fitting)
+        ):
             expected.add(name)
     found = list(unpriced_selections(written, PRICES))
     assert [(f.level, f.code, str(f.ref), f.path) for f in found] == (
         [("warning", "price-unknown", "access_group/g", ("select",))] if expected else []
     )
     assert {
-        name for name in parsed if found and name in found[0].message.split("leaves out ")[1][:20].split(":")[0]
+        name
+        for name in parsed
+        if found and name in found[0].message.split("leaves out ")[1][:20].split(":")[0]
     } == expected
 
 
 def test_a_plan_says_what_it_moves_without_a_known_price():
-    state = asked(model_aliases={name: {"litellm_model": f"openai/{name}"} for name in ("known", "x", "y")}).written
-    impact = Impact(teams=(TeamImpact("t", frozenset({"known", "x"})), TeamImpact("u", lost=frozenset({"y", "wild"}))))
+    state = asked(
+        model_aliases={name: {"litellm_model": f"openai/{name}"} for name in ("known", "x", "y")}
+    ).written
+    impact = Impact(
+        teams=(
+            TeamImpact("t", frozenset({"known", "x"})),
+            TeamImpact("u", lost=frozenset({"y", "wild"})),
+        )
+    )
     (finding,) = unpriced_changes(impact, state, state, PRICES)
     assert finding.message.startswith("no price is known of wild, x, y:")
-    assert unpriced_changes(Impact(teams=(TeamImpact("t", frozenset({"known"})),)), state, state, PRICES) == ()
+    assert (
+        unpriced_changes(
+            Impact(teams=(TeamImpact("t", frozenset({"known"})),)), state, state, PRICES
+        )
+        == ()
+    )
     assert unpriced_changes(impact, state, state, NO_PRICES) == ()

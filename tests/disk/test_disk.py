@@ -11,7 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.system.disk import append, atomic_write, open_private, private_database, private_directory
+from reconciler.system.disk import (
+    append,
+    atomic_write,
+    open_private,
+    private_database,
+    private_directory,
+)
 
 
 def mode(file: Path) -> int:
@@ -43,7 +49,11 @@ def test_private_files_are_private_whatever_the_umask(tmp_path):
             "ledger.db-wal": 0o600,
             "ledger.db-shm": 0o600,
         }
-    assert [mode(home), mode(home / "keys.jsonl"), mode(tmp_path / "plan.json")] == [0o700, 0o600, 0o600]
+    assert [mode(home), mode(home / "keys.jsonl"), mode(tmp_path / "plan.json")] == [
+        0o700,
+        0o600,
+        0o600,
+    ]
 
 
 def _database(file: Path) -> Path:
@@ -73,7 +83,10 @@ def test_other_files_follow_the_umask_and_keep_the_mode_that_they_have(tmp_path,
     assert mode(tmp_path / "deep" / "new.yaml") == 0o666 & ~umask
     (tmp_path / "deep" / "new.yaml").chmod(0o640)
     atomic_write(tmp_path / "deep" / "new.yaml", "a: 2\n")
-    assert (mode(tmp_path / "deep" / "new.yaml"), len(list((tmp_path / "deep").iterdir()))) == (0o640, 1)
+    assert (mode(tmp_path / "deep" / "new.yaml"), len(list((tmp_path / "deep").iterdir()))) == (
+        0o640,
+        1,
+    )
 
 
 @pytest.mark.parametrize(
@@ -118,7 +131,9 @@ def unusual(directory: Path) -> dict[str, Path]:
 @pytest.mark.parametrize(
     "write", [kept, lambda file, text: atomic_write(file, text, private=True)], ids=["keys", "plan"]
 )
-def test_private_files_are_regular_files_and_never_links(tmp_path, write: Callable[[Path, str], None], kind):
+def test_private_files_are_regular_files_and_never_links(
+    tmp_path, write: Callable[[Path, str], None], kind
+):
     files = unusual(tmp_path)
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(tmp_path / "socket"))
@@ -128,7 +143,11 @@ def test_private_files_are_regular_files_and_never_links(tmp_path, write: Callab
             write(file, "secret")
     assert file.lstat().st_mode == before.st_mode
     outside = tmp_path / "outside"
-    assert (outside.read_text(), mode(outside), (tmp_path / "nothing").exists()) == ("untouched", 0o644, False)
+    assert (outside.read_text(), mode(outside), (tmp_path / "nothing").exists()) == (
+        "untouched",
+        0o644,
+        False,
+    )
 
 
 def test_a_link_to_a_file_that_is_not_private_stays_one(tmp_path):

@@ -146,7 +146,9 @@ def saas_double(
     listener = _listener()
     double = SaasDouble(world, front, f"http://127.0.0.1:{listener.getsockname()[1]}")
     server = _server(front)
-    thread = threading.Thread(target=lambda: asyncio.run(double._serve(server, listener)), daemon=True)
+    thread = threading.Thread(
+        target=lambda: asyncio.run(double._serve(server, listener)), daemon=True
+    )
     thread.start()
     try:
         yield double

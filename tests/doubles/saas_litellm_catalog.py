@@ -10,7 +10,9 @@ from saas_litellm_world import WorldDep, admin_if_demanded, naive, number
 
 models = APIRouter(prefix="/api/models", tags=["models"], dependencies=[Depends(admin_if_demanded)])
 groups = APIRouter(
-    prefix="/api/model-access-groups", tags=["model-access-groups"], dependencies=[Depends(admin_if_demanded)]
+    prefix="/api/model-access-groups",
+    tags=["model-access-groups"],
+    dependencies=[Depends(admin_if_demanded)],
 )
 
 
@@ -58,7 +60,10 @@ class GroupModels(BaseModel):
 
 @models.get("")
 async def list_models(
-    world: WorldDep, status: str | None = None, provider: str | None = None, access_group: str | None = None
+    world: WorldDep,
+    status: str | None = None,
+    provider: str | None = None,
+    access_group: str | None = None,
 ) -> list[dict[str, Any]]:
     answers = [model_answer(world.store, alias) for alias in world.store.aliases.values()]
     return [
@@ -77,8 +82,13 @@ async def create_model(body: ModelCreate, world: WorldDep) -> dict[str, Any]:
         raise HTTPException(400, f"Model alias '{body.model_alias}' already exists")
     _need_groups(store, body.access_groups)
     store.check_links(body.access_groups)
-    values = body.model_dump(include={"model_alias", "display_name", "provider", "actual_model", "description"})
-    prices = {"pricing_input": body.pricing_input or None, "pricing_output": body.pricing_output or None}
+    values = body.model_dump(
+        include={"model_alias", "display_name", "provider", "actual_model", "description"}
+    )
+    prices = {
+        "pricing_input": body.pricing_input or None,
+        "pricing_output": body.pricing_output or None,
+    }
     row = store.insert(store.aliases, Alias, body.model_alias, **values, **prices)
     store.set_alias_groups(row.model_alias, body.access_groups)
     return model_answer(store, row)
@@ -145,7 +155,9 @@ async def update_group(group_name: str, body: GroupUpdate, world: WorldDep) -> d
 
 
 @groups.put("/{group_name}/models")
-async def replace_group_models(group_name: str, body: GroupModels, world: WorldDep) -> dict[str, Any]:
+async def replace_group_models(
+    group_name: str, body: GroupModels, world: WorldDep
+) -> dict[str, Any]:
     """Replaces the whole set; the group's own row, so its `updated_at` and place, is not touched."""
     row = _group(world.store, group_name)
     _need_aliases(world.store, body.model_aliases)
@@ -158,7 +170,8 @@ async def delete_group(group_name: str, world: WorldDep) -> dict[str, Any]:
     _group(world.store, group_name)
     if users := world.store.teams_of_group(group_name):
         raise HTTPException(
-            400, f"Cannot delete access group '{group_name}' - still in use by teams: {', '.join(users)}"
+            400,
+            f"Cannot delete access group '{group_name}' - still in use by teams: {', '.join(users)}",
         )
     world.store.set_group_aliases(group_name, [])
     del world.store.groups[group_name]

@@ -60,7 +60,11 @@ async def add_credits(team_id: str, body: AddCredits, world: WorldDep) -> dict[s
         transaction = _add(world.store, team_id, "allocation", body.credits, body.reason)
     except DatabaseError as error:
         raise HTTPException(400, str(error)) from error
-    return {"team_id": team_id, "credits_added": body.credits, "transaction": transaction_answer(transaction)}
+    return {
+        "team_id": team_id,
+        "credits_added": body.credits,
+        "transaction": transaction_answer(transaction),
+    }
 
 
 @credits_router.post("/teams/{team_id}/replenish", dependencies=ADMIN)
@@ -68,10 +72,16 @@ async def replenish(team_id: str, body: Replenish, world: WorldDep) -> dict[str,
     need_team(world.store, team_id)
     if body.payment_type not in ("subscription", "one_time"):
         raise HTTPException(400, f"Invalid payment_type: {body.payment_type}")
-    transaction = _add(world.store, team_id, f"{body.payment_type}_payment", body.credits, body.reason)
+    transaction = _add(
+        world.store, team_id, f"{body.payment_type}_payment", body.credits, body.reason
+    )
     if body.payment_type == "subscription":
         world.store.update(world.store.teams, team_id, last_refill_at=now())
-    return {"team_id": team_id, "credits_added": body.credits, "transaction": transaction_answer(transaction)}
+    return {
+        "team_id": team_id,
+        "credits_added": body.credits,
+        "transaction": transaction_answer(transaction),
+    }
 
 
 @credits_router.post("/teams/{team_id}/configure-auto-refill", dependencies=ADMIN)
@@ -87,7 +97,9 @@ async def configure_auto_refill(team_id: str, body: AutoRefill, world: WorldDep)
 
 
 @credits_router.patch("/teams/{team_id}/conversion-rates", dependencies=ADMIN)
-async def set_conversion_rates(team_id: str, body: ConversionRates, world: WorldDep) -> dict[str, Any]:
+async def set_conversion_rates(
+    team_id: str, body: ConversionRates, world: WorldDep
+) -> dict[str, Any]:
     row = _update_rates(world.store, team_id, body)
     return {**rates_answer(row), "message": "Conversion rates updated successfully"}
 
@@ -95,14 +107,20 @@ async def set_conversion_rates(team_id: str, body: ConversionRates, world: World
 @credits_router.get("/teams/{team_id}/conversion-rates", dependencies=ADMIN)
 async def get_conversion_rates(team_id: str, world: WorldDep) -> dict[str, Any]:
     row = need_team(world.store, team_id)
-    unset = {name: getattr(row, name) is None for name in ("tokens_per_credit", "credits_per_dollar")}
+    unset = {
+        name: getattr(row, name) is None for name in ("tokens_per_credit", "credits_per_dollar")
+    }
     return {**rates_answer(row), "budget_mode": row.budget_mode, "using_defaults": unset}
 
 
 @credits_router.patch("/teams/{team_id}/budget-mode", dependencies=ADMIN)
 async def set_budget_mode(team_id: str, body: BudgetMode, world: WorldDep) -> dict[str, Any]:
     row = _update_rates(world.store, team_id, body)
-    return {**rates_answer(row), "budget_mode": row.budget_mode, "message": "Budget mode updated successfully"}
+    return {
+        **rates_answer(row),
+        "budget_mode": row.budget_mode,
+        "message": "Budget mode updated successfully",
+    }
 
 
 @credits_router.get("/teams/{team_id}/balance")
@@ -112,20 +130,30 @@ async def get_balance(team_id: str, caller: CallingTeam) -> dict[str, Any]:
 
 
 @credits_router.get("/teams/{team_id}/transactions")
-async def list_transactions(team_id: str, caller: CallingTeam, world: WorldDep, limit: int = 50) -> dict[str, Any]:
+async def list_transactions(
+    team_id: str, caller: CallingTeam, world: WorldDep, limit: int = 50
+) -> dict[str, Any]:
     _own(team_id, caller, "access credit transactions")
-    newest_first = [row for row in reversed(world.store.transactions.values()) if row.team_id == team_id][:limit]
+    newest_first = [
+        row for row in reversed(world.store.transactions.values()) if row.team_id == team_id
+    ][:limit]
     listed = [transaction_answer(row) for row in newest_first]
     return {"team_id": team_id, "total": len(listed), "transactions": listed}
 
 
 @credits_router.post("/teams/{team_id}/check")
-async def check_credits(team_id: str, caller: CallingTeam, credits_needed: int = 1) -> dict[str, Any]:
+async def check_credits(
+    team_id: str, caller: CallingTeam, credits_needed: int = 1
+) -> dict[str, Any]:
     _own(team_id, caller, "check credits")
     answer: dict[str, Any] = {"team_id": team_id, "credits_needed": credits_needed}
     if caller.credits_remaining >= credits_needed:
         return {**answer, "has_credits": True, "credits_remaining": caller.credits_remaining}
-    return {**answer, "has_credits": False, "error": f"Insufficient credits. {caller.credits_remaining} remaining."}
+    return {
+        **answer,
+        "has_credits": False,
+        "error": f"Insufficient credits. {caller.credits_remaining} remaining.",
+    }
 
 
 @jobs.post("/create")
@@ -140,7 +168,9 @@ async def create_job(body: JobCreate, caller: CallingTeam, world: WorldDep) -> d
 
 
 @jobs.post("/{job_id}/llm-call")
-async def make_call(job_id: str, body: LLMCall, caller: CallingTeam, world: WorldDep) -> dict[str, Any]:
+async def make_call(
+    job_id: str, body: LLMCall, caller: CallingTeam, world: WorldDep
+) -> dict[str, Any]:
     """The access rule of every call; the answer of the model is not ours to imitate."""
     if job_id not in world.store.jobs:
         raise HTTPException(404, "Job not found")
@@ -177,7 +207,9 @@ def _add(store: Store, team_id: str, kind: str, amount: int, reason: str | None)
     key = str(uuid.uuid4())
     values = {"transaction_id": key, "team_id": team_id, "organization_id": team.organization_id}
     sums = {"credits_amount": amount, "credits_before": before, "credits_after": before + amount}
-    return store.insert(store.transactions, Transaction, key, transaction_type=kind, reason=reason, **values, **sums)
+    return store.insert(
+        store.transactions, Transaction, key, transaction_type=kind, reason=reason, **values, **sums
+    )
 
 
 def _ghost(store: Store, team_id: str, amount: int) -> Team:

@@ -25,7 +25,9 @@ class Fault:
     times: int | None
 
     def hits(self, method: str, path: str) -> bool:
-        return self.times != 0 and self.method in ("*", method) and self.path.search(path) is not None
+        return (
+            self.times != 0 and self.method in ("*", method) and self.path.search(path) is not None
+        )
 
 
 @dataclass
@@ -67,7 +69,9 @@ class Front:
         try:
             await self.gate.wait()
             await asyncio.sleep(self.request_seconds)
-            await self._answer("500-before" if overloaded else self._mode(record), record, (scope, receive, send))
+            await self._answer(
+                "500-before" if overloaded else self._mode(record), record, (scope, receive, send)
+            )
         finally:
             self.in_flight -= 1
 
@@ -78,7 +82,9 @@ class Front:
         return record
 
     def _mode(self, record: RecordedRequest) -> FaultMode | None:
-        fault = next((fault for fault in self.faults if fault.hits(record.method, record.path)), None)
+        fault = next(
+            (fault for fault in self.faults if fault.hits(record.method, record.path)), None
+        )
         if fault is None:
             return None
         if fault.times is not None:

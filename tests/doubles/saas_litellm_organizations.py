@@ -39,7 +39,9 @@ class OrganizationAnswer(BaseModel):
 @organizations.get("")
 async def list_organizations(world: WorldDep) -> list[OrganizationAnswer]:
     rows = world.store.organizations.values()
-    return [OrganizationAnswer(**organization_answer(row)) for row in rows if row.status == "active"]
+    return [
+        OrganizationAnswer(**organization_answer(row)) for row in rows if row.status == "active"
+    ]
 
 
 @organizations.post("/create")
@@ -56,7 +58,9 @@ async def create_organization(body: OrganizationCreate, world: WorldDep) -> dict
 
 @organizations.get("/{organization_id}")
 async def get_organization(organization_id: str, world: WorldDep) -> OrganizationAnswer:
-    return OrganizationAnswer(**organization_answer(need_organization(world.store, organization_id)))
+    return OrganizationAnswer(
+        **organization_answer(need_organization(world.store, organization_id))
+    )
 
 
 @organizations.get("/{organization_id}/teams")
@@ -98,11 +102,19 @@ async def _create_default_team(world: World, body: OrganizationCreate) -> dict[s
     allowed, echoed = store.allowed_aliases(known), body.default_team_access_groups
     alias, amount = body.default_team_name or body.name, body.default_team_credits
     budget = amount * USD_PER_CREDIT if amount > 0 else None
-    tracked = {"saas_organization_id": body.organization_id, "is_default_team": True, "access_groups": echoed}
+    tracked = {
+        "saas_organization_id": body.organization_id,
+        "is_default_team": True,
+        "access_groups": echoed,
+    }
     await world.litellm.new_team(team_id, alias, allowed, budget, tracked)
     virtual_key = await world.litellm.generate_key(team_id, allowed, budget) if allowed else None
     store.check_team_groups(known)
-    values = {"organization_id": body.organization_id, "credits_allocated": amount, "virtual_key": virtual_key}
+    values = {
+        "organization_id": body.organization_id,
+        "credits_allocated": amount,
+        "virtual_key": virtual_key,
+    }
     store.insert(store.teams, Team, team_id, team_id=team_id, **values)
     store.set_team_groups(team_id, known)
     return {

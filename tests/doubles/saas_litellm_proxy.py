@@ -57,7 +57,12 @@ class LiteLLMStandIn:
     _keys_made: int = 0
 
     def fail_next(
-        self, operation: Operation, *, times: int = 1, message: str = "timed out", after_effect: bool = False
+        self,
+        operation: Operation,
+        *,
+        times: int = 1,
+        message: str = "timed out",
+        after_effect: bool = False,
     ) -> None:
         """Fails the next `times` calls of one operation; with `after_effect` LiteLLM did the work and then timed out."""
         self._failures.append(_Failure(operation, times, message, after_effect))
@@ -82,15 +87,26 @@ class LiteLLMStandIn:
         return all(not models or model in models for models in lists)
 
     async def new_team(
-        self, team_id: str, team_alias: str, models: Sequence[str], max_budget: float | None, metadata: dict[str, Any]
+        self,
+        team_id: str,
+        team_alias: str,
+        models: Sequence[str],
+        max_budget: float | None,
+        metadata: dict[str, Any],
     ) -> None:
         failure = await self._begin("team/new", team_id)
         if team_id in self.teams:
-            raise LiteLLMError(f"Team id = {team_id} already exists. Please use a different team id.")
-        self.teams[team_id] = LiteLLMTeam(team_id, team_alias, list(models), max_budget, deepcopy(metadata))
+            raise LiteLLMError(
+                f"Team id = {team_id} already exists. Please use a different team id."
+            )
+        self.teams[team_id] = LiteLLMTeam(
+            team_id, team_alias, list(models), max_budget, deepcopy(metadata)
+        )
         _end(failure)
 
-    async def generate_key(self, team_id: str, models: Sequence[str], max_budget: float | None) -> str:
+    async def generate_key(
+        self, team_id: str, models: Sequence[str], max_budget: float | None
+    ) -> str:
         failure = await self._begin("key/generate", team_id)
         self._keys_made += 1
         key = "sk-" + hashlib.sha256(f"{team_id}/{self._keys_made}".encode()).hexdigest()[:22]

@@ -120,7 +120,9 @@ class Store:
 
     def update(self, table: dict[str, R], key: str, **values: Any) -> R:
         """Nothing is written, and the row keeps its place, when every value is already there."""
-        changed = {name: value for name, value in values.items() if getattr(table[key], name) != value}
+        changed = {
+            name: value for name, value in values.items() if getattr(table[key], name) != value
+        }
         if changed:
             row = replace(table[key], **_columns(changed), updated_at=now())
             _check_computed(row)
@@ -182,7 +184,11 @@ class Store:
             "transactions": self.transactions,
         }
         rows = {name: [asdict(row) for row in table.values()] for name, table in tables.items()}
-        return {**rows, "alias_groups": list(self.alias_groups), "team_groups": list(self.team_groups)}
+        return {
+            **rows,
+            "alias_groups": list(self.alias_groups),
+            "team_groups": list(self.team_groups),
+        }
 
 
 def now() -> datetime:

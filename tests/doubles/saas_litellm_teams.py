@@ -111,12 +111,19 @@ async def update_team(team_id: str, body: TeamUpdate, world: WorldDep) -> dict[s
 
 
 @teams.put("/{team_id}/access-groups")
-async def replace_team_groups(team_id: str, body: Annotated[list[str], Body()], world: WorldDep) -> dict[str, Any]:
+async def replace_team_groups(
+    team_id: str, body: Annotated[list[str], Body()], world: WorldDep
+) -> dict[str, Any]:
     need_team(world.store, team_id)
     allowed = await _push_models(world, team_id, body)
     world.store.set_team_groups(team_id, body)
     message = "Model access groups assigned successfully"
-    return {"team_id": team_id, "access_groups": body, "allowed_model_aliases": allowed, "message": message}
+    return {
+        "team_id": team_id,
+        "access_groups": body,
+        "allowed_model_aliases": allowed,
+        "message": message,
+    }
 
 
 @teams.put("/{team_id}/suspend")
@@ -132,7 +139,10 @@ async def resume_team(team_id: str, world: WorldDep) -> dict[str, Any]:
 @teams.delete("/{team_id}")
 async def delete_team(team_id: str, world: WorldDep) -> dict[str, Any]:
     if team_id.endswith("_default"):
-        raise HTTPException(400, f"Cannot delete default team '{team_id}'. Default teams are protected from deletion.")
+        raise HTTPException(
+            400,
+            f"Cannot delete default team '{team_id}'. Default teams are protected from deletion.",
+        )
     need_team(world.store, team_id)
     world.store.set_team_groups(team_id, [])
     del world.store.teams[team_id]
@@ -156,7 +166,14 @@ def team_list_answer(store: Store, row: Team) -> dict[str, Any]:
 
 
 def credits_answer(row: Team) -> dict[str, Any]:
-    plain = ("team_id", "organization_id", "credits_allocated", "credits_used", "credits_remaining", "credit_limit")
+    plain = (
+        "team_id",
+        "organization_id",
+        "credits_allocated",
+        "credits_used",
+        "credits_remaining",
+        "credit_limit",
+    )
     refill = ("auto_refill", "refill_amount", "refill_period")
     return {
         **{name: getattr(row, name) for name in (*plain, *refill)},
@@ -182,7 +199,11 @@ async def _create_in_litellm(world: World, body: TeamCreate, allowed: list[str])
     tracked = {"saas_organization_id": body.organization_id, "access_groups": body.access_groups}
     try:
         await world.litellm.new_team(
-            body.team_id, body.team_alias or body.team_id, allowed, budget, {**(body.metadata or {}), **tracked}
+            body.team_id,
+            body.team_alias or body.team_id,
+            allowed,
+            budget,
+            {**(body.metadata or {}), **tracked},
         )
         return await world.litellm.generate_key(body.team_id, allowed, budget)
     except LiteLLMError as error:
@@ -214,4 +235,6 @@ def _need_groups(store: Store, names: list[str]) -> None:
 
 def check_budget_mode(mode: str) -> None:
     if mode not in BUDGET_MODES:
-        raise HTTPException(400, f"Invalid budget_mode: {mode}. Must be one of: {', '.join(BUDGET_MODES)}")
+        raise HTTPException(
+            400, f"Invalid budget_mode: {mode}. Must be one of: {', '.join(BUDGET_MODES)}"
+        )

@@ -9,9 +9,7 @@ from fastapi import Depends, Header, HTTPException, Request
 from saas_litellm_proxy import LiteLLMStandIn
 from saas_litellm_store import Alias, Organization, Store, Team
 
-AUTHENTICATION_REQUIRED = (
-    "Authentication required. Provide either 'Authorization: Bearer <token>' or 'X-Admin-Key: <master_key>'"
-)
+AUTHENTICATION_REQUIRED = "Authentication required. Provide either 'Authorization: Bearer <token>' or 'X-Admin-Key: <master_key>'"
 
 
 @dataclass
@@ -42,10 +40,14 @@ async def admin_if_demanded(world: WorldDep, x_admin_key: AdminHeader = None) ->
         await admin(world, x_admin_key)
 
 
-async def _calling_team(world: WorldDep, authorization: Annotated[str | None, Header()] = None) -> Team:
+async def _calling_team(
+    world: WorldDep, authorization: Annotated[str | None, Header()] = None
+) -> Team:
     scheme, _, key = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not key:
-        raise HTTPException(401, "Missing Authorization header. Expected: 'Authorization: Bearer sk-xxx...'")
+        raise HTTPException(
+            401, "Missing Authorization header. Expected: 'Authorization: Bearer sk-xxx...'"
+        )
     return authenticate(world.store, key.strip())
 
 

@@ -25,7 +25,9 @@ def http(double: SaasDouble):
 def client_of(double: SaasDouble) -> httpx.Client:
     # No keep-alive: after a 500 the server drops the connection unannounced, and the next request on it may be lost.
     limits = httpx.Limits(max_keepalive_connections=0)
-    return httpx.Client(base_url=double.url, headers={"X-Admin-Key": double.admin_key}, timeout=10, limits=limits)
+    return httpx.Client(
+        base_url=double.url, headers={"X-Admin-Key": double.admin_key}, timeout=10, limits=limits
+    )
 
 
 def ok(response: httpx.Response):
@@ -38,7 +40,13 @@ def refused(response: httpx.Response, status: int, detail: str) -> None:
 
 
 def alias(http: httpx.Client, name: str, **fields):
-    body = {"model_alias": name, "display_name": name, "provider": "openai", "actual_model": "gpt-4o", **fields}
+    body = {
+        "model_alias": name,
+        "display_name": name,
+        "provider": "openai",
+        "actual_model": "gpt-4o",
+        **fields,
+    }
     return http.post("/api/models/create", json=body)
 
 
@@ -73,7 +81,12 @@ def world(http: httpx.Client):
 def test_openapi_is_open_and_names_the_generation(double):
     answer = ok(httpx.get(f"{double.url}/openapi.json"))
     assert answer["info"]["version"] == "2.0.0"
-    assert {"/api/models", "/api/model-access-groups", "/api/organizations", "/api/teams"} <= answer["paths"].keys()
+    assert {
+        "/api/models",
+        "/api/model-access-groups",
+        "/api/organizations",
+        "/api/teams",
+    } <= answer["paths"].keys()
     assert "/api/provider-credentials" in answer["paths"]
     assert "/api/credits/teams/{team_id}/add" in answer["paths"]
 
@@ -98,7 +111,10 @@ def test_what_is_documented_but_does_not_exist(http, world, method, path, status
 @pytest.mark.parametrize("headers", [{}, {"Content-Type": "application/x-www-form-urlencoded"}])
 def test_a_body_without_the_json_content_type_is_refused(http, double, headers):
     content = b'{"group_name": "g", "display_name": "g"}'
-    assert http.post("/api/model-access-groups/create", content=content, headers=headers).status_code == 422
+    assert (
+        http.post("/api/model-access-groups/create", content=content, headers=headers).status_code
+        == 422
+    )
     assert double.dump()["groups"] == []
 
 
@@ -114,7 +130,11 @@ def test_unknown_fields_are_ignored_and_null_leaves(http, world, double):
     ok(http.put("/api/model-access-groups/g", json={"description": "text"}))
     before = double.dump()
     ok(http.put("/api/model-access-groups/g", json={"description": None, "dispaly_name": "typo"}))
-    ok(http.put("/api/teams/t", json={"team_alias": "new", "metadata": {"a": 1}, "status": "suspended"}))
+    ok(
+        http.put(
+            "/api/teams/t", json={"team_alias": "new", "metadata": {"a": 1}, "status": "suspended"}
+        )
+    )
     assert double.dump() == before
     assert ok(http.put("/api/model-access-groups/g", json={"description": ""}))["description"] == ""
 
@@ -146,7 +166,11 @@ def test_timestamps_of_aliases_are_naive_and_of_credits_zulu(http, world):
 
 def test_alias_answers_and_refusals(http, world):
     answer = ok(http.get("/api/models/a"))
-    assert (answer["access_groups"], answer["teams_using"], answer["litellm_model_id"]) == (["g"], None, None)
+    assert (answer["access_groups"], answer["teams_using"], answer["litellm_model_id"]) == (
+        ["g"],
+        None,
+        None,
+    )
     refused(alias(http, "a"), 400, "Model alias 'a' already exists")
     refused(alias(http, "c", access_groups=["no"]), 404, "Model access group 'no' not found")
     refused(http.get("/api/models/c"), 404, "Model alias 'c' not found")
@@ -160,7 +184,8 @@ def test_a_refused_alias_update_saves_nothing(http, world, double):
 
 
 @pytest.mark.parametrize(
-    ("sent", "read"), [(0, None), (2.5, 2.5), (1.23456789, 1.234568), (-1, -1.0), (9999.999999, 9999.999999)]
+    ("sent", "read"),
+    [(0, None), (2.5, 2.5), (1.23456789, 1.234568), (-1, -1.0), (9999.999999, 9999.999999)],
 )
 def test_prices_are_rounded_and_zero_reads_as_null(http, sent, read):
     assert ok(alias(http, "a", pricing_input=sent))["pricing_input"] == read
@@ -174,7 +199,11 @@ def test_a_price_beyond_the_column_is_a_plain_500_that_drops_the_connection(http
     body = json.dumps({"pricing_output": 10_000, "display_name": "new"})
     kept.request("PUT", "/api/models/a", body, {"Content-Type": "application/json"})
     answer = kept.getresponse()
-    assert (answer.status, answer.read(), answer.getheader("connection")) == (500, b"Internal Server Error", None)
+    assert (answer.status, answer.read(), answer.getheader("connection")) == (
+        500,
+        b"Internal Server Error",
+        None,
+    )
     assert kept.sock.recv(1) == b""
     kept.close()
     assert double.dump() == before
@@ -196,9 +225,18 @@ def test_a_group_needs_a_display_name_and_known_aliases(http, double):
 
 
 def test_group_answers(http, world):
-    shown = {"model_alias": "a", "display_name": "a", "provider": "openai", "actual_model": "gpt-4o"}
+    shown = {
+        "model_alias": "a",
+        "display_name": "a",
+        "provider": "openai",
+        "actual_model": "gpt-4o",
+    }
     used, unused = ok(http.get("/api/model-access-groups"))
-    assert (used["model_aliases"], used["teams_using"], used["status"]) == ([shown], ["t"], "active")
+    assert (used["model_aliases"], used["teams_using"], used["status"]) == (
+        [shown],
+        ["t"],
+        "active",
+    )
     assert unused["teams_using"] is None
 
 
@@ -214,7 +252,12 @@ def test_only_the_models_path_changes_models_and_it_replaces_the_set(http, world
         "Model alias 'x' not found",
     )
     assert ok(http.get("/api/model-access-groups/g")) == after
-    assert ok(http.put("/api/model-access-groups/g/models", json={"model_aliases": []}))["model_aliases"] == []
+    assert (
+        ok(http.put("/api/model-access-groups/g/models", json={"model_aliases": []}))[
+            "model_aliases"
+        ]
+        == []
+    )
 
 
 def test_a_group_is_not_deleted_while_teams_use_it(http, world):
@@ -233,7 +276,9 @@ def test_duplicates_are_stored_twice(http, world):
 
 
 def test_an_organization_is_created_once_with_an_undeletable_default_team(http, world, double):
-    made = ok(organization(http, "big", create_default_team=True, default_team_access_groups=["g", "no"]))
+    made = ok(
+        organization(http, "big", create_default_team=True, default_team_access_groups=["g", "no"])
+    )
     assert made["default_team"]["access_groups"] == ["g", "no"]
     assert made["default_team"]["virtual_key"] == double.virtual_key("big_default")
     assert ok(http.get("/api/organizations/big/teams"))["teams"][0]["access_groups"] == ["g"]
@@ -259,7 +304,9 @@ def test_a_failed_default_team_is_still_a_200(http, double):
 def test_null_metadata_poisons_the_list_for_everybody(http, double):
     ok(organization(http, "good"))
     assert ok(organization(http, "bad", metadata=None))["metadata"] is None
-    assert [http.get(f"/api/organizations{path}").status_code for path in ("", "/bad", "/good")] == [500, 500, 200]
+    assert [
+        http.get(f"/api/organizations{path}").status_code for path in ("", "/bad", "/good")
+    ] == [500, 500, 200]
     double.sql("organizations", "bad", status="suspended")
     assert names(ok(http.get("/api/organizations")), "organization_id") == ["good"]
     refused(organization(http, "bad"), 400, "Organization with ID 'bad' already exists")

@@ -17,7 +17,12 @@ ADD = "/api/credits/teams/t/add"
 
 @pytest.mark.parametrize(
     ("mode", "committed"),
-    [("500-before", False), ("500-after-commit", True), ("drop-before", False), ("drop-after-commit", True)],
+    [
+        ("500-before", False),
+        ("500-after-commit", True),
+        ("drop-before", False),
+        ("drop-after-commit", True),
+    ],
 )
 def test_a_fault_hits_once_and_commits_or_not(http, double, world, mode, committed):
     double.fail("POST", "/add$", mode)
@@ -57,11 +62,15 @@ def test_requests_are_recorded_in_order(http, double):
 async def _gather(requests: int, url: str, method: str, path: str, body: dict | None) -> Counter:
     limits = httpx.Limits(max_connections=requests)
     async with httpx.AsyncClient(base_url=url, limits=limits, timeout=30) as client:
-        answers = await asyncio.gather(*(client.request(method, path, json=body) for _ in range(requests)))
+        answers = await asyncio.gather(
+            *(client.request(method, path, json=body) for _ in range(requests))
+        )
     return Counter(answer.status_code for answer in answers)
 
 
-def at_once(requests: int, double: SaasDouble, method: str, path: str, body: dict | None = None) -> Counter:
+def at_once(
+    requests: int, double: SaasDouble, method: str, path: str, body: dict | None = None
+) -> Counter:
     """The answers of requests that the server only begins to serve once all of them have arrived."""
     before = len(double.requests)
     with ThreadPoolExecutor(1) as pool:

@@ -38,7 +38,10 @@ def test_team_answers(http, world):
     assert listed["virtual_key"] == world["virtual_key"]
     assert "tokens_per_credit" not in listed
     detail = ok(http.get("/api/teams/t"))
-    assert (detail["credits"]["tokens_per_credit"], detail["credits"]["status"]) == (10_000, "active")
+    assert (detail["credits"]["tokens_per_credit"], detail["credits"]["status"]) == (
+        10_000,
+        "active",
+    )
     assert (detail["access_groups"], detail["virtual_key"]) == (["g"], world["virtual_key"])
 
 
@@ -128,22 +131,41 @@ def test_suspend_resume_and_delete_are_not_pushed(http, double, world):
 
 def test_the_access_rule(http, double, world):
     key = world["virtual_key"]
-    assert double.can_call(key, "a") == (200, {"model": "a", "provider": "openai", "resolved_model": "gpt-4o"})
-    assert double.can_call(key, "b") == (403, {"detail": "Team 't' does not have access to model alias 'b'"})
-    assert double.can_call(key, "x") == (403, {"detail": "Team 't' does not have access to model group 'x'"})
+    assert double.can_call(key, "a") == (
+        200,
+        {"model": "a", "provider": "openai", "resolved_model": "gpt-4o"},
+    )
+    assert double.can_call(key, "b") == (
+        403,
+        {"detail": "Team 't' does not have access to model alias 'b'"},
+    )
+    assert double.can_call(key, "x") == (
+        403,
+        {"detail": "Team 't' does not have access to model group 'x'"},
+    )
     ok(http.put("/api/model-access-groups/g", json={"status": "inactive"}))
     double.sql("organizations", "acme", status="suspended")
     ok(http.put("/api/teams/t", json={"credits_allocated": 0}))
     assert double.can_call(key, "a")[0] == 200
     ok(http.put("/api/models/a", json={"status": "inactive"}))
-    assert double.can_call(key, "a") == (403, {"detail": "Team 't' does not have access to model group 'a'"})
+    assert double.can_call(key, "a") == (
+        403,
+        {"detail": "Team 't' does not have access to model group 'a'"},
+    )
 
 
 def test_the_access_rule_over_the_socket(double, world):
-    with httpx.Client(base_url=double.url, headers={"Authorization": f"Bearer {world['virtual_key']}"}) as caller:
-        job = ok(caller.post("/api/jobs/create", json={"team_id": "t", "job_type": "chat"}))["job_id"]
+    with httpx.Client(
+        base_url=double.url, headers={"Authorization": f"Bearer {world['virtual_key']}"}
+    ) as caller:
+        job = ok(caller.post("/api/jobs/create", json={"team_id": "t", "job_type": "chat"}))[
+            "job_id"
+        ]
         path, messages = f"/api/jobs/{job}/llm-call", [{"role": "user", "content": "hi"}]
-        assert ok(caller.post(path, json={"model": "a", "messages": messages}))["resolved_model"] == "gpt-4o"
+        assert (
+            ok(caller.post(path, json={"model": "a", "messages": messages}))["resolved_model"]
+            == "gpt-4o"
+        )
         detail = "Team 't' does not have access to model alias 'b'"
         refused(caller.post(path, json={"model": "b", "messages": messages}), 403, detail)
         double.sql("teams", "t", status="paused")
@@ -152,16 +174,24 @@ def test_the_access_rule_over_the_socket(double, world):
 
 
 def test_update_team_is_absolute_atomic_and_leaves_no_transaction(http, double, world):
-    answer = ok(http.put("/api/teams/t", json={"credits_allocated": 40, "credits_per_dollar": 12.345}))
+    answer = ok(
+        http.put("/api/teams/t", json={"credits_allocated": 40, "credits_per_dollar": 12.345})
+    )
     assert (answer["credits_allocated"], answer["credits_per_dollar"]) == (40, 12.35)
     assert "access_groups" not in answer
     assert double.dump()["transactions"] == []
     before = double.dump()
-    bad = [({"budget_mode": "soft"}, 400), ({"access_groups": ["no"]}, 404), ({"credits_allocated": 2**31}, 500)]
+    bad = [
+        ({"budget_mode": "soft"}, 400),
+        ({"access_groups": ["no"]}, 404),
+        ({"credits_allocated": 2**31}, 500),
+    ]
     for body, status in bad:
         assert http.put("/api/teams/t", json={"credits_used": 7, **body}).status_code == status
     assert double.dump() == before
-    assert ok(http.put("/api/teams/t", json={"credits_per_dollar": 0}))["credits_per_dollar"] == 10.0
+    assert (
+        ok(http.put("/api/teams/t", json={"credits_per_dollar": 0}))["credits_per_dollar"] == 10.0
+    )
 
 
 def test_adding_credits_is_not_idempotent_and_may_be_negative(http, double, world):
@@ -174,13 +204,24 @@ def test_adding_credits_is_not_idempotent_and_may_be_negative(http, double, worl
     listed = ok(http.get("/api/credits/teams/t/transactions", headers=caller))["transactions"]
     assert names(listed, "credits_amount") == [-5, 10, 10]
     assert (listed[0]["credits_before"], listed[0]["credits_after"]) == (120, 115)
-    assert len(ok(http.get("/api/credits/teams/t/transactions?limit=1", headers=caller))["transactions"]) == 1
+    assert (
+        len(
+            ok(http.get("/api/credits/teams/t/transactions?limit=1", headers=caller))[
+                "transactions"
+            ]
+        )
+        == 1
+    )
 
 
 def test_credits_for_an_unknown_team_make_a_ghost_that_blocks_the_real_one(http, world):
     ok(http.post("/api/credits/teams/ghost/add", json={"credits": 5}))
     ghost = ok(http.get("/api/teams/ghost"))
-    assert (ghost["organization_id"], ghost["virtual_key"], ghost["credits_remaining"]) == (None, None, 5)
+    assert (ghost["organization_id"], ghost["virtual_key"], ghost["credits_remaining"]) == (
+        None,
+        None,
+        5,
+    )
     refused(team(http, "ghost"), 400, "Team 'ghost' already exists")
 
 
@@ -189,7 +230,9 @@ def test_transactions_need_the_key_of_an_active_team(http, double, world):
     assert http.get(path).status_code == 401
     own = {"Authorization": f"Bearer {world['virtual_key']}"}
     other = {"Authorization": f"Bearer {ok(team(http, 'u'))['virtual_key']}"}
-    assert http.get(path, headers={"Authorization": f"Bearer {double.admin_key}"}).status_code == 401
+    assert (
+        http.get(path, headers={"Authorization": f"Bearer {double.admin_key}"}).status_code == 401
+    )
     assert http.get(path, headers=other).status_code == 403
     ok(http.put("/api/teams/t/suspend"))
     refused(http.get(path, headers=own), 403, "Team access is suspended. Please contact support.")
@@ -198,7 +241,11 @@ def test_transactions_need_the_key_of_an_active_team(http, double, world):
 CREDIT_WRITES = [
     ("POST", "add", {"credits": 1}),
     ("POST", "replenish", {"credits": 1, "payment_type": "subscription", "payment_amount_usd": 1}),
-    ("POST", "configure-auto-refill", {"enabled": True, "refill_amount": 5, "refill_period": "monthly"}),
+    (
+        "POST",
+        "configure-auto-refill",
+        {"enabled": True, "refill_amount": 5, "refill_period": "monthly"},
+    ),
     ("PATCH", "conversion-rates", {"tokens_per_credit": 500}),
     ("PATCH", "budget-mode", {"budget_mode": "consumption_usd", "credits_per_dollar": 20}),
 ]
@@ -210,7 +257,10 @@ def test_credit_writes_demand_the_admin_key(http, double, world, method, verb, b
     bearer = {"Authorization": f"Bearer {double.admin_key}"}
     for headers in ({}, {"X-Admin-Key": "wrong"}, bearer):
         answer = httpx.request(method, url, json=body, headers=headers)
-        assert (answer.status_code, answer.json()["detail"][:24]) == (401, "Authentication required.")
+        assert (answer.status_code, answer.json()["detail"][:24]) == (
+            401,
+            "Authentication required.",
+        )
     assert double.dump() == before
     ok(http.request(method, url, json=body))
     assert double.dump() != before
@@ -219,7 +269,12 @@ def test_credit_writes_demand_the_admin_key(http, double, world, method, verb, b
 def test_rates_are_read_back_from_the_team(http, world):
     ok(http.patch("/api/credits/teams/t/conversion-rates", json={"tokens_per_credit": 500}))
     assert ok(http.get("/api/teams/t"))["credits"]["tokens_per_credit"] == 500
-    assert http.patch("/api/credits/teams/t/conversion-rates", json={"tokens_per_credit": 0}).status_code == 400
+    assert (
+        http.patch(
+            "/api/credits/teams/t/conversion-rates", json={"tokens_per_credit": 0}
+        ).status_code
+        == 400
+    )
 
 
 def test_management_is_open_unless_told_otherwise(double, world):
@@ -235,7 +290,14 @@ def test_a_migrated_schema_refuses_duplicates_and_burns_the_id():
     with saas_double(migrated_schema=True) as double, client_of(double) as http:
         for made in (alias(http, "a"), group(http, "g", "a"), organization(http)):
             ok(made)
-        assert http.put("/api/model-access-groups/g/models", json={"model_aliases": ["a", "a"]}).status_code == 500
-        assert names(ok(http.get("/api/model-access-groups/g"))["model_aliases"], "model_alias") == ["a"]
+        assert (
+            http.put(
+                "/api/model-access-groups/g/models", json={"model_aliases": ["a", "a"]}
+            ).status_code
+            == 500
+        )
+        assert names(
+            ok(http.get("/api/model-access-groups/g"))["model_aliases"], "model_alias"
+        ) == ["a"]
         assert team(http, "t", "g", "g").status_code == 500
         assert "already exists" in team(http, "t", "g").json()["detail"]

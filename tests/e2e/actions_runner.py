@@ -39,7 +39,9 @@ class Expression:
         return found
 
     def _next(self, *wanted: str) -> str | None:
-        return self.tokens.pop(0) if self.tokens and (not wanted or self.tokens[0] in wanted) else None
+        return (
+            self.tokens.pop(0) if self.tokens and (not wanted or self.tokens[0] in wanted) else None
+        )
 
     def _or(self) -> Any:
         left = self._and()
@@ -61,7 +63,9 @@ class Expression:
         if not sign:
             return left
         right = self._not()
-        same = str("" if left is None else left).lower() == str("" if right is None else right).lower()
+        same = (
+            str("" if left is None else left).lower() == str("" if right is None else right).lower()
+        )
         return same == (sign == "==")
 
     def _not(self) -> Any:
@@ -92,7 +96,9 @@ class Expression:
 def filled(text: Any, contexts: Mapping[str, Any]) -> str:
     def put(found: re.Match[str]) -> str:
         value = Expression(found[1], contexts).value()
-        return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+        return (
+            "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+        )
 
     return re.sub(r"\$\{\{(.*?)\}\}", put, str(text), flags=re.DOTALL)
 
@@ -145,7 +151,9 @@ class Job:
         if not truth(Expression(_bare(job.get("if", "true")), self._contexts({}, {})).value()):
             self.skipped = True
             return self
-        environ = {key: filled(value, self._contexts({}, {})) for key, value in job.get("env", {}).items()}
+        environ = {
+            key: filled(value, self._contexts({}, {})) for key, value in job.get("env", {}).items()
+        }
         filled(job.get("environment", ""), self._contexts({}, {}))
         for step in job["steps"]:
             self._step(step, {}, environ, self.steps, None)
@@ -156,7 +164,12 @@ class Job:
         github = self.machine.github
         self.run_id = github.number()
         self.token = f"token-of-run-{self.run_id}"
-        forked = self.payload.get("pull_request", {}).get("head", {}).get("repo", {}).get("full_name", REPOSITORY)
+        forked = (
+            self.payload.get("pull_request", {})
+            .get("head", {})
+            .get("repo", {})
+            .get("full_name", REPOSITORY)
+        )
         own = forked == REPOSITORY
         github.tokens[self.token] = permissions if own else {name: "read" for name in permissions}
         github.runs[self.run_id] = {
@@ -188,7 +201,12 @@ class Job:
         }
         functions = {"always": True, "success": not self.failed, "failure": self.failed}
         secrets = {} if forked else self.machine.secrets
-        contexts = {"github": github, "vars": self.machine.variables, "secrets": secrets, "steps": steps}
+        contexts = {
+            "github": github,
+            "vars": self.machine.variables,
+            "secrets": secrets,
+            "steps": steps,
+        }
         return {**contexts, "inputs": inputs, "functions": functions}
 
     def _step(
@@ -205,16 +223,24 @@ class Job:
             condition = f"success() && ({condition})"
         if not truth(Expression(condition, contexts).value()):
             return
-        env = {**environ, **{key: filled(value, contexts) for key, value in step.get("env", {}).items()}}
+        env = {
+            **environ,
+            **{key: filled(value, contexts) for key, value in step.get("env", {}).items()},
+        }
         self.ran.append(step.get("name") or step.get("uses") or step["run"].splitlines()[0])
         if "run" in step:
-            steps[step.get("id", "")] = {"outputs": self._script(filled(step["run"], contexts), env, action)}
+            steps[step.get("id", "")] = {
+                "outputs": self._script(filled(step["run"], contexts), env, action)
+            }
         else:
             given = {key: filled(value, contexts) for key, value in step.get("with", {}).items()}
             steps[step.get("id", "")] = {"outputs": self._action(step["uses"], given, env) or {}}
 
     def _script(self, script: str, env: Mapping[str, str], action: Path | None) -> dict[str, str]:
-        files = {name: self._temp / name for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "script.sh")}
+        files = {
+            name: self._temp / name
+            for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "script.sh")
+        }
         for file in files.values():
             file.write_text("", encoding="utf-8")
         files["script.sh"].write_text(script, encoding="utf-8")
@@ -255,7 +281,9 @@ class Job:
         lines = files["GITHUB_OUTPUT"].read_text(encoding="utf-8").splitlines()
         return dict(line.split("=", 1) for line in lines)
 
-    def _action(self, uses: str, given: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str] | None:
+    def _action(
+        self, uses: str, given: Mapping[str, str], env: Mapping[str, str]
+    ) -> dict[str, str] | None:
         if uses.startswith("./"):
             return self._composite(self.machine.workspace / uses, given, env)
         name, _, version = uses.partition("@")
@@ -270,11 +298,16 @@ class Job:
         played[name](given)
         return None
 
-    def _composite(self, path: Path, given: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
+    def _composite(
+        self, path: Path, given: Mapping[str, str], env: Mapping[str, str]
+    ) -> dict[str, str]:
         action = yaml.safe_load((path / "action.yml").read_text(encoding="utf-8"))
-        assert given.keys() <= action["inputs"].keys(), f"{given.keys() - action['inputs'].keys()} are no inputs"
+        assert given.keys() <= action["inputs"].keys(), (
+            f"{given.keys() - action['inputs'].keys()} are no inputs"
+        )
         defaults = {
-            name: filled(each.get("default", ""), self._contexts({}, {})) for name, each in action["inputs"].items()
+            name: filled(each.get("default", ""), self._contexts({}, {}))
+            for name, each in action["inputs"].items()
         }
         # GitHub takes an empty input for a given one only where it has no default of its own; here none differs.
         inputs, steps = {**defaults, **given}, {}
@@ -293,7 +326,17 @@ class Job:
         serving = "git -c uploadpack.allowAnySHA1InWant=true upload-pack"
         origin = self.machine.origin.as_uri()
         depth = given.get("fetch-depth", "1")
-        git(self.machine.workspace, "fetch", "--quiet", "--upload-pack", serving, "--depth", depth, origin, self.sha)
+        git(
+            self.machine.workspace,
+            "fetch",
+            "--quiet",
+            "--upload-pack",
+            serving,
+            "--depth",
+            depth,
+            origin,
+            self.sha,
+        )
         git(self.machine.workspace, "checkout", "--quiet", "--detach", self.sha)
 
     def _restore(self, given: Mapping[str, str]) -> None:
@@ -339,7 +382,16 @@ def _bare(condition: Any) -> str:
 
 def git(directory: Path, *arguments: str) -> str:
     """Git with a name and a day of its own, whatever the machine's settings say."""
-    named = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com", "-c", "commit.gpgsign=false"]
-    done = subprocess.run(["git", *named, *arguments], cwd=directory, capture_output=True, text=True, check=False)
+    named = [
+        "-c",
+        "user.name=Ada",
+        "-c",
+        "user.email=ada@example.com",
+        "-c",
+        "commit.gpgsign=false",
+    ]
+    done = subprocess.run(
+        ["git", *named, *arguments], cwd=directory, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, f"git {' '.join(arguments)}: {done.stderr}"
     return done.stdout.strip()

@@ -17,5 +17,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
     directory = tmp_path_factory.mktemp("served")
     database = directory / "gateway.db"
     key = {"LOCAL_ADMIN_KEY": ADMIN_KEY}
-    with serving(directory, "--database", str(database), "--admin-key-env", "LOCAL_ADMIN_KEY", environ=key) as url:
+    with serving(
+        directory, "--database", str(database), "--admin-key-env", "LOCAL_ADMIN_KEY", environ=key
+    ) as url:
         yield url, database

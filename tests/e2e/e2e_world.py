@@ -63,7 +63,12 @@ class Place:
     def _run(self, args: tuple[str, ...]) -> Done:
         out, err = io.StringIO(), io.StringIO()
         ended = 0
-        with chdir(self.directory), patch.dict(os.environ, self.environ), redirect_stdout(out), redirect_stderr(err):
+        with (
+            chdir(self.directory),
+            patch.dict(os.environ, self.environ),
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
             try:
                 main(list(args))
             except SystemExit as left:

@@ -57,15 +57,25 @@ def made(github: GitHub, issue: int, body: str, login: str = BOT) -> dict[str, A
     """A new comment."""
     number = github.number()
     stamp = f"2026-01-01T00:00:{number % 60:02}Z"
-    comment = {"id": number, "issue": issue, "body": body, "user": {"login": login}, "created_at": stamp}
-    comment["html_url"] = f"https://github.example/{REPOSITORY}/issues/{issue}#issuecomment-{number}"
+    comment = {
+        "id": number,
+        "issue": issue,
+        "body": body,
+        "user": {"login": login},
+        "created_at": stamp,
+    }
+    comment["html_url"] = (
+        f"https://github.example/{REPOSITORY}/issues/{issue}#issuecomment-{number}"
+    )
     github.comments[number] = comment
     return comment
 
 
 def comments(github: GitHub, ask: "Asked", issue: str) -> Any:
     if ask.method == "GET":
-        return paged([each for each in github.comments.values() if each["issue"] == int(issue)], ask)
+        return paged(
+            [each for each in github.comments.values() if each["issue"] == int(issue)], ask
+        )
     ask.needs("pull-requests" if int(issue) in github.pulls else "issues")
     return 201, made(github, int(issue), ask.text("body"))
 
@@ -86,13 +96,24 @@ def issues(github: GitHub, ask: "Asked") -> Any:
     if ask.method == "GET":
         label, state = ask.query.get("labels"), ask.query.get("state", "open")
         found = [i for i in github.issues.values() if state in ("all", i["state"])]
-        return paged([i for i in found if label is None or label in [each["name"] for each in i["labels"]]], ask)
+        return paged(
+            [i for i in found if label is None or label in [each["name"] for each in i["labels"]]],
+            ask,
+        )
     ask.needs("issues")
     number = github.number()
     names = [name for name in ask.body.get("labels", []) if name in github.labels]
-    issue = {"number": number, "title": ask.text("title"), "body": ask.text("body"), "state": "open"}
+    issue = {
+        "number": number,
+        "title": ask.text("title"),
+        "body": ask.text("body"),
+        "state": "open",
+    }
     issue |= {"user": {"login": BOT}, "created_at": "2026-01-01T00:00:00Z", "id": number}
-    issue |= {"labels": [{"name": name} for name in names], "html_url": f"https://github.example/issues/{number}"}
+    issue |= {
+        "labels": [{"name": name} for name in names],
+        "html_url": f"https://github.example/issues/{number}",
+    }
     github.issues[number] = issue
     return 201, issue
 
@@ -100,7 +121,11 @@ def issues(github: GitHub, ask: "Asked") -> Any:
 def one_issue(github: GitHub, ask: "Asked", number: str) -> Any:
     ask.needs("issues")
     issue = github.issues[int(number)]
-    issue |= {name: value for name, value in ask.body.items() if name in ("body", "state", "state_reason", "title")}
+    issue |= {
+        name: value
+        for name, value in ask.body.items()
+        if name in ("body", "state", "state_reason", "title")
+    }
     return 200, issue
 
 
@@ -115,14 +140,21 @@ def new_label(github: GitHub, ask: "Asked") -> Any:
 def pulls_of(github: GitHub, ask: "Asked", sha: str) -> Any:
     ask.needs("pull-requests", "read")
     return paged(
-        [pull for pull in github.pulls.values() if sha in (pull["merge_commit_sha"], pull["head"]["sha"])], ask
+        [
+            pull
+            for pull in github.pulls.values()
+            if sha in (pull["merge_commit_sha"], pull["head"]["sha"])
+        ],
+        ask,
     )
 
 
 def artifacts(github: GitHub, ask: "Asked") -> Any:
     ask.needs("actions", "read")
     named = [
-        {k: v for k, v in a.items() if k != "zip"} for a in github.artifacts.values() if a["name"] == ask.query["name"]
+        {k: v for k, v in a.items() if k != "zip"}
+        for a in github.artifacts.values()
+        if a["name"] == ask.query["name"]
     ]
     return 200, {"total_count": len(named), "artifacts": named}
 
@@ -185,8 +217,16 @@ class Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         sent = self.rfile.read(length)
         with self.github.lock:
-            status, answer = self._routed(parts.path, {k: v[0] for k, v in parse_qs(parts.query).items()}, sent)
-        raw = answer if isinstance(answer, bytes) else b"" if answer is None else json.dumps(answer).encode()
+            status, answer = self._routed(
+                parts.path, {k: v[0] for k, v in parse_qs(parts.query).items()}, sent
+            )
+        raw = (
+            answer
+            if isinstance(answer, bytes)
+            else b""
+            if answer is None
+            else json.dumps(answer).encode()
+        )
         self.send_response(status)
         if status == 302:
             self.send_header("Location", str(answer))
@@ -200,12 +240,16 @@ class Handler(BaseHTTPRequestHandler):
         if path.startswith("/blobs/"):
             # The storage behind refuses requests that carry GitHub's token.
             return (
-                (400, None) if self.headers.get("Authorization") else (200, self.github.artifacts[int(path[7:])]["zip"])
+                (400, None)
+                if self.headers.get("Authorization")
+                else (200, self.github.artifacts[int(path[7:])]["zip"])
             )
         token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
         if token not in self.github.tokens:
             return 401, {"message": "Bad credentials"}
-        ask = Asked(self.command, query, json.loads(sent) if sent else {}, self.github.tokens[token])
+        ask = Asked(
+            self.command, query, json.loads(sent) if sent else {}, self.github.tokens[token]
+        )
         for methods, pattern, route in ROUTES:
             found = re.fullmatch(f"/repos/{REPOSITORY}/{pattern}", path)
             if found and self.command in methods.split("|"):

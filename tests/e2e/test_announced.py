@@ -31,7 +31,11 @@ def applied_company(tmp_path):
 
 def losses(place, *args):
     plan = json.loads(place.reconciler("plan", "--format", "json", *args).out)
-    return {team["team"]: (team["lost"], team["announced"]) for team in plan["impact"]["teams"] if team["lost"]}
+    return {
+        team["team"]: (team["lost"], team["announced"])
+        for team in plan["impact"]["teams"]
+        if team["lost"]
+    }
 
 
 def test_a_grant_ends_by_itself_and_what_else_is_planned_is_applied(tmp_path):
@@ -46,7 +50,9 @@ def test_a_grant_ends_by_itself_and_what_else_is_planned_is_applied(tmp_path):
 
 def test_a_sunset_comes_by_itself(tmp_path):
     place = applied_company(tmp_path)
-    place.write("models.yaml", MODELS.replace("openai/gpt-4o}", "openai/gpt-4o, sunset: 2032-01-01}"))
+    place.write(
+        "models.yaml", MODELS.replace("openai/gpt-4o}", "openai/gpt-4o, sunset: 2032-01-01}")
+    )
     place.applied()
     assert losses(place, "--as-of", "2031-12-31", "--only", "access_groups") == {}
     place.applied("--as-of", "2032-01-01")
@@ -63,7 +69,9 @@ def test_a_date_that_is_moved_into_the_past_is_refused(tmp_path):
 def test_a_date_in_the_past_is_not_announced_by_writing_it_down(tmp_path):
     """Not even where only the alias is applied, without the groups that it leaves."""
     place = applied_company(tmp_path)
-    place.write("models.yaml", MODELS.replace("openai/gpt-4o}", "openai/gpt-4o, sunset: 2020-01-01}"))
+    place.write(
+        "models.yaml", MODELS.replace("openai/gpt-4o}", "openai/gpt-4o, sunset: 2020-01-01}")
+    )
     place.applied("--only", "model_aliases")
     assert losses(place) == {"t1": (["gpt-4o"], [])}
     place.reconciler("apply", "--yes", code=1)
@@ -72,7 +80,10 @@ def test_a_date_in_the_past_is_not_announced_by_writing_it_down(tmp_path):
 def test_a_grant_that_leaves_git_after_its_end_was_announced(tmp_path):
     place = applied_company(tmp_path)
     place.write(
-        "teams.yaml", TEAM.replace("    grants: [{access_groups: [trial], until: 2031-12-01, reason: a trial}]\n", "")
+        "teams.yaml",
+        TEAM.replace(
+            "    grants: [{access_groups: [trial], until: 2031-12-01, reason: a trial}]\n", ""
+        ),
     )
     place.reconciler("apply", "--yes", code=1)
     place.applied("--as-of", "2031-12-02")

@@ -68,7 +68,9 @@ def test_a_signal_at_the_question_ends_the_apply(place, number):
     place.applied()  # the lock is free
 
 
-@pytest.mark.parametrize(("answer", "code", "word"), [(b"y\n", 0, b"Applied"), (b"\n", 1, b"Nothing was changed.")])
+@pytest.mark.parametrize(
+    ("answer", "code", "word"), [(b"y\n", 0, b"Applied"), (b"\n", 1, b"Nothing was changed.")]
+)
 def test_the_answer_decides(place, answer, code, word):
     with asking(place) as terminal:
         os.write(terminal.screen, answer)
@@ -78,7 +80,9 @@ def test_the_answer_decides(place, answer, code, word):
 
 def test_a_signal_while_waiting_for_the_lock_ends_the_wait(place):
     with asking(place) as terminal:
-        waiting = process("apply", "--yes", "--lock-wait", "60", "--log-format", "json", cwd=place.directory)
+        waiting = process(
+            "apply", "--yes", "--lock-wait", "60", "--log-format", "json", cwd=place.directory
+        )
         time.sleep(3)  # there is nothing to see of the wait
         waiting.send_signal(signal.SIGINT)
         done = finished(waiting, seconds=20)

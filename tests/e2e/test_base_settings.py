@@ -53,7 +53,9 @@ class Listening(BaseHTTPRequestHandler):
 def listening() -> Iterator[tuple[str, list[str]]]:
     seen: list[str] = []
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Listening,), {"seen": seen}))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+    )
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}", seen
     server.shutdown()
@@ -96,8 +98,14 @@ ATTACKS = {
     "another gateway": (BASE.replace("prod", "evil"), "T"),
     "the ledger": (BASE + "ledger: {{url_env: GITHUB_TOKEN}}\n", "T"),
     "a listed secret": (BASE + "variables: [GITHUB_TOKEN]\n", "${{GITHUB_TOKEN}}"),
-    "a listed secret in settings": (BASE + "variables: [GITHUB_TOKEN]\ndefault_gateway: ${{GITHUB_TOKEN}}\n", "T"),
-    "a secret no longer named": (BASE.replace(", probe_key_env: RECONCILER_VAR_DB", ""), "${{RECONCILER_VAR_DB}}"),
+    "a listed secret in settings": (
+        BASE + "variables: [GITHUB_TOKEN]\ndefault_gateway: ${{GITHUB_TOKEN}}\n",
+        "T",
+    ),
+    "a secret no longer named": (
+        BASE.replace(", probe_key_env: RECONCILER_VAR_DB", ""),
+        "${{RECONCILER_VAR_DB}}",
+    ),
     "a variable of the runner": (BASE, "${{RECONCILER_LEDGER_URL}}"),
     "a link": (None, "T"),
     "no settings": ("", "T"),
@@ -128,7 +136,9 @@ def test_a_pull_request_takes_no_secret(attack: str, base: Place, evil: tuple[st
     for command in COMMANDS:
         done = base._run(tuple(command.split()))
         assert done.code in (0, 1, 2), done.text
-        assert not {value for value in SECRETS.values() if value in done.text}, f"{command} shows a secret"
+        assert not {value for value in SECRETS.values() if value in done.text}, (
+            f"{command} shows a secret"
+        )
         assert "hunter" not in done.text
     assert seen == []
 
@@ -169,13 +179,20 @@ def test_what_only_judges_the_manifests_is_the_pull_requests_own(base: Place):
 
 
 def test_every_setting_is_the_bases_unless_it_is_known_to_lead_nowhere():
-    assert set(Settings.model_fields) - set(OWN) == {"default_gateway", "gateways", "ledger", "variables"}
+    assert set(Settings.model_fields) - set(OWN) == {
+        "default_gateway",
+        "gateways",
+        "ledger",
+        "variables",
+    }
 
 
 def test_wrong_settings_of_a_pull_request_are_an_error_at_their_place(base: Place):
     base.write("reconciler.yaml", "prune: everything\n")
     committed(base)
-    assert "config/reconciler.yaml:1:8: error not-allowed" in base.reconciler("validate", code=1).out
+    assert (
+        "config/reconciler.yaml:1:8: error not-allowed" in base.reconciler("validate", code=1).out
+    )
 
 
 def test_wrong_settings_of_the_base_are_an_error_that_names_the_commit(base: Place):
@@ -198,14 +215,18 @@ def test_a_base_without_a_config_means_the_defaults(tmp_path: Path):
 
 
 @pytest.mark.parametrize("revision", ["nowhere", "HEAD^7", "--help", "HEAD:config"])
-def test_a_revision_that_is_not_there_is_an_error_and_no_other_settings_are_taken(base: Place, revision: str):
+def test_a_revision_that_is_not_there_is_an_error_and_no_other_settings_are_taken(
+    base: Place, revision: str
+):
     base.environ[REVISION] = revision
     said = base.reconciler("validate", code=1).text
     assert "error settings-revision" in said
     assert "fetch that commit too" in said
 
 
-def test_settings_that_are_a_link_are_read_as_of_the_base(base: Place, gateway: tuple[str, list[str]]):
+def test_settings_that_are_a_link_are_read_as_of_the_base(
+    base: Place, gateway: tuple[str, list[str]]
+):
     git(base.directory, "checkout", "--quiet", "main")
     (base.config / "reconciler.yaml").rename(base.config / "settings.txt")
     (base.config / "reconciler.yaml").symlink_to("settings.txt")

@@ -24,10 +24,15 @@ def test_a_loss_stands_on_the_line_that_causes_it(tmp_path):
     place.edit("access-groups/by-tier.yaml", "[gpt-4-turbo, claude-3-sonnet", "[claude-3-sonnet")
     lines = (place.config / "access-groups/by-tier.yaml").read_text().splitlines()
     line = next(
-        number for number, text in enumerate(lines, 1) if text.startswith("    model_aliases: [claude-3-sonnet")
+        number
+        for number, text in enumerate(lines, 1)
+        if text.startswith("    model_aliases: [claude-3-sonnet")
     )
     out = place.reconciler("plan", "--report", "plan.sarif").out
-    assert f"pro-models no longer has gpt-4-turbo (config/access-groups/by-tier.yaml:{line})" in " ".join(out.split())
+    assert (
+        f"pro-models no longer has gpt-4-turbo (config/access-groups/by-tier.yaml:{line})"
+        in " ".join(out.split())
+    )
     [result] = [
         each
         for each in json.loads((place.directory / "plan.sarif").read_text())["runs"][0]["results"]
@@ -39,15 +44,15 @@ def test_a_loss_stands_on_the_line_that_causes_it(tmp_path):
 
 def test_a_refusal_says_how_many_it_leaves_out_and_full_names_all(tmp_path):
     models = "".join(f"  m{n}: {{litellm_model: openai/m{n}}}\n" for n in range(8))
-    text = (
-        f"model_aliases:\n{models}access_groups: {{g: {{model_aliases: [{', '.join(f'm{n}' for n in range(8))}]}}}}\n"
-    )
+    text = f"model_aliases:\n{models}access_groups: {{g: {{model_aliases: [{', '.join(f'm{n}' for n in range(8))}]}}}}\n"
     teams = "organizations: {o: {name: O}}\nteams:\n  t: {organization_id: o, access_groups: [g]}\n"
     place = company(tmp_path, models=text, teams=teams)
     place.applied()
     place.write("teams.yaml", teams.replace("[g]", "[]"))
     assert "t (m0, m1, m2 and 5 more)" in place.reconciler("plan").out
-    assert "t (m0, m1, m2, m3, m4, m5, m6, m7)" in " ".join(place.reconciler("plan", "--full").out.split())
+    assert "t (m0, m1, m2, m3, m4, m5, m6, m7)" in " ".join(
+        place.reconciler("plan", "--full").out.split()
+    )
 
 
 @pytest.mark.parametrize(

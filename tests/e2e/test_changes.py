@@ -31,7 +31,11 @@ def test_a_group_removed_from_a_plan_changes_its_teams_and_nothing_else(place):
     place.edit("plans.yaml", "[analysis-models, chat-models]", "[analysis-models]")
     plan = place.pending()
     assert "loses" in plan
-    named = [team for team in ("insight-prod", "helpdesk-prod", "acme-prod", "techco-prod") if team in plan]
+    named = [
+        team
+        for team in ("insight-prod", "helpdesk-prod", "acme-prod", "techco-prod")
+        if team in plan
+    ]
     assert named == ["insight-prod"]
 
     refused = place.reconciler("apply", "--yes", code=1)
@@ -62,7 +66,9 @@ def test_what_others_made_is_foreign_and_stays(tmp_path, served):
     url, _ = served
     admin = httpx.Client(base_url=url, headers={"X-Admin-Key": ADMIN_KEY}, verify=False)
     with admin:
-        made = admin.post("/api/organizations/create", json={"organization_id": "org_other", "name": "Other"})
+        made = admin.post(
+            "/api/organizations/create", json={"organization_id": "org_other", "name": "Other"}
+        )
         assert made.status_code == 200, made.text
         place = served_company(tmp_path, url)
         place.applied()
@@ -82,7 +88,9 @@ def test_what_others_made_is_foreign_and_stays(tmp_path, served):
 def test_declaring_what_exists_adopts_it_and_the_plan_says_so(tmp_path, served):
     url, _ = served
     with httpx.Client(base_url=url, headers={"X-Admin-Key": ADMIN_KEY}, verify=False) as admin:
-        admin.post("/api/organizations/create", json={"organization_id": "org_found", "name": "Found"})
+        admin.post(
+            "/api/organizations/create", json={"organization_id": "org_found", "name": "Found"}
+        )
     place = served_company(tmp_path, url, "organizations: {org_found: {name: Found}}\n")
     assert "adopt" in place.pending()
     place.applied()
@@ -95,8 +103,12 @@ def test_declaring_what_exists_adopts_it_and_the_plan_says_so(tmp_path, served):
 def test_prune_never_keeps_owned_adds_back_and_all_takes_what_others_made(tmp_path, served):
     url, _ = served
     with httpx.Client(base_url=url, headers={"X-Admin-Key": ADMIN_KEY}, verify=False) as admin:
-        admin.post("/api/organizations/create", json={"organization_id": "org_stray", "name": "Stray"})
-        place = served_company(tmp_path, url, "organizations:\n  org_one: {name: One}\n  org_two: {name: Two}\n")
+        admin.post(
+            "/api/organizations/create", json={"organization_id": "org_stray", "name": "Stray"}
+        )
+        place = served_company(
+            tmp_path, url, "organizations:\n  org_one: {name: One}\n  org_two: {name: Two}\n"
+        )
         place.applied()
         place.write("all.yaml", "organizations: {org_one: {name: One}}\n")
 

@@ -70,7 +70,9 @@ def test_the_script_is_one_that_the_shell_can_read(tmp_path: Path, shell: str):
     program = shutil.which(shell)
     if program is None:
         pytest.skip(f"there is no {shell} here to read its script")
-    done = subprocess.run([program, "-n"], input=script, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [program, "-n"], input=script, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -82,8 +84,17 @@ def test_a_real_bash_completes_a_gateway(place: Place):
     script = place.reconciler("completion", "bash").out
     (place.directory / "completion.bash").write_text(script, encoding="utf-8")
     asking = "source ./completion.bash; COMP_WORDS=(reconciler plan -g loc); COMP_CWORD=3; _reconciler_completion reconciler; echo ${COMPREPLY[*]}"
-    environ = {**os.environ, "PATH": f"{place.directory}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+    environ = {
+        **os.environ,
+        "PATH": f"{place.directory}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+    }
     done = subprocess.run(
-        ["bash", "-c", asking], cwd=place.directory, env=environ, capture_output=True, text=True, check=False
+        ["bash", "-c", asking],
+        cwd=place.directory,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.stdout.split() == ["local", "local-http"], done.stderr

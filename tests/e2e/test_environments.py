@@ -54,7 +54,9 @@ def place(applied, tmp_path):
     """A copy of the applied company, with one file that `fmt` would change and one team more to apply."""
     shutil.copytree(applied.directory, tmp_path / "here")
     here = Place(tmp_path / "here")
-    here.write("more.yaml", "teams:\n     zz-new:   {organization_id: org_acme,   access_groups: [] }\n")
+    here.write(
+        "more.yaml", "teams:\n     zz-new:   {organization_id: org_acme,   access_groups: [] }\n"
+    )
     return here
 
 
@@ -111,7 +113,9 @@ def full():
 @pytest.mark.parametrize("which", ["out", "err", "both"])
 def test_what_was_applied_is_told_by_the_exit_code_whoever_listens(place, output, which):
     with chdir(place.directory), output() as lost:
-        streams = {"out": {"out": lost}, "err": {"err": lost}, "both": {"out": lost, "err": lost}}[which]
+        streams = {"out": {"out": lost}, "err": {"err": lost}, "both": {"out": lost, "err": lost}}[
+            which
+        ]
         code, _ = code_of("apply", "--yes", **streams)
     assert code == 0
     place.settled()
@@ -156,7 +160,8 @@ def test_a_path_that_no_file_system_takes(place, command):
 @pytest.mark.parametrize("command", SHOWING, ids=" ".join)
 def test_letters_that_the_locale_lacks_are_shown_by_their_code(place, command, encoding):
     place.write(
-        "odd.yaml", 'teams:\n  odd: {organization_id: org_acme, team_alias: "\u4e16\u754c \U0001f600 \u0142"}\n'
+        "odd.yaml",
+        'teams:\n  odd: {organization_id: org_acme, team_alias: "\u4e16\u754c \U0001f600 \u0142"}\n',
     )
     raw = io.BytesIO()
     out = io.TextIOWrapper(raw, encoding=encoding, errors="strict")
@@ -173,7 +178,13 @@ def test_a_standard_output_that_was_closed_before_the_start(place):
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     shell = f"{command} plan >&- ; echo plan $? ; {command} apply --yes >&- ; echo apply $? ; {command} plan --exit-code -q; echo rest $?"
     done = subprocess.run(
-        ["sh", "-c", shell], cwd=place.directory, env=env, capture_output=True, text=True, timeout=60, check=False
+        ["sh", "-c", shell],
+        cwd=place.directory,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.stdout.split("\n")[:3] == ["plan 1", "apply 0", "rest 0"], done
     assert "standard output could not be written: it is closed" in done.stderr

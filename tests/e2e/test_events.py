@@ -51,13 +51,19 @@ def test_invalid_files_as_an_event_with_their_places(place: Place):
         done = place.reconciler(command, "--log-format", "json", code=1)
         [failed] = events(done)
         assert failed["event"] == "failed"
-        assert [(f["file"], f["line"], f["column"]) for f in failed["findings"]] == [("config/wrong.yaml", 3, 11)]
+        assert [(f["file"], f["line"], f["column"]) for f in failed["findings"]] == [
+            ("config/wrong.yaml", 3, 11)
+        ]
 
 
 def test_a_mistake_on_the_command_line_is_an_event_too(place: Place):
-    [failed] = events(place.reconciler("plan", "--log-format", "json", "--gateway", "nowhere", code=1))
+    [failed] = events(
+        place.reconciler("plan", "--log-format", "json", "--gateway", "nowhere", code=1)
+    )
     assert failed["findings"][0]["code"] == "unknown-gateway"
-    [failed] = events(place.reconciler("plan", "--log-format", "json", "--format", "nothing", code=1))
+    [failed] = events(
+        place.reconciler("plan", "--log-format", "json", "--format", "nothing", code=1)
+    )
     assert "nothing" in failed["message"] or "--format" in failed["message"]
 
 
@@ -85,7 +91,10 @@ def test_quiet_leaves_the_exit_code_and_errors(place: Place):
     done = place.applied("--quiet")
     assert done.out == "45 applied of 45 steps.\n"
     assert done.err == "12 new virtual keys in config/.reconciler/keys-local.jsonl\n"
-    assert place.reconciler("apply", "--yes", "--quiet").text == "Nothing to do: the gateway is as declared.\n"
+    assert (
+        place.reconciler("apply", "--yes", "--quiet").text
+        == "Nothing to do: the gateway is as declared.\n"
+    )
     assert place.reconciler("drift", "--quiet").text == ""
     place.write("wrong.yaml", "teams: {x: {plan: nowhere}}\n")
     assert "dangling-reference" in place.reconciler("plan", "--quiet", code=1).err
@@ -93,7 +102,11 @@ def test_quiet_leaves_the_exit_code_and_errors(place: Place):
 
 def test_events_hold_no_secret(place: Place):
     place.environ["RECONCILER_VAR_PARAMETER"] = "hunter2-hunter2"
-    place.edit("models.yaml", "litellm_params: {", "litellm_params: {api_base: '${RECONCILER_VAR_PARAMETER}', ")
+    place.edit(
+        "models.yaml",
+        "litellm_params: {",
+        "litellm_params: {api_base: '${RECONCILER_VAR_PARAMETER}', ",
+    )
     done = place.reconciler("apply", "--yes", "--log-format", "json")
     assert "hunter2" not in done.err
 
@@ -136,7 +149,9 @@ COLOURED = (
 
 
 @pytest.mark.parametrize("arguments", COLOURED, ids=lambda arguments: arguments[0])
-def test_colour_is_there_when_it_is_forced_and_never_with_no_color(place: Place, arguments: tuple[str, ...]):
+def test_colour_is_there_when_it_is_forced_and_never_with_no_color(
+    place: Place, arguments: tuple[str, ...]
+):
     place.write("environments/prod/teams.yaml", "teams:\n  acme-dev: {credits_allocated: 900}\n")
     place.applied("--quiet")
     place.edit("customers/acme.yaml", "team_alias: Development", "team_alias: Dev")

@@ -28,7 +28,9 @@ def with_json(command: click.Command, words: tuple[str, ...]) -> Iterator[tuple[
 
 FORMATTED = tuple(with_json(group, ()))
 ASKING = tuple(
-    words for words in FORMATTED if any(each.name == "gateway" for each in group.get_command(None, words[0]).params)
+    words
+    for words in FORMATTED
+    if any(each.name == "gateway" for each in group.get_command(None, words[0]).params)
 )
 
 
@@ -45,7 +47,15 @@ def findings_of(out: str, words: tuple[str, ...]) -> list[dict]:
 
 
 def test_there_are_such_commands():
-    assert {words[0] for words in FORMATTED} >= {"plan", "drift", "explain", "access", "promote", "policy", "lint"}
+    assert {words[0] for words in FORMATTED} >= {
+        "plan",
+        "drift",
+        "explain",
+        "access",
+        "promote",
+        "policy",
+        "lint",
+    }
     assert {words[0] for words in FORMATTED} <= COMMANDS.keys()
 
 
@@ -54,7 +64,11 @@ def test_an_invalid_config(place: Place, words):
     place.write("wrong.yaml", "teams:\n  x: {plan: nowhere}\n")
     done = place.reconciler(*asked(words), code=1)
     (finding,) = findings_of(done.out, words)
-    assert (finding["code"], finding["file"], finding["line"]) == ("dangling-reference", "config/wrong.yaml", 2)
+    assert (finding["code"], finding["file"], finding["line"]) == (
+        "dangling-reference",
+        "config/wrong.yaml",
+        2,
+    )
 
 
 @pytest.mark.parametrize("words", FORMATTED, ids=" ".join)

@@ -7,7 +7,11 @@ from contextlib import closing
 import pytest
 from e2e_world import Place, company, content
 
-FIRST, SECOND, THIRD = "first-value-of-the-vault", "second-value-of-the-vault", "third, left by hand"
+FIRST, SECOND, THIRD = (
+    "first-value-of-the-vault",
+    "second-value-of-the-vault",
+    "third, left by hand",
+)
 NOTE = "${RECONCILER_VAR_NOTE}"
 ALIASES = (
     "model_aliases:\n  gpt:\n    litellm_model: openai/gpt-4o\n"
@@ -32,9 +36,18 @@ def metadata(place: Place) -> dict:
 
 def everything_said(place: Place, code: int = 2) -> str:
     """Of every command that shows objects, in every format; what a plan file and the ledger hold."""
-    said = [place.reconciler("plan", "--full", "--format", form, "--exit-code", code=code).text for form in FORMS]
-    said += [place.reconciler("plan", "--out", "p.json", "--full").text, (place.directory / "p.json").read_text()]
-    said += [place.reconciler("show", kind, name).text for kind, name in (("team", "t"), ("model_alias", "gpt"))]
+    said = [
+        place.reconciler("plan", "--full", "--format", form, "--exit-code", code=code).text
+        for form in FORMS
+    ]
+    said += [
+        place.reconciler("plan", "--out", "p.json", "--full").text,
+        (place.directory / "p.json").read_text(),
+    ]
+    said += [
+        place.reconciler("show", kind, name).text
+        for kind, name in (("team", "t"), ("model_alias", "gpt"))
+    ]
     said += [content(place.config / ".reconciler" / "ledger.db")]
     return "\n".join(said)
 
@@ -100,9 +113,14 @@ def test_a_value_from_another_hand_is_put_right_and_not_shown(place):
 def test_drift_in_what_lies_beside_is_told_without_it(place):
     place.applied()
     with closing(sqlite3.connect(place.database)) as db:
-        db.execute("UPDATE teams SET metadata = ?", [json.dumps({**metadata(place), "plain": "moved"})])
+        db.execute(
+            "UPDATE teams SET metadata = ?", [json.dumps({**metadata(place), "plain": "moved"})]
+        )
         db.commit()
-    said = "".join(place.reconciler("drift", "--format", form, code=2).text for form in ("text", "json", "markdown"))
+    said = "".join(
+        place.reconciler("drift", "--format", form, code=2).text
+        for form in ("text", "json", "markdown")
+    )
     assert "moved" in said
     kept_by_nobody(said)
 
@@ -118,9 +136,15 @@ def test_a_default_is_in_git_and_shown(place):
 def test_the_value_of_another_hand_is_not_written_into_the_manifests_either(place):
     place.applied()
     with closing(sqlite3.connect(place.database)) as db:
-        db.execute("UPDATE teams SET metadata = ?", [json.dumps({**metadata(place), "note": THIRD, "plain": "moved"})])
+        db.execute(
+            "UPDATE teams SET metadata = ?",
+            [json.dumps({**metadata(place), "note": THIRD, "plain": "moved"})],
+        )
         db.commit()
-    said = place.reconciler("import", "--update").text + place.reconciler("drift", "--adopt", code=None).text
+    said = (
+        place.reconciler("import", "--update").text
+        + place.reconciler("drift", "--adopt", code=None).text
+    )
     said += place.reconciler("import", "--out", "again", code=None).text
     written = "".join(file.read_text() for file in place.directory.rglob("*.yaml"))
     assert NOTE in written

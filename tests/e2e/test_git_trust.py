@@ -94,7 +94,9 @@ def planted(directory: Path) -> Planted:
 
 
 def bare_repository_as_config(at: Planted) -> None:
-    shutil.copytree(at.git_dir, at.config, dirs_exist_ok=True, ignore=shutil.ignore_patterns("hooks", "index"))
+    shutil.copytree(
+        at.git_dir, at.config, dirs_exist_ok=True, ignore=shutil.ignore_patterns("hooks", "index")
+    )
     at.configured(f'[core]\n bare = false\n worktree = .\n fsmonitor = "{at.program}"\n', at.config)
     at.committed()
 
@@ -102,7 +104,9 @@ def bare_repository_as_config(at: Planted) -> None:
 def bare_repository_around_the_config(at: Planted) -> None:
     around = at.directory / "infra"
     at.config = at.config.rename((around / "gateway").parent.mkdir() or around / "gateway")
-    shutil.copytree(at.git_dir, around, dirs_exist_ok=True, ignore=shutil.ignore_patterns("hooks", "index"))
+    shutil.copytree(
+        at.git_dir, around, dirs_exist_ok=True, ignore=shutil.ignore_patterns("hooks", "index")
+    )
     at.configured(f'[core]\n bare = false\n worktree = .\n fsmonitor = "{at.program}"\n', around)
     at.committed()
 
@@ -137,13 +141,21 @@ def included_config(at: Planted) -> None:
 
 def config_of_the_worktree(at: Planted) -> None:
     at.configured("[core]\n repositoryformatversion = 1\n[extensions]\n worktreeConfig = true\n")
-    (at.git_dir / "config.worktree").write_text(f'[core]\n fsmonitor = "{at.program}"\n', encoding="utf-8")
+    (at.git_dir / "config.worktree").write_text(
+        f'[core]\n fsmonitor = "{at.program}"\n', encoding="utf-8"
+    )
 
 
 def hooks(at: Planted) -> None:
     folder = at.config / "hooks"
     folder.mkdir()
-    for name in ("post-index-change", "reference-transaction", "post-checkout", "pre-auto-gc", "fsmonitor-watchman"):
+    for name in (
+        "post-index-change",
+        "reference-transaction",
+        "post-checkout",
+        "pre-auto-gc",
+        "fsmonitor-watchman",
+    ):
         shutil.copy(at.program, folder / name)
     at.configured(f'[core]\n hooksPath = "{folder}"\n')
     os.utime(at.config / "company.yaml", (1, 1))
@@ -172,7 +184,9 @@ def filter_process(at: Planted) -> None:
 
 
 def archiver(at: Planted) -> None:
-    at.configured(f'[tar "planted"]\n command = "{at.program}"\n[tar "tar"]\n command = "{at.program}"\n')
+    at.configured(
+        f'[tar "planted"]\n command = "{at.program}"\n[tar "tar"]\n command = "{at.program}"\n'
+    )
     at.alive = ("archive", "--format=planted", "HEAD")
 
 
@@ -248,7 +262,11 @@ def submodule(at: Planted) -> None:
 
 
 def config_by_the_environment(at: Planted) -> None:
-    at.environ = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "core.fsmonitor", "GIT_CONFIG_VALUE_0": at.program}
+    at.environ = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "core.fsmonitor",
+        "GIT_CONFIG_VALUE_0": at.program,
+    }
 
 
 def parameters_by_the_environment(at: Planted) -> None:
@@ -271,8 +289,16 @@ def programs_by_the_environment(at: Planted) -> None:
     programs.mkdir()
     for name in ("git-planted", "git-remote-ext", "git-fsmonitor--daemon"):
         shutil.copy(at.program, programs / name)
-    at.environ = {"GIT_EXEC_PATH": str(programs), "GIT_PAGER": at.program, "GIT_EXTERNAL_DIFF": at.program}
-    at.environ |= {"GIT_SSH_COMMAND": at.program, "GIT_ASKPASS": at.program, "GIT_EDITOR": at.program}
+    at.environ = {
+        "GIT_EXEC_PATH": str(programs),
+        "GIT_PAGER": at.program,
+        "GIT_EXTERNAL_DIFF": at.program,
+    }
+    at.environ |= {
+        "GIT_SSH_COMMAND": at.program,
+        "GIT_ASKPASS": at.program,
+        "GIT_EDITOR": at.program,
+    }
     at.alive = ("planted",)
 
 
@@ -308,13 +334,17 @@ LAYOUTS: tuple[Callable[[Planted], None], ...] = (
 
 
 @pytest.fixture
-def at(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Planted]:
+def at(
+    tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Planted]:
     made = planted(tmp_path)
     request.param(made)
     for name, value in made.environ.items():
         monkeypatch.setenv(name, value)
     ordinary_git(made)
-    assert made.canary.exists(), "ordinary git does not run what was planted: the layout shows nothing"
+    assert made.canary.exists(), (
+        "ordinary git does not run what was planted: the layout shows nothing"
+    )
     made.canary.unlink()
     if request.param in (hooks, clean_filter):
         os.utime(made.config / "company.yaml", (2, 2))
@@ -325,7 +355,15 @@ def ordinary_git(at: Planted) -> None:
     terminal, inside = os.openpty()
     out = inside if at.terminal else subprocess.DEVNULL
     command = ["git", *at.alive]
-    subprocess.run(command, cwd=at.config, stdin=subprocess.DEVNULL, stdout=out, stderr=out, check=False, timeout=20)
+    subprocess.run(
+        command,
+        cwd=at.config,
+        stdin=subprocess.DEVNULL,
+        stdout=out,
+        stderr=out,
+        check=False,
+        timeout=20,
+    )
     os.close(terminal)
     os.close(inside)
 

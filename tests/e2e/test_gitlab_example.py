@@ -43,7 +43,11 @@ class Handler(BaseHTTPRequestHandler):
         sent = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         allowed = self.headers.get("PRIVATE-TOKEN") == TOKEN
-        status, answer = self._routed(parts.path, query, sent) if allowed else (401, {"message": "401 Unauthorized"})
+        status, answer = (
+            self._routed(parts.path, query, sent)
+            if allowed
+            else (401, {"message": "401 Unauthorized"})
+        )
         raw = json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(raw)))
@@ -63,7 +67,15 @@ class Handler(BaseHTTPRequestHandler):
             size, page = int(query["per_page"]), int(query["page"])
             return 200, found[size * (page - 1) : size * page]
         if self.command == "POST":
-            kept.append({key: len(kept) + 1, "author": {"id": 7}, "created_at": "2026", "state": "opened", **sent})
+            kept.append(
+                {
+                    key: len(kept) + 1,
+                    "author": {"id": 7},
+                    "created_at": "2026",
+                    "state": "opened",
+                    **sent,
+                }
+            )
             return 201, kept[-1]
         one = next(each for each in kept if each[key] == int(path.rpartition("/")[2]))
         one |= sent
@@ -106,17 +118,33 @@ def project(tmp_path: Path) -> Place:
     return place
 
 
-def job(name: str, place: Place, gitlab: GitLab, **environ: str) -> subprocess.CompletedProcess[str]:
+def job(
+    name: str, place: Place, gitlab: GitLab, **environ: str
+) -> subprocess.CompletedProcess[str]:
     """The job as GitLab's runner does it: every line of its script in one bash, ended by the first that fails."""
     pipeline = yaml.safe_load((EXAMPLE / ".gitlab-ci.yml").read_text(encoding="utf-8"))
     installs = ("apt-get ", "pip install ")
     before = [line for line in pipeline["before_script"] if not line.startswith(installs)]
     assert len(before) == len(pipeline["before_script"]) - len(installs)
-    given = {**pipeline["variables"], "CI_API_V4_URL": gitlab.url, "CI_PROJECT_ID": "1", "CI_MERGE_REQUEST_IID": "5"}
-    given |= {"CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main", "CI_MERGE_REQUEST_LABELS": ",".join(gitlab.labels)}
+    given = {
+        **pipeline["variables"],
+        "CI_API_V4_URL": gitlab.url,
+        "CI_PROJECT_ID": "1",
+        "CI_MERGE_REQUEST_IID": "5",
+    }
+    given |= {
+        "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main",
+        "CI_MERGE_REQUEST_LABELS": ",".join(gitlab.labels),
+    }
     if name == "apply":
-        given = {key: value for key, value in given.items() if not key.startswith("CI_MERGE_REQUEST_")}
-    given |= {"CI_COMMIT_SHA": "c0ffee", "CI_JOB_URL": "https://gitlab.example/job/1", "REPORT_TOKEN": TOKEN}
+        given = {
+            key: value for key, value in given.items() if not key.startswith("CI_MERGE_REQUEST_")
+        }
+    given |= {
+        "CI_COMMIT_SHA": "c0ffee",
+        "CI_JOB_URL": "https://gitlab.example/job/1",
+        "REPORT_TOKEN": TOKEN,
+    }
     path = f"{place.directory / 'bin'}:{os.environ['PATH']}"
     return subprocess.run(
         ["bash", "-eo", "pipefail", "-c", "\n".join([*before, *pipeline[name]["script"]])],
@@ -130,7 +158,9 @@ def job(name: str, place: Place, gitlab: GitLab, **environ: str) -> subprocess.C
 
 @pytest.mark.slow
 def test_a_merge_request_its_apply_and_drift(project: Place, gitlab: GitLab):
-    gitlab.notes += [{"id": n, "author": {"id": 9}, "created_at": "2025", "body": "talk"} for n in range(1, 131)]
+    gitlab.notes += [
+        {"id": n, "author": {"id": 9}, "created_at": "2025", "body": "talk"} for n in range(1, 131)
+    ]
     assert job("validate", project, gitlab).returncode == 0
     for _ in range(2):
         done = job("plan", project, gitlab)
@@ -178,14 +208,18 @@ def test_a_merge_request_cannot_say_where_the_key_is_sent(project: Place, gitlab
 
 
 @pytest.mark.slow
-def test_a_plan_that_apply_would_refuse_fails_its_job_until_the_label_is_set(project: Place, gitlab: GitLab):
+def test_a_plan_that_apply_would_refuse_fails_its_job_until_the_label_is_set(
+    project: Place, gitlab: GitLab
+):
     project.applied()
     project.edit("customers/acme.yaml", "plan: professional", "plan: starter")
     for labels in ([], ["allow-loss", "none", "reconciler:allow-$(id)"]):
         gitlab.labels[:] = labels
         done = job("plan", project, gitlab)
         assert done.returncode == 1
-        assert "set on the merge request, if all of it is meant: reconciler:allow-loss" in done.stdout
+        assert (
+            "set on the merge request, if all of it is meant: reconciler:allow-loss" in done.stdout
+        )
         assert job("apply", project, gitlab).returncode == 1
     gitlab.labels.append("reconciler:allow-loss")
     assert job("plan", project, gitlab).returncode == 0

@@ -48,17 +48,25 @@ def test_help_fits_its_width_and_has_examples(wide, tmp_path: Path, path: tuple[
     assert [line for line in told.splitlines() if len(line) > WIDTH] == []
     if len(path) == 1 and path[0] in COMMANDS:
         inner = [name for name in EVERY if name[:1] == path and len(name) > 1]
-        texts = [company(tmp_path / str(place)).reconciler(*name, "--help").out for place, name in enumerate(inner)]
+        texts = [
+            company(tmp_path / str(place)).reconciler(*name, "--help").out
+            for place, name in enumerate(inner)
+        ]
         assert any("Examples:" in text or "A file of cases:" in text for text in [told, *texts])
 
 
 def test_no_committed_help_is_of_a_command_that_is_gone():
-    assert {file.stem for file in GOLDEN.glob("*.txt")} == {"-".join(path) or "reconciler" for path in EVERY}
+    assert {file.stem for file in GOLDEN.glob("*.txt")} == {
+        "-".join(path) or "reconciler" for path in EVERY
+    }
 
 
 def test_help_is_a_command_too(wide, tmp_path: Path):
     place = company(tmp_path)
-    assert place.reconciler("help", "history", "decide").out == place.reconciler("history", "decide", "--help").out
+    assert (
+        place.reconciler("help", "history", "decide").out
+        == place.reconciler("history", "decide", "--help").out
+    )
     assert place.reconciler("help").out == place.reconciler("--help").out
     assert "did you mean plan?" in place.reconciler("help", "plann", code=1).err
     assert "has no commands of its own" in place.reconciler("help", "plan", "x", code=1).err

@@ -40,7 +40,19 @@ FORMS = ("text", "json", "markdown", "html")
 COMMANDS = [
     *(("validate", "--format", form) for form in ("text", "json", "sarif", "github")),
     *(("plan", "--full", "--format", form) for form in FORMS),
-    ("plan", "--out", "p.json", "--report", "r.html", "--report", "r.md", "--report", "r.json", "--report", "r.sarif"),
+    (
+        "plan",
+        "--out",
+        "p.json",
+        "--report",
+        "r.html",
+        "--report",
+        "r.md",
+        "--report",
+        "r.json",
+        "--report",
+        "r.sarif",
+    ),
     ("apply", "--yes"),
     ("apply", "--yes", "--log-format", "json"),
     *(("drift", "--full", "--format", form) for form in ("text", "json", "markdown")),
@@ -117,11 +129,19 @@ def plant_live(database: Path, hostile: str) -> None:
 
 def wrongs(text: str, *, form: str) -> list[str]:
     """What in an output steers, hides, or is markup of somebody else's."""
-    found = sorted({f"{ord(char):#x}" for char in text if unicodedata.category(char) in STEERING and char != "\n"})
+    found = sorted(
+        {
+            f"{ord(char):#x}"
+            for char in text
+            if unicodedata.category(char) in STEERING and char != "\n"
+        }
+    )
     found += [f"invisible {ord(char):#x}" for char in text if char in "\u3164\u115f\u2800"]
     if form != "github":
         found += [
-            f"command: {line[:40]}" for line in text.split("\n") if line.strip().startswith("::") or "##[" in line
+            f"command: {line[:40]}"
+            for line in text.split("\n")
+            if line.strip().startswith("::") or "##[" in line
         ]
     if form == "html":
         found += re.findall(r"<script>alert|<img src=x|onmouseover='alert(?=[^<]*>)", text)
@@ -141,7 +161,9 @@ def form_of(args: tuple[str, ...]) -> str:
     return args[args.index("--format") + 1] if "--format" in args else "text"
 
 
-def judged(place: Place, commands: list[tuple[str, ...]], hostile: str) -> list[tuple[str, list[str]]]:
+def judged(
+    place: Place, commands: list[tuple[str, ...]], hostile: str
+) -> list[tuple[str, list[str]]]:
     """Every command with what is wrong with its output, and every file that was written."""
     told = []
     for command in commands:
@@ -160,7 +182,9 @@ def judged(place: Place, commands: list[tuple[str, ...]], hostile: str) -> list[
 
 
 def every(chosen: tuple[str, ...]) -> list:
-    return [pytest.param(name, marks=() if name in chosen else pytest.mark.slow) for name in HOSTILE]
+    return [
+        pytest.param(name, marks=() if name in chosen else pytest.mark.slow) for name in HOSTILE
+    ]
 
 
 @pytest.mark.parametrize("name", every(LEAN_TEXTS))
@@ -187,8 +211,17 @@ def test_errors_of_the_gateway(tmp_path, name):
     hostile = HOSTILE[name]
     with echoing(tmp_path / "gateway.db", "admin-key") as (url, front):
         place = valid_place(tmp_path / "work", url, "fine")
-        front.quote = lambda *_: (422, "application/json", json.dumps({"detail": f"no {hostile}"}).encode())
-        commands = [("plan",), ("apply", "--yes"), ("apply", "--yes", "--log-format", "json"), ("history", "show", "1")]
+        front.quote = lambda *_: (
+            422,
+            "application/json",
+            json.dumps({"detail": f"no {hostile}"}).encode(),
+        )
+        commands = [
+            ("plan",),
+            ("apply", "--yes"),
+            ("apply", "--yes", "--log-format", "json"),
+            ("history", "show", "1"),
+        ]
         for method in ("POST", "GET"):
             front.wrong = lambda asked, _path, method=method: asked == method
             assert judged(place, commands, hostile) == []

@@ -58,7 +58,9 @@ def on_the_gateway(place: Place, method: str, path: str, body=None) -> None:
     async def send() -> None:
         app = create_app(place.database)
         try:
-            async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as client:
+            async with httpx.AsyncClient(
+                transport=httpx.ASGITransport(app), base_url="http://x"
+            ) as client:
                 answer = await client.request(method, path, json=body)
                 assert answer.status_code < 300, answer.text
         finally:
@@ -78,7 +80,10 @@ def files(place: Place, directory: str = "config") -> dict[str, str]:
 
 def test_import_of_what_was_applied_gives_the_same_objects_and_an_empty_plan(place):
     done = place.reconciler("import", "--out", "again")
-    assert "Imported 1 organization, 2 model aliases, 2 access groups, 1 pricing plan, 2 teams" in done.out
+    assert (
+        "Imported 1 organization, 2 model aliases, 2 access groups, 1 pricing plan, 2 teams"
+        in done.out
+    )
     assert not done.err
     assert set(files(place, "again")) == {
         "access-groups.yaml",
@@ -92,9 +97,14 @@ def test_import_of_what_was_applied_gives_the_same_objects_and_an_empty_plan(pla
     place.reconciler("validate", "--config", "again")
     place.reconciler("fmt", "--check", "again")
     for kind, name in (("team", "acme-prod"), ("plan", "pro"), ("access_group", "best")):
-        shown = [place.reconciler("show", kind, name, "--config", each).out for each in ("config", "again")]
+        shown = [
+            place.reconciler("show", kind, name, "--config", each).out
+            for each in ("config", "again")
+        ]
         assert "pro" in shown[1] or kind != "team"
-    assert "    plan: pro\n    labels: {env: prod}\n" in files(place, "again")["teams/org_acme.yaml"]
+    assert (
+        "    plan: pro\n    labels: {env: prod}\n" in files(place, "again")["teams/org_acme.yaml"]
+    )
     assert "price_usd_per_month: 99" in files(place, "again")["plans.yaml"]
 
 
@@ -154,7 +164,10 @@ def test_the_hooks_name_commands_that_exist():
 
 
 def test_a_dry_run_writes_nothing(place):
-    assert "litellm_model: openai/gpt-4" in place.reconciler("import", "--out", "again", "--dry-run").out
+    assert (
+        "litellm_model: openai/gpt-4"
+        in place.reconciler("import", "--out", "again", "--dry-run").out
+    )
     assert not (place.directory / "again").exists()
 
 
@@ -169,7 +182,12 @@ def test_settings_that_are_there_stay(tmp_path):
 
 
 def test_update_edits_only_what_moved(place):
-    on_the_gateway(place, "PUT", "/api/teams/acme-dev", {"access_groups": ["basic", "best"], "status": "suspended"})
+    on_the_gateway(
+        place,
+        "PUT",
+        "/api/teams/acme-dev",
+        {"access_groups": ["basic", "best"], "status": "suspended"},
+    )
     on_the_gateway(place, "PUT", "/api/model-aliases/gpt-4", {"description": "Dear"})
     on_the_gateway(
         place,
@@ -187,7 +205,9 @@ def test_update_edits_only_what_moved(place):
     assert found["teams.yaml"] == expected
     assert found["models.yaml"] == MODELS.replace("'Most capable'", "Dear")
     plan = json.loads(place.reconciler("plan", "--format", "json").out)
-    assert [(change["verb"], change["ref"]) for change in plan["changes"]] == [("adopt", "team/acme-new")]
+    assert [(change["verb"], change["ref"]) for change in plan["changes"]] == [
+        ("adopt", "team/acme-new")
+    ]
     assert "already say" in place.reconciler("import", "--update").out
 
 
@@ -209,10 +229,15 @@ def test_update_says_what_is_gone_and_removes_it_when_asked(place):
 
 
 def test_update_writes_into_the_overlay_that_holds_the_field(place):
-    place.write("environments/prod/teams.yaml", "teams:\n  acme-dev: {credits_allocated: 100, status: active} # prod\n")
+    place.write(
+        "environments/prod/teams.yaml",
+        "teams:\n  acme-dev: {credits_allocated: 100, status: active} # prod\n",
+    )
     on_the_gateway(place, "PUT", "/api/teams/acme-dev", {"status": "suspended"})
     place.reconciler("import", "--update", "--environment", "prod")
-    assert files(place)["environments/prod/teams.yaml"].endswith("{credits_allocated: 100, status: suspended} # prod\n")
+    assert files(place)["environments/prod/teams.yaml"].endswith(
+        "{credits_allocated: 100, status: suspended} # prod\n"
+    )
     assert files(place)["teams.yaml"] == TEAMS
 
 
@@ -226,7 +251,9 @@ def test_update_leaves_variables_alone(place):
 
 def test_drift_adopt_takes_the_live_side_and_leaves_what_git_changed(place):
     on_the_gateway(place, "PUT", "/api/teams/acme-dev", {"status": "suspended"})
-    place.edit("teams.yaml", "labels: {env: prod}", "labels: {env: prod}\n    credits_allocated: 2000")
+    place.edit(
+        "teams.yaml", "labels: {env: prod}", "labels: {env: prod}\n    credits_allocated: 2000"
+    )
     before = files(place)
     place.reconciler("drift", "--adopt")
     after = files(place)
@@ -253,9 +280,14 @@ def server(request):
         with saas_double() as double:
             yield double.url, double.admin_key, "team/p-*"
         return
-    url, key = os.environ.get("RECONCILER_TEST_SAAS_URL"), os.environ.get("RECONCILER_TEST_SAAS_KEY")
+    url, key = (
+        os.environ.get("RECONCILER_TEST_SAAS_URL"),
+        os.environ.get("RECONCILER_TEST_SAAS_KEY"),
+    )
     if not (url and key):
-        pytest.skip("no real SaaS LiteLLM: set RECONCILER_TEST_SAAS_URL and RECONCILER_TEST_SAAS_KEY")
+        pytest.skip(
+            "no real SaaS LiteLLM: set RECONCILER_TEST_SAAS_URL and RECONCILER_TEST_SAAS_KEY"
+        )
     yield url, key, None
 
 
@@ -265,7 +297,9 @@ def test_a_saas_gateway_without_any_settings(server, tmp_path):
     place = Place(tmp_path, {"KEY": key})
     if filled:
         fill(url, key)
-    done = place.reconciler("import", "--backend", "saas-litellm", "--url", url, "--admin-key-env", "KEY")
+    done = place.reconciler(
+        "import", "--backend", "saas-litellm", "--url", url, "--admin-key-env", "KEY"
+    )
     assert key not in "".join(files(place).values())
     plan = json.loads(place.reconciler("plan", "--format", "json").out)
     assert {change["verb"] for change in plan["changes"]} == {"adopt"}
@@ -291,7 +325,12 @@ def fill(url: str, key: str) -> None:
             assert answer.status_code < 300, answer.text
 
         model = {"provider": "openai", "actual_model": "gpt-4o", "pricing_input": 2.5}
-        post("/api/models/create", model_alias="P GPT", display_name="P Gpt", **{**model, "pricing_input": None})
+        post(
+            "/api/models/create",
+            model_alias="P GPT",
+            display_name="P Gpt",
+            **{**model, "pricing_input": None},
+        )
         post("/api/models/create", model_alias="p-mini", display_name="Mini!", **model)
         post(
             "/api/model-access-groups/create",
@@ -299,7 +338,13 @@ def fill(url: str, key: str) -> None:
             display_name="P Basic Models",
             model_aliases=["p-mini", "P GPT"],
         )
-        post("/api/organizations/create", organization_id="p-org", name="P", metadata={}, create_default_team=True)
+        post(
+            "/api/organizations/create",
+            organization_id="p-org",
+            name="P",
+            metadata={},
+            create_default_team=True,
+        )
         for name in ("p-one", "p-two", "p-three"):
             post(
                 "/api/teams/create",

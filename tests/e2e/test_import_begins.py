@@ -21,7 +21,9 @@ STATE = {
         {
             "mode": "managed",
             "type": "litellm_model",
-            "instances": [{"attributes": {"id": "1", "model_name": "gpt", "base_model": "gpt-5.5"}}],
+            "instances": [
+                {"attributes": {"id": "1", "model_name": "gpt", "base_model": "gpt-5.5"}}
+            ],
         }
     ],
 }
@@ -52,14 +54,25 @@ def test_what_a_file_does_not_say_is_asked_for_by_validate(nowhere: Place, sourc
     nowhere.edit("reconciler.yaml", "url: TODO", "url: http://127.0.0.1:9")
     nowhere.edit("reconciler.yaml", "admin_key_env: TODO", "admin_key_env: KEY")
     assert "error" not in nowhere.reconciler("validate").out
-    assert "no connection" in nowhere.reconciler("plan", code=1).err  # it asks LiteLLM, with what LiteLLM needs
+    assert (
+        "no connection" in nowhere.reconciler("plan", code=1).err
+    )  # it asks LiteLLM, with what LiteLLM needs
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
         ("--url", "http://127.0.0.1:9", "--backend", "litellm", "--admin-key-env", "KEY"),
-        ("--url", "http://127.0.0.1:9", "--backend", "saas-litellm", "--admin-key-env", "KEY", "--out", "deep/down"),
+        (
+            "--url",
+            "http://127.0.0.1:9",
+            "--backend",
+            "saas-litellm",
+            "--admin-key-env",
+            "KEY",
+            "--out",
+            "deep/down",
+        ),
         ("--url", "http://127.0.0.1:9", "--backend", "litellm", "--admin-key-env", "UNSET"),
         ("--url", "http://127.0.0.1:9"),
         ("--from-config-yaml", "missing.yaml"),
@@ -86,13 +99,25 @@ def test_an_import_is_whole_in_the_directory_that_it_goes_to(nowhere: Place, tmp
     theirs.applied()
     serve = ("--config", "config", "--admin-key-env", "LOCAL_ADMIN_KEY")
     with serving(theirs.directory, *serve, environ={"LOCAL_ADMIN_KEY": ADMIN_KEY}) as url:
-        arguments = ("--url", url, "--backend", "embedded", "--admin-key-env", "KEY", "--out", "prod", "--adopt")
+        arguments = (
+            "--url",
+            url,
+            "--backend",
+            "embedded",
+            "--admin-key-env",
+            "KEY",
+            "--out",
+            "prod",
+            "--adopt",
+        )
         nowhere.reconciler("import", *arguments)
         assert {name.split("/")[0] for name in everything(nowhere)} == {"prod"}
         settings, findings = load_settings(nowhere.directory / "prod")
         assert findings == ()
         assert (settings.default_gateway, settings.ledger.url) == ("embedded", None)
-        assert "# Imported from embedded;" in (nowhere.directory / "prod" / "models.yaml").read_text()
+        assert (
+            "# Imported from embedded;" in (nowhere.directory / "prod" / "models.yaml").read_text()
+        )
         moved = nowhere.directory / "elsewhere"
         (nowhere.directory / "prod").rename(moved)
         nowhere.settled("--config", "elsewhere")
@@ -107,7 +132,12 @@ def test_an_import_is_whole_in_the_directory_that_it_goes_to(nowhere: Place, tmp
         ("http://localhost:8003", "saas-litellm", {}, "saas-litellm"),
         ("https://api.acme.io", "litellm", {}, "litellm"),
         ("https://gw.acme.io", "litellm", {"gw": "https://gw.other.io"}, "gw-2"),
-        ("https://gw.acme.io", "litellm", {"gw": "https://gw.other.io", "gw-2": "https://x.io"}, "gw-3"),
+        (
+            "https://gw.acme.io",
+            "litellm",
+            {"gw": "https://gw.other.io", "gw-2": "https://x.io"},
+            "gw-3",
+        ),
         ("https://gw.acme.io", "litellm", {"prod": "https://gw.acme.io"}, "prod"),
     ],
 )
@@ -129,4 +159,7 @@ def test_an_update_is_shown_as_a_diff(place: Place):
 
 def test_an_update_without_anything_to_do_says_so(place: Place):
     place.applied()
-    assert "already say what the gateway has" in place.reconciler("import", "--update", "--dry-run").out
+    assert (
+        "already say what the gateway has"
+        in place.reconciler("import", "--update", "--dry-run").out
+    )

@@ -13,13 +13,17 @@ ALIAS = "model_aliases:\n  gpt:\n    litellm_model: openai/gpt-4o\n"
 
 def on_gateway(place, **params):
     with closing(sqlite3.connect(place.database)) as db:
-        db.execute("UPDATE model_aliases SET litellm_params = ? WHERE alias = 'gpt'", [json.dumps(params)])
+        db.execute(
+            "UPDATE model_aliases SET litellm_params = ? WHERE alias = 'gpt'", [json.dumps(params)]
+        )
         db.commit()
 
 
 def params_of(place):
     with closing(sqlite3.connect(place.database)) as db:
-        return json.loads(db.execute("SELECT litellm_params FROM model_aliases WHERE alias = 'gpt'").fetchone()[0])
+        return json.loads(
+            db.execute("SELECT litellm_params FROM model_aliases WHERE alias = 'gpt'").fetchone()[0]
+        )
 
 
 @pytest.fixture
@@ -42,10 +46,17 @@ def place(tmp_path):
 def test_neither_plans_nor_logs_nor_the_ledger_hold_it(place, declared, left):
     place.write("model_aliases.yaml", ALIAS + declared)
     said = [
-        place.pending("--full", "--format", form, "--out", "p.json") for form in ("text", "json", "markdown", "html")
+        place.pending("--full", "--format", form, "--out", "p.json")
+        for form in ("text", "json", "markdown", "html")
     ]
-    said += [place.reconciler("show", "model_alias", "gpt").text, place.applied("--log-format", "json").text]
-    said += [(place.directory / "p.json").read_text(), content(place.config / ".reconciler" / "ledger.db")]
+    said += [
+        place.reconciler("show", "model_alias", "gpt").text,
+        place.applied("--log-format", "json").text,
+    ]
+    said += [
+        (place.directory / "p.json").read_text(),
+        content(place.config / ".reconciler" / "ledger.db"),
+    ]
     assert [text for text in said if SECRET in text] == []
     assert params_of(place) == left
     place.settled()

@@ -23,8 +23,21 @@ MODELS = [f"m{number}" for number in range(6)]
 CREDITS = 1_000_000
 # Tiers are renamed, a group is split, two are merged, models move between groups, a team changes its tier.
 BEFORE = {
-    "groups": {"basic": "m0 m1", "pro": "m2 m3", "extra": "m4", "all": "m0 m1 m2 m3 m4 m5", "side": "m5"},
-    "teams": {"a": "basic", "b": "basic pro", "c": "all", "d": "pro extra", "e": "basic side", "f": "side extra"},
+    "groups": {
+        "basic": "m0 m1",
+        "pro": "m2 m3",
+        "extra": "m4",
+        "all": "m0 m1 m2 m3 m4 m5",
+        "side": "m5",
+    },
+    "teams": {
+        "a": "basic",
+        "b": "basic pro",
+        "c": "all",
+        "d": "pro extra",
+        "e": "basic side",
+        "f": "side extra",
+    },
 }
 AFTER = {
     "groups": {
@@ -47,7 +60,11 @@ AFTER = {
 
 
 def models(company, team):
-    return {model for group in company["teams"][team].split() for model in company["groups"][group].split()}
+    return {
+        model
+        for group in company["teams"][team].split()
+        for model in company["groups"][group].split()
+    }
 
 
 def kept(team):
@@ -58,12 +75,21 @@ def manifests(company):
     return {
         "organizations": {"acme": {"name": "ACME"}},
         "model_aliases": {
-            name: {"litellm_model": "openai/gpt-4o-mini", "litellm_params": {"mock_response": f"I am {name}"}}
+            name: {
+                "litellm_model": "openai/gpt-4o-mini",
+                "litellm_params": {"mock_response": f"I am {name}"},
+            }
             for name in MODELS
         },
-        "access_groups": {name: {"model_aliases": members.split()} for name, members in company["groups"].items()},
+        "access_groups": {
+            name: {"model_aliases": members.split()} for name, members in company["groups"].items()
+        },
         "teams": {
-            name: {"organization_id": "acme", "access_groups": groups.split(), "credits_allocated": CREDITS}
+            name: {
+                "organization_id": "acme",
+                "access_groups": groups.split(),
+                "credits_allocated": CREDITS,
+            }
             for name, groups in company["teams"].items()
         },
     }
@@ -80,7 +106,9 @@ def call(url, key, model):
     body = json.dumps({"model": model, "messages": [{"role": "user", "content": "hello"}]}).encode()
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     try:
-        with urllib.request.urlopen(urllib.request.Request(f"{url}/v1/chat/completions", body, headers)) as answer:
+        with urllib.request.urlopen(
+            urllib.request.Request(f"{url}/v1/chat/completions", body, headers)
+        ) as answer:
             return answer.status, json.load(answer)["choices"][0]["message"]["content"]
     except urllib.error.HTTPError as refused:
         return refused.code, refused.read().decode()
@@ -97,7 +125,10 @@ class Traffic:
     @contextmanager
     def flowing(self, url, keys):
         over = threading.Event()
-        clients = [threading.Thread(target=self._client, args=(url, team, key, over)) for team, key in keys.items()]
+        clients = [
+            threading.Thread(target=self._client, args=(url, team, key, over))
+            for team, key in keys.items()
+        ]
         for client in clients:
             client.start()
         try:
@@ -123,7 +154,8 @@ class Traffic:
 def virtual_keys(here):
     """A new key for each team; the gateway shows it once."""
     return {
-        team: here.gateway.ask("POST", f"/api/teams/{team}/rotate-key", {})["virtual_key"] for team in BEFORE["teams"]
+        team: here.gateway.ask("POST", f"/api/teams/{team}/rotate-key", {})["virtual_key"]
+        for team in BEFORE["teams"]
     }
 
 
@@ -136,7 +168,9 @@ def founded(directory):
         keys = virtual_keys(here)
         call(here.gateway.url, keys["a"], "m0")  # the first call imports LiteLLM
         declare(here, AFTER)
-        here.proxy.rates = {"slow": 1.0}  # each write is answered 0.2 s later, so that there is time to ask
+        here.proxy.rates = {
+            "slow": 1.0
+        }  # each write is answered 0.2 s later, so that there is time to ask
         yield here, keys
 
 
@@ -146,17 +180,23 @@ def disturbed(here, keys, **how):
         time.sleep(0.3)
         ended = here.apply(**how)
         time.sleep(0.3)
-    print(f"{sum(traffic.answered.values())} answered, {len(traffic.denied)} denied: {Counter(traffic.denied)}")
+    print(
+        f"{sum(traffic.answered.values())} answered, {len(traffic.denied)} denied: {Counter(traffic.denied)}"
+    )
     return ended, traffic
 
 
 def arrived(here):
-    return here.gateway.groups() == {name: frozenset(members.split()) for name, members in AFTER["groups"].items()}
+    return here.gateway.groups() == {
+        name: frozenset(members.split()) for name, members in AFTER["groups"].items()
+    }
 
 
 def test_every_team_keeps_something_by_another_path():
     assert all(kept(team) for team in BEFORE["teams"])
-    assert all(not set(BEFORE["teams"][team].split()) & set(AFTER["teams"][team].split()) for team in "abe")
+    assert all(
+        not set(BEFORE["teams"][team].split()) & set(AFTER["teams"][team].split()) for team in "abe"
+    )
 
 
 def test_no_call_of_a_kept_model_is_denied_during_a_violent_apply(tmp_path):
@@ -188,7 +228,10 @@ def test_no_denial_in_many_applies_to_and_fro(tmp_path):
             declare(here, (AFTER, BEFORE)[number % 2])
             ended, traffic = disturbed(here, keys)
             assert ended.code == 0, ended.said
-            answered, denied = answered + sum(traffic.answered.values()), denied + len(traffic.denied)
+            answered, denied = (
+                answered + sum(traffic.answered.values()),
+                denied + len(traffic.denied),
+            )
             assert traffic.other == []
     print(f"20 applies: {answered} answered, {denied} denied")
     assert denied == 0

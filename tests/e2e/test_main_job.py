@@ -106,7 +106,12 @@ def test_a_second_gateway_over_http_has_the_same_plan_and_takes_the_same_apply(t
 
 def _a_hand_edit_is_drift_and_apply_heals_it(place: Place, url: str) -> None:
     admin = {"X-Admin-Key": ADMIN_KEY}
-    edit = httpx.put(f"{url}/api/teams/shop-prod", json={"access_groups": ["gpt-models"]}, headers=admin, verify=False)
+    edit = httpx.put(
+        f"{url}/api/teams/shop-prod",
+        json={"access_groups": ["gpt-models"]},
+        headers=admin,
+        verify=False,
+    )
     assert edit.status_code == 200, edit.text
     found = place.reconciler("drift", "--gateway", "local-http", code=2).out
     assert "shop-prod" in found
@@ -124,9 +129,13 @@ def _keys_of_the_file_open_what_the_plan_promised(place: Place, url: str) -> Non
     keys = {row["name"]: row["key"] for row in rows}
     assert len(keys) == 12
     body = {"model": "gpt-4", "messages": [{"role": "user", "content": "hello"}]}
-    with httpx.Client(base_url=f"{url}/v1", timeout=60, verify=False) as http:  # the first call imports litellm
+    with httpx.Client(
+        base_url=f"{url}/v1", timeout=60, verify=False
+    ) as http:  # the first call imports litellm
         answers = {
-            team: http.post("/chat/completions", json=body, headers={"Authorization": f"Bearer {key}"})
+            team: http.post(
+                "/chat/completions", json=body, headers={"Authorization": f"Bearer {key}"}
+            )
             for team, key in keys.items()
         }
     may = {team for team, answer in answers.items() if answer.status_code == 200}
@@ -142,7 +151,9 @@ def _keys_of_the_file_open_what_the_plan_promised(place: Place, url: str) -> Non
     assert "example company's gpt-4" in answers["acme-prod"].text
 
 
-@pytest.mark.parametrize(("key", "word"), [(None, "LOCAL_ADMIN_KEY"), ("wrong", "admin key"), ("", "LOCAL_ADMIN_KEY")])
+@pytest.mark.parametrize(
+    ("key", "word"), [(None, "LOCAL_ADMIN_KEY"), ("wrong", "admin key"), ("", "LOCAL_ADMIN_KEY")]
+)
 def test_a_wrong_or_missing_admin_key_is_one_clear_line(key, word, tmp_path, served, monkeypatch):
     monkeypatch.delenv("LOCAL_ADMIN_KEY", raising=False)
     place = _over_http(tmp_path, served[0], key)
@@ -161,4 +172,6 @@ def test_a_gateway_that_is_not_there_is_one_clear_line(place):
     place.edit("reconciler.yaml", "http://127.0.0.1:8003", "http://127.0.0.1:1")
     done = place.reconciler("plan", "--gateway", "local-http", code=1)
     assert re.match(r"error .*127\.0\.0\.1:1", done.err)
-    assert "local-http" in place.reconciler("plan", "--gateway", "local-htpp", code=1).err  # did you mean
+    assert (
+        "local-http" in place.reconciler("plan", "--gateway", "local-htpp", code=1).err
+    )  # did you mean

@@ -21,7 +21,10 @@ MANIFESTS: dict[str, tuple[str, dict[str, str]]] = {
     "tab": ("teams:\n\tb: {}\n", {"2:1": "yaml-tab"}),
     "list not closed": ("teams:\n  b: {access_groups: [pro-models}\n", {"2:22": "yaml-syntax"}),
     "quote not closed": ("teams:\n  b: {plan: 'pro}\n", {"2:13": "yaml-syntax"}),
-    "duplicate key": ("teams:\n  b:\n    plan: pro\n    plan: pro\n", {"4:5": "yaml-duplicate-key"}),
+    "duplicate key": (
+        "teams:\n  b:\n    plan: pro\n    plan: pro\n",
+        {"4:5": "yaml-duplicate-key"},
+    ),
     "no as a name": ("organizations:\n  org_b: {name: no}\n", {"2:17": "yaml-ambiguous"}),
     "on as a label": ("teams:\n  b: {labels: {beta: on}}\n", {"2:22": "yaml-ambiguous"}),
     "octal number": ("teams:\n  b: {credits_allocated: 010}\n", {"2:26": "yaml-ambiguous"}),
@@ -31,7 +34,10 @@ MANIFESTS: dict[str, tuple[str, dict[str, str]]] = {
     "alias without anchor": ("teams:\n  b: *base\n", {"2:6": "yaml-alias"}),
     "alias bomb": (
         "a: &a [x,x,x,x,x,x,x,x,x]\n"
-        + "".join(f"{n}: &{n} [{','.join(['*' + p] * 9)}]\n" for p, n in zip("abcdefgh", "bcdefghi", strict=True)),
+        + "".join(
+            f"{n}: &{n} [{','.join(['*' + p] * 9)}]\n"
+            for p, n in zip("abcdefgh", "bcdefghi", strict=True)
+        ),
         {},
     ),
     "nested too deep": (f"teams: {'[' * 200}\n", {}),
@@ -41,7 +47,10 @@ MANIFESTS: dict[str, tuple[str, dict[str, str]]] = {
     "manifest is a list": ("- teams\n", {"1:1": "wrong-type"}),
     "section is a list": ("teams:\n  - b\n", {"1:1": "wrong-type"}),
     "id with capitals": ("organizations:\n  Org_B: {name: B}\n", {"2:3": "name-style"}),
-    "id with a slash": ("access_groups:\n  a/b: {model_aliases: [gpt-4]}\n", {"2:3": "name-invalid"}),
+    "id with a slash": (
+        "access_groups:\n  a/b: {model_aliases: [gpt-4]}\n",
+        {"2:3": "name-invalid"},
+    ),
     # specs
     "unknown key": ("teams:\n  b:\n    acess_groups: [pro-models]\n", {"3:5": "unknown-key"}),
     "missing key": ("organizations:\n  org_b: {}\n", {"2:3": "missing-key"}),
@@ -51,16 +60,40 @@ MANIFESTS: dict[str, tuple[str, dict[str, str]]] = {
     "fraction of a credit": ("teams:\n  b:\n    credits_allocated: 1.5\n", {"3:24": "wrong-type"}),
     "negative credits": ("teams:\n  b:\n    credits_allocated: -1\n", {"3:24": "out-of-range"}),
     "unknown status": ("teams:\n  b: {status: activ}\n", {"2:15": "not-allowed"}),
-    "entry twice": ("access_groups:\n  g:\n    model_aliases: [gpt-4, gpt-4]\n", {"3:28": "duplicate-entry"}),
-    "bad date": ("model_aliases:\n  m: {litellm_model: x/y, sunset: 2026-02-30}\n", {"2:35": "bad-format"}),
-    "empty grant": ("teams:\n  b:\n    grants: [{access_groups: [], until: 2026-01-01}]\n", {"3:15": "too-short"}),
-    "variable not set": ("teams:\n  b:\n    plan: ${RECONCILER_VAR_NOT_SET}\n", {"3:11": "variable-unset"}),
+    "entry twice": (
+        "access_groups:\n  g:\n    model_aliases: [gpt-4, gpt-4]\n",
+        {"3:28": "duplicate-entry"},
+    ),
+    "bad date": (
+        "model_aliases:\n  m: {litellm_model: x/y, sunset: 2026-02-30}\n",
+        {"2:35": "bad-format"},
+    ),
+    "empty grant": (
+        "teams:\n  b:\n    grants: [{access_groups: [], until: 2026-01-01}]\n",
+        {"3:15": "too-short"},
+    ),
+    "variable not set": (
+        "teams:\n  b:\n    plan: ${RECONCILER_VAR_NOT_SET}\n",
+        {"3:11": "variable-unset"},
+    ),
     # what the specs point at
     "dangling plan": ("teams:\n  b:\n    plan: por\n", {"3:11": "dangling-reference"}),
-    "dangling organization": ("teams:\n  b:\n    organization_id: org_b\n", {"3:22": "dangling-reference"}),
-    "dangling group in a team": ("teams:\n  b:\n    access_groups: [nope]\n", {"3:21": "dangling-reference"}),
-    "dangling group in a plan": ("plans:\n  p: {access_groups: [pro-modles]}\n", {"2:23": "dangling-reference"}),
-    "dangling alias": ("access_groups:\n  g: {model_aliases: [gpt-4, gpt-5]}\n", {"2:30": "dangling-reference"}),
+    "dangling organization": (
+        "teams:\n  b:\n    organization_id: org_b\n",
+        {"3:22": "dangling-reference"},
+    ),
+    "dangling group in a team": (
+        "teams:\n  b:\n    access_groups: [nope]\n",
+        {"3:21": "dangling-reference"},
+    ),
+    "dangling group in a plan": (
+        "plans:\n  p: {access_groups: [pro-modles]}\n",
+        {"2:23": "dangling-reference"},
+    ),
+    "dangling alias": (
+        "access_groups:\n  g: {model_aliases: [gpt-4, gpt-5]}\n",
+        {"2:30": "dangling-reference"},
+    ),
     "dangling parent": ("plans:\n  p: {extends: nothing}\n", {"2:16": "dangling-reference"}),
     "dangling group in a grant": (
         "teams:\n  b:\n    grants: [{access_groups: [x], until: 2026-01-01}]\n",
@@ -68,7 +101,10 @@ MANIFESTS: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "plan extends itself": ("plans:\n  p: {extends: p}\n", {"2:16": "extends-cycle"}),
     "cycle of plans": ("plans:\n  p: {extends: q}\n  q: {extends: p}\n", {"2:16": "extends-cycle"}),
-    "alias without a model": ("model_aliases:\n  m: {description: none}\n", {"2:3": "alias-target"}),
+    "alias without a model": (
+        "model_aliases:\n  m: {description: none}\n",
+        {"2:3": "alias-target"},
+    ),
     "soft budget above the hard one": (
         "teams:\n  b: {soft_budget_usd: 20, max_budget_usd: 10}\n",
         {"2:24": "budget-order"},
@@ -98,10 +134,19 @@ BROKEN_SETTINGS: dict[str, tuple[str, dict[str, str]]] = {
     "unknown prune": ("prune: everything\n", {"1:8": "not-allowed"}),
     "unknown backend": ("gateways:\n  embedded: {backend: litelm}\n", {"2:23": "not-allowed"}),
     "no url": ("gateways:\n  embedded:\n    backend: saas-litellm\n", {"3:14": "bad-value"}),
-    "url without a scheme": ("gateways:\n  embedded: {backend: litellm, url: localhost}\n", {"2:37": "bad-format"}),
-    "default gateway unknown": ("default_gateway: prd\ngateways: {prod: {backend: embedded}}\n", {"1:18": "bad-value"}),
+    "url without a scheme": (
+        "gateways:\n  embedded: {backend: litellm, url: localhost}\n",
+        {"2:37": "bad-format"},
+    ),
+    "default gateway unknown": (
+        "default_gateway: prd\ngateways: {prod: {backend: embedded}}\n",
+        {"1:18": "bad-value"},
+    ),
     "per cent above 100": ("safety:\n  max_delete_percent: 300\n", {"2:23": "out-of-range"}),
-    "admin key itself": ("gateways:\n  embedded: {backend: embedded, admin_key: hunter2}\n", {"2:33": ""}),
+    "admin key itself": (
+        "gateways:\n  embedded: {backend: embedded, admin_key: hunter2}\n",
+        {"2:33": ""},
+    ),
     "unknown level": ("lint:\n  name-style: loud\n", {"2:15": "not-allowed"}),
     "key twice": ("prune: owned\nprune: all\n", {"2:1": "yaml-duplicate-key"}),
 }

@@ -17,7 +17,9 @@ def test_a_report_is_told_from_a_saved_plan(report: Place):
 
 
 def test_what_json_prints_is_a_report_too(place: Place):
-    (place.directory / "printed.json").write_text(place.reconciler("plan", "--format", "json").out, encoding="utf-8")
+    (place.directory / "printed.json").write_text(
+        place.reconciler("plan", "--format", "json").out, encoding="utf-8"
+    )
     assert "is a report of a plan" in place.reconciler("apply", "printed.json", "--yes", code=1).err
 
 

@@ -71,10 +71,16 @@ def _children() -> set[str]:
 
 def test_a_hostile_policy_is_named_and_others_are_not_run_over(tmp_path):
     place = company(
-        tmp_path, "", all=TEAM, rules=f"policies: {{fine: {{rule: 'true'}}, greedy: {{rule: '{GROWING}'}}}}\n"
+        tmp_path,
+        "",
+        all=TEAM,
+        rules=f"policies: {{fine: {{rule: 'true'}}, greedy: {{rule: '{GROWING}'}}}}\n",
     )
     said = place.reconciler("validate", code=1).out
-    assert "policy-limit: policy greedy cannot be evaluated: it takes more than 1,000 MB of memory" in said
+    assert (
+        "policy-limit: policy greedy cannot be evaluated: it takes more than 1,000 MB of memory"
+        in said
+    )
     assert "config/rules.yaml" in said
     place.write("rules.yaml", "policies: {fine: {rule: 'true'}}\n")
     place.reconciler("validate")

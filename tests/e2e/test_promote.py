@@ -29,9 +29,15 @@ def test_what_prod_lacks_of_staging(place: Place):
 
 def test_the_base_is_an_environment_without_overlay(place: Place):
     environments(place)
-    found = json.loads(place.reconciler("promote", "--from", "base", "--to", "prod", "--format", "json").out)
+    found = json.loads(
+        place.reconciler("promote", "--from", "base", "--to", "prod", "--format", "json").out
+    )
     assert found["objects"] == [
-        {"ref": "team/acme-dev", "only": None, "fields": [{"name": "credits_allocated", "from": 500, "to": 900}]}
+        {
+            "ref": "team/acme-dev",
+            "only": None,
+            "fields": [{"name": "credits_allocated", "from": 500, "to": 900}],
+        }
     ]
     assert found["teams"] == []
     assert found["same"] > 40
@@ -41,11 +47,16 @@ def test_the_exit_code_says_whether_they_differ(place: Place):
     environments(place)
     place.reconciler("promote", "--from", "staging", "--to", "prod", "--exit-code", code=2)
     place.reconciler("promote", "--from", "prod", "--to", "prod", "--exit-code")
-    assert "did you mean staging?" in place.reconciler("promote", "--from", "stagin", "--to", "prod", code=1).text
+    assert (
+        "did you mean staging?"
+        in place.reconciler("promote", "--from", "stagin", "--to", "prod", code=1).text
+    )
 
 
 def test_markdown_is_a_table_of_teams_and_folded_objects(place: Place):
     environments(place)
-    said = place.reconciler("promote", "--from", "staging", "--to", "prod", "--format", "markdown").out
+    said = place.reconciler(
+        "promote", "--from", "staging", "--to", "prod", "--format", "markdown"
+    ).out
     assert "| acme-dev | gpt-4o |  |" in said
     assert said.count("<details>") == said.count("</details>") > 0

@@ -40,7 +40,9 @@ def test_team_cannot_access_model(chapter):
     assert "give the team the access group gpt-models  config/all.yaml:15:3" in told
     assert "access_groups: [gpt-models]" in told
 
-    chapter.edit("all.yaml", "    plan: starter\n", "    plan: starter\n    access_groups: [gpt-models]\n")
+    chapter.edit(
+        "all.yaml", "    plan: starter\n", "    plan: starter\n    access_groups: [gpt-models]\n"
+    )
     pending = chapter.reconciler("explain", "acme-prod", "gpt-4", code=1).out
     assert "config: yes, live: no" in pending
     assert "pending: the team lacks access group gpt-models on the gateway" in pending
@@ -67,7 +69,9 @@ def test_model_alias_not_found(chapter):
 def test_changes_not_taking_effect(chapter):
     """Problem: the group was updated, the team still cannot. Cause: not applied; or changed by hand on the gateway."""
     chapter.applied()
-    chapter.edit("all.yaml", "model_aliases: [gpt-3.5-turbo]", "model_aliases: [gpt-3.5-turbo, gpt-4]")
+    chapter.edit(
+        "all.yaml", "model_aliases: [gpt-3.5-turbo]", "model_aliases: [gpt-3.5-turbo, gpt-4]"
+    )
     told = chapter.reconciler("explain", "acme-prod", "gpt-4", code=1).out
     assert "pending: access group basic-models lacks gpt-4 on the gateway" in told
     assert "reconciler apply makes it" in told
@@ -77,7 +81,9 @@ def test_changes_not_taking_effect(chapter):
 
 def test_a_suspended_team_and_an_inactive_alias(chapter):
     chapter.edit(
-        "all.yaml", "    plan: starter\n", "    plan: starter\n    access_groups: [gpt-models]\n    status: suspended\n"
+        "all.yaml",
+        "    plan: starter\n",
+        "    plan: starter\n    access_groups: [gpt-models]\n    status: suspended\n",
     )
     chapter.applied()
     told = chapter.reconciler("explain", "acme-prod", "gpt-4", code=1).out
@@ -86,7 +92,10 @@ def test_a_suspended_team_and_an_inactive_alias(chapter):
     chapter.edit("all.yaml", "suspended", "active")
     chapter.edit("all.yaml", "description: Most capable", "status: inactive")
     chapter.applied("--allow-loss")
-    assert "FAIL alias status: gpt-4 is inactive" in chapter.reconciler("explain", "acme-prod", "gpt-4", code=1).out
+    assert (
+        "FAIL alias status: gpt-4 is inactive"
+        in chapter.reconciler("explain", "acme-prod", "gpt-4", code=1).out
+    )
 
 
 def test_a_team_without_credits(chapter):
@@ -112,26 +121,38 @@ def test_everything_a_team_can_call(place):
     later = place.reconciler("explain", "acme-dev", "--offline", "--as-of", "2030-01-01").out
     assert "config: 2 models" in later
     found = json.loads(place.reconciler("explain", "acme-dev", "--offline", "--format", "json").out)
-    assert [each["model"] for each in found["models"]] == ["claude-3-haiku", "gpt-3.5-turbo", "gpt-4-vision"]
+    assert [each["model"] for each in found["models"]] == [
+        "claude-3-haiku",
+        "gpt-3.5-turbo",
+        "gpt-4-vision",
+    ]
 
 
 def test_the_matrix_live_and_as_declared(chapter):
     assert "0 teams" in chapter.reconciler("access", "--live").out
     chapter.applied()
     assert chapter.reconciler("access", "--live").out == chapter.reconciler("access").out
-    assert "1 team can call it" in chapter.reconciler("access", "--model", "gpt-3.5-turbo", "--live").out
+    assert (
+        "1 team can call it"
+        in chapter.reconciler("access", "--model", "gpt-3.5-turbo", "--live").out
+    )
     assert "did you mean gpt-4?" in chapter.reconciler("access", "--model", "gpt-44", code=1).err
 
 
 def test_lint_of_the_chapter(chapter):
     told = chapter.reconciler("lint").out
-    assert "config/all.yaml:6:3: warning unused-group: no team, plan or grant names gpt-models" in told
+    assert (
+        "config/all.yaml:6:3: warning unused-group: no team, plan or grant names gpt-models" in told
+    )
     chapter.write("reconciler.yaml", "lint: {unused-group: error, missing-description: off}\n")
     assert "error unused-group" in chapter.reconciler("lint", code=1).out
     found = json.loads(chapter.reconciler("lint", "--format", "json", code=1).out)
     assert "unused-group" in {each["code"] for each in found}
     assert "Fix:" in chapter.reconciler("lint", "--explain", "unused-group").out
-    assert "did you mean unused-group?" in chapter.reconciler("lint", "--explain", "unusedgroup", code=1).err
+    assert (
+        "did you mean unused-group?"
+        in chapter.reconciler("lint", "--explain", "unusedgroup", code=1).err
+    )
 
 
 POLICY = """\
@@ -151,10 +172,13 @@ cases:
 def test_a_policy_stops_plan_and_apply_where_it_is_violated(chapter):
     chapter.write("policies.yaml", POLICY)
     chapter.applied()
-    chapter.edit("all.yaml", "    plan: starter\n", "    plan: starter\n    access_groups: [gpt-models]\n")
+    chapter.edit(
+        "all.yaml", "    plan: starter\n", "    plan: starter\n    access_groups: [gpt-models]\n"
+    )
     told = chapter.reconciler("validate", code=1).out
     assert (
-        "config/all.yaml:18:21: error policy: policy small-plans: team acme-prod reaches gpt-4 by access group" in told
+        "config/all.yaml:18:21: error policy: policy small-plans: team acme-prod reaches gpt-4 by access group"
+        in told
     )
     assert "small-plans" in chapter.reconciler("plan", code=1).text
     assert "small-plans" in chapter.reconciler("apply", "--yes", code=1).text

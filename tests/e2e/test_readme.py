@@ -99,10 +99,19 @@ def started(empty: Place) -> Place:
 def test_the_plan_that_is_shown_is_the_one_that_is_printed(clone: Place):
     """`UPDATE_GOLDEN=1` writes it anew, as for the other texts that tests compare."""
     clone.applied()
-    clone.edit("customers/techco.yaml", "access_groups: [gpt-models, claude-models]", "access_groups: [gpt-models]")
+    clone.edit(
+        "customers/techco.yaml",
+        "access_groups: [gpt-models, claude-models]",
+        "access_groups: [gpt-models]",
+    )
     printed = re.sub(r"\b[0-9a-f]{32}\b", "...", clone.reconciler("plan").out)
     if os.environ.get("UPDATE_GOLDEN"):
-        told = re.sub(r"```text\n.*?^```$", lambda _: f"```text\n{printed}```", README, flags=re.MULTILINE | re.DOTALL)
+        told = re.sub(
+            r"```text\n.*?^```$",
+            lambda _: f"```text\n{printed}```",
+            README,
+            flags=re.MULTILINE | re.DOTALL,
+        )
         (ROOT / "README.md").write_text(told, encoding="utf-8")
     else:
         assert blocks("text") == [printed]
@@ -183,10 +192,16 @@ def test_the_python_runs_in_the_clone(clone: Place, capsys):
 
 
 def options(command: click.Command) -> set[str]:
-    return {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    return {
+        name
+        for parameter in command.params
+        for name in (*parameter.opts, *parameter.secondary_opts)
+    }
 
 
-def every(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
+def every(
+    command: click.Command, words: tuple[str, ...] = ()
+) -> Iterator[tuple[str, click.Command]]:
     yield " ".join(words), command
     if isinstance(command, click.Group):
         for name in command.list_commands(click.Context(command)):
@@ -197,7 +212,10 @@ def test_what_stands_in_the_text_exists():
     """`plan --out plan.json`, `--only team/x`: commands and options that are mentioned."""
     known = dict(every(group))
     text = re.sub(r"^```.*?^```$", "", README, flags=re.MULTILINE | re.DOTALL)
-    mentioned = [each.removeprefix("reconciler ").replace("\n", " ") for each in re.findall(r"`([^`]+)`", text)]
+    mentioned = [
+        each.removeprefix("reconciler ").replace("\n", " ")
+        for each in re.findall(r"`([^`]+)`", text)
+    ]
     seen = 0
     for words in map(str.split, mentioned):
         flags = {word.split("=")[0] for word in words if word.startswith("--")}

@@ -4,11 +4,20 @@ import pytest
 from e2e_world import Place, company, content
 
 SETTINGS = "gateways: {embedded: {backend: embedded}}\n"
-FLAGS = ("--allow-loss", "--allow-updates", "--allow-deletes", "--allow-empty", "--allow-protected", "--allow-cascade")
+FLAGS = (
+    "--allow-loss",
+    "--allow-updates",
+    "--allow-deletes",
+    "--allow-empty",
+    "--allow-protected",
+    "--allow-cascade",
+)
 
 
 def organizations(count: int, name: str = "Customer", **more: str) -> str:
-    lines = [f"  org_{n:02}: {{name: {name} {n}{more.get(f'org_{n:02}', '')}}}" for n in range(count)]
+    lines = [
+        f"  org_{n:02}: {{name: {name} {n}{more.get(f'org_{n:02}', '')}}}" for n in range(count)
+    ]
     return "\n".join(["organizations:", *lines, ""])
 
 
@@ -98,7 +107,9 @@ teams: {a-prod: {organization_id: org_a, access_groups: [basic, pro]}}
 
 
 def test_several_dangers_need_each_its_flag(tmp_path):
-    place = applied(tmp_path, organizations(20).replace("{name: Customer 19}", "{name: Last, protect: true}"))
+    place = applied(
+        tmp_path, organizations(20).replace("{name: Customer 19}", "{name: Last, protect: true}")
+    )
     place.write("all.yaml", organizations(5))
     refused_but_for(place, "--allow-deletes", "--allow-protected")
 

@@ -44,7 +44,9 @@ def admin(served):
 @pytest.fixture
 def founded(tmp_path, served, prefix, admin):
     """The company, applied; with the virtual key of its team, and one call made."""
-    settings = f"gateways: {{embedded: {{backend: embedded, url: {served[0]}, admin_key_env: KEY}}}}\n"
+    settings = (
+        f"gateways: {{embedded: {{backend: embedded, url: {served[0]}, admin_key_env: KEY}}}}\n"
+    )
     place = company(tmp_path, settings, all=text(prefix))
     place.environ["KEY"] = ADMIN_KEY
     place.applied()
@@ -55,7 +57,9 @@ def founded(tmp_path, served, prefix, admin):
 
 def call(admin, key: str, model: str) -> int:
     body = {"model": model, "messages": [{"role": "user", "content": "hello"}]}
-    return admin.post("/v1/chat/completions", json=body, headers={"Authorization": f"Bearer {key}"}).status_code
+    return admin.post(
+        "/v1/chat/completions", json=body, headers={"Authorization": f"Bearer {key}"}
+    ).status_code
 
 
 def balance(admin, team: str) -> tuple[int, int]:
@@ -71,7 +75,10 @@ def forget(place: Place) -> None:
 
 def test_a_renamed_team_keeps_its_key_its_credits_and_its_top_ups(founded, prefix, admin):
     place, key = founded
-    place.write("all.yaml", text(prefix, team=f"{prefix}-live", team_more=f"\n    renamed_from: {prefix}-prod"))
+    place.write(
+        "all.yaml",
+        text(prefix, team=f"{prefix}-live", team_more=f"\n    renamed_from: {prefix}-prod"),
+    )
     plan = place.pending()
     assert f"{prefix}-live (renamed from {prefix}-prod)" in plan
     assert "loses" not in plan
@@ -88,7 +95,9 @@ def test_a_renamed_team_keeps_its_key_its_credits_and_its_top_ups(founded, prefi
     place.applied()
     assert balance(admin, f"{prefix}-live") == (107, 2)
     place.settled()
-    place.write("all.yaml", text(prefix, team=f"{prefix}-live"))  # the rename is done, so its line goes
+    place.write(
+        "all.yaml", text(prefix, team=f"{prefix}-live")
+    )  # the rename is done, so its line goes
     place.settled()
     forget(place)
     place.applied()
@@ -98,7 +107,10 @@ def test_a_renamed_team_keeps_its_key_its_credits_and_its_top_ups(founded, prefi
 def test_a_ledger_lost_before_the_rename_grants_nothing_twice(founded, prefix, admin):
     place, key = founded
     forget(place)
-    place.write("all.yaml", text(prefix, team=f"{prefix}-live", team_more=f"\n    renamed_from: {prefix}-prod"))
+    place.write(
+        "all.yaml",
+        text(prefix, team=f"{prefix}-live", team_more=f"\n    renamed_from: {prefix}-prod"),
+    )
     place.applied()
     place.settled()
     assert balance(admin, f"{prefix}-live") == (107, 1)
@@ -107,7 +119,10 @@ def test_a_ledger_lost_before_the_rename_grants_nothing_twice(founded, prefix, a
 
 def test_the_old_name_can_be_given_to_another_team_with_the_same_top_up(founded, prefix, admin):
     place, _ = founded
-    place.write("all.yaml", text(prefix, team=f"{prefix}-live", team_more=f"\n    renamed_from: {prefix}-prod"))
+    place.write(
+        "all.yaml",
+        text(prefix, team=f"{prefix}-live", team_more=f"\n    renamed_from: {prefix}-prod"),
+    )
     place.applied()
     again = f"\n  {prefix}-prod:\n    organization_id: {prefix}-org\n    top_ups: [{{id: welcome, amount: 7}}]"
     place.write("all.yaml", text(prefix, team=f"{prefix}-live", team_more=again))
@@ -140,9 +155,14 @@ def test_everything_renamed_at_once_and_changed_along(founded, prefix, admin):
     assert balance(admin, f"{prefix}-live") == (107, 2)
 
 
-def test_a_saved_plan_of_a_rename_is_applied_and_refused_when_the_old_one_moved(founded, prefix, admin):
+def test_a_saved_plan_of_a_rename_is_applied_and_refused_when_the_old_one_moved(
+    founded, prefix, admin
+):
     place, _ = founded
-    place.write("all.yaml", text(prefix, team=f"{prefix}-live", team_more=f"\n    renamed_from: {prefix}-prod"))
+    place.write(
+        "all.yaml",
+        text(prefix, team=f"{prefix}-live", team_more=f"\n    renamed_from: {prefix}-prod"),
+    )
     place.reconciler("plan", "--out", "plan.json")
     admin.put(f"/api/teams/{prefix}-prod", json={"metadata": {"by": "hand"}})
     refused = place.reconciler("apply", "plan.json", "--yes", code=1)
@@ -154,7 +174,10 @@ def test_a_saved_plan_of_a_rename_is_applied_and_refused_when_the_old_one_moved(
 
 def test_only_takes_a_rename_in_or_leaves_both_names_alone(founded, prefix, admin):
     place, _ = founded
-    place.write("all.yaml", text(prefix, team=f"{prefix}-live", team_more=f"\n    renamed_from: {prefix}-prod"))
+    place.write(
+        "all.yaml",
+        text(prefix, team=f"{prefix}-live", team_more=f"\n    renamed_from: {prefix}-prod"),
+    )
     nothing = place.reconciler("plan", "--exit-code", "--only", "team/nobody-*", code=1)
     assert "scope-empty" in nothing.text
     place.applied("--only", f"team/{prefix}-prod")
@@ -182,10 +205,18 @@ main()
 def test_a_kill_between_the_rename_and_its_outcome_converges(founded, prefix, admin, tmp_path):
     """The process dies when the gateway has renamed and nobody wrote it down."""
     place, key = founded
-    place.write("all.yaml", text(prefix, team=f"{prefix}-live", team_more=f"\n    renamed_from: {prefix}-prod"))
+    place.write(
+        "all.yaml",
+        text(prefix, team=f"{prefix}-live", team_more=f"\n    renamed_from: {prefix}-prod"),
+    )
     environ = {**os.environ, **place.environ, "PYTHONPATH": str(ROOT)}
     dying = [sys.executable, "-c", DYING, "apply", "--yes"]
-    assert subprocess.run(dying, cwd=tmp_path, env=environ, capture_output=True, check=False).returncode == 9
+    assert (
+        subprocess.run(
+            dying, cwd=tmp_path, env=environ, capture_output=True, check=False
+        ).returncode
+        == 9
+    )
     assert admin.get(f"/api/teams/{prefix}-live").status_code == 200
     place.reconciler("unlock", "--yes")
     place.applied()
@@ -193,9 +224,9 @@ def test_a_kill_between_the_rename_and_its_outcome_converges(founded, prefix, ad
     assert call(admin, key, f"{prefix}-gpt-4") == 200
     assert balance(admin, f"{prefix}-live") == (107, 2)
     with closing(sqlite3.connect(place.config / ".reconciler" / "ledger.db")) as ledger:
-        assert ledger.execute("SELECT name FROM ledger_inventory WHERE kind = 'team'").fetchall() == [
-            (f"{prefix}-live",)
-        ]
+        assert ledger.execute(
+            "SELECT name FROM ledger_inventory WHERE kind = 'team'"
+        ).fetchall() == [(f"{prefix}-live",)]
         assert ledger.execute("SELECT team, operation_id FROM ledger_grants").fetchall() == [
             (f"{prefix}-live", f"reconciler:top-up:{prefix}-live:welcome")
         ]

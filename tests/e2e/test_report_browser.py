@@ -28,7 +28,9 @@ from reconciler.render.plan.html import render
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver on the PATH"),
+    pytest.mark.skipif(
+        not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver on the PATH"
+    ),
 ]
 FLAGS = [
     "--headless",
@@ -46,9 +48,7 @@ ROWS = "return [...document.querySelectorAll(arguments[0] + ' tbody > tr')].filt
 SEARCH = "search.value = arguments[0]; search.dispatchEvent(new Event('input'))"
 CHIP = "document.querySelector(`[data-sort=${arguments[0]}]`).click()"
 COLUMNS = "return [...document.querySelectorAll('#matrix thead .model')].filter(e => e.checkVisibility()).map(e => e.textContent)"
-MODELS = (
-    "return [...document.querySelectorAll('#models tbody th')].filter(e => e.checkVisibility()).map(e => e.textContent)"
-)
+MODELS = "return [...document.querySelectorAll('#models tbody th')].filter(e => e.checkVisibility()).map(e => e.textContent)"
 CONTRASTS = """
 const light = (color) => color.match(/[\\d.]+/g).slice(0, 3).map((v) => v / 255)
   .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)).reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
@@ -116,9 +116,16 @@ def driver() -> Iterator[str]:
 def browser(tmp_path_factory) -> Iterator[Browser]:
     directory = tmp_path_factory.mktemp("browser")
     chrome = {"args": [*FLAGS, f"--user-data-dir={directory / 'profile'}"], "binary": CHROMIUM}
-    wanted = {"goog:chromeOptions": chrome, "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"}}
+    wanted = {
+        "goog:chromeOptions": chrome,
+        "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
+    }
     with driver() as url, httpx.Client(base_url=url, timeout=60, trust_env=False) as http:
-        made = http.post("session", json={"capabilities": {"alwaysMatch": wanted}}).raise_for_status().json()["value"]
+        made = (
+            http.post("session", json={"capabilities": {"alwaysMatch": wanted}})
+            .raise_for_status()
+            .json()["value"]
+        )
         session = f"{url}/session/{made['sessionId']}"
         http.base_url = f"{session}/"
         yield Browser(http, directory)
@@ -149,7 +156,11 @@ def test_a_report_loads_nothing_and_complains_about_nothing(browser, few, case):
     browser.run("window.dispatchEvent(new Event('beforeprint'))")
     assert browser.log("browser") == []
     events = [json.loads(entry["message"])["message"] for entry in browser.log("performance")]
-    asked = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
+    asked = [
+        event["params"]["request"]["url"]
+        for event in events
+        if event["method"] == "Network.requestWillBeSent"
+    ]
     assert asked == [page.as_uri()]
 
 
@@ -203,7 +214,11 @@ def test_chips_combine(browser, few):
     browser.open(*few)
     browser.run(CHIP, "gains")
     browser.run(CHIP, "price")
-    wanted = {team.team for team in few[0].impact.teams if team.gained and team.price_before != team.price_after}
+    wanted = {
+        team.team
+        for team in few[0].impact.teams
+        if team.gained and team.price_before != team.price_after
+    }
     assert set(browser.run(TEAMS)) == wanted
     browser.run(CHIP, "price")
     assert set(browser.run(TEAMS)) == {team.team for team in few[0].impact.teams if team.gained}
@@ -211,7 +226,9 @@ def test_chips_combine(browser, few):
 
 def test_a_link_of_a_model_shows_its_teams(browser, few):
     browser.open(*few)
-    browser.run("document.querySelector('a.show[data-field=gained][data-name=\"gpt-4-turbo\"]').click()")
+    browser.run(
+        "document.querySelector('a.show[data-field=gained][data-name=\"gpt-4-turbo\"]').click()"
+    )
     assert set(browser.run(TEAMS)) == gaining(few[0], "gpt-4-turbo")
 
 
@@ -263,7 +280,9 @@ def test_thousands_of_teams_come_in_pages_and_are_all_found(browser, many):
         for field, truth in (("lost", losing), ("gained", gaining)):
             browser.run(SEARCH, f"{field}:{model}")
             number = len(truth(plan, model))
-            assert f"{number:,} team" in browser.answer or (not number and "no team below" in browser.answer)
+            assert f"{number:,} team" in browser.answer or (
+                not number and "no team below" in browser.answer
+            )
             assert f"{field} by {number:,} team" in browser.answer
     last = max(team.team for team in plan.impact.teams)
     assert browser.asks(last) == [last]
@@ -284,7 +303,9 @@ def test_without_script_everything_is_there_to_read(browser, few):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("case", ["few", "losses_and_refusals", "deletions"])
 def test_text_is_readable_in_light_and_dark(browser, few, scheme, case):
-    browser.cdp("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+    browser.cdp(
+        "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}]
+    )
     browser.open(*few) if case == "few" else browser.open(plan_cases.CASES[case]())
     page = browser.run("return getComputedStyle(document.body).backgroundColor")
     assert page == {"light": "rgb(246, 248, 250)", "dark": "rgb(13, 17, 23)"}[scheme]
@@ -293,10 +314,18 @@ def test_text_is_readable_in_light_and_dark(browser, few, scheme, case):
 
 
 def test_a_narrow_window_scrolls_tables_and_not_the_page(browser, few):
-    browser.cdp("Emulation.setDeviceMetricsOverride", width=360, height=800, deviceScaleFactor=1, mobile=False)
+    browser.cdp(
+        "Emulation.setDeviceMetricsOverride",
+        width=360,
+        height=800,
+        deviceScaleFactor=1,
+        mobile=False,
+    )
     try:
         browser.open(*few)
-        wide, inner = browser.run("return [document.scrollingElement.scrollWidth, window.innerWidth]")
+        wide, inner = browser.run(
+            "return [document.scrollingElement.scrollWidth, window.innerWidth]"
+        )
     finally:
         browser.cdp("Emulation.clearDeviceMetricsOverride")
     assert wide <= inner == 360

@@ -28,14 +28,18 @@ def test_one_plan_prints_text_and_writes_every_report(losing):
     asked = [arg for ending in endings for arg in ("--report", f"out/plan.{ending}")]
     done = losing.reconciler("plan", *asked)
     assert "acme-prod" in done.out
-    html, markdown, report, sarif = ((losing.directory / f"out/plan.{e}").read_text(encoding="utf-8") for e in endings)
+    html, markdown, report, sarif = (
+        (losing.directory / f"out/plan.{e}").read_text(encoding="utf-8") for e in endings
+    )
     lost = json.loads(report)["impact"]["teams"][0]["lost"]
     assert lost
     assert all(model in html and model in markdown for model in lost)
     assert 'id="matrix"' in html, "the report knows access before and after"
     assert [result["ruleId"] for result in results(sarif)] == ["loss"]
     assert region(results(sarif)[0])[0].startswith("config/")
-    assert [file.name for file in (losing.directory / "out").iterdir() if file.name.startswith(".")] == []
+    assert [
+        file.name for file in (losing.directory / "out").iterdir() if file.name.startswith(".")
+    ] == []
 
 
 def test_html_on_standard_output(losing):
@@ -49,7 +53,9 @@ def test_an_invalid_config_still_yields_sarif(place):
     place.reconciler("plan", "--report", "out/plan.sarif", "--report", "out/plan.html", code=1)
     (result,) = results((place.directory / "out/plan.sarif").read_text(encoding="utf-8"))
     file, line = region(result)
-    assert "profesional" in (place.directory / file).read_text(encoding="utf-8").splitlines()[line - 1]
+    assert (
+        "profesional" in (place.directory / file).read_text(encoding="utf-8").splitlines()[line - 1]
+    )
     assert not (place.directory / "out/plan.html").exists()
 
 
@@ -61,7 +67,10 @@ def test_a_report_of_an_unknown_kind_is_refused_before_anything_is_done(place):
 
 def test_a_report_that_cannot_be_written_is_said(losing):
     (losing.directory / "out").write_text("a file", encoding="utf-8")
-    assert "cannot write out/plan.html" in losing.reconciler("plan", "--report", "out/plan.html", code=1).err
+    assert (
+        "cannot write out/plan.html"
+        in losing.reconciler("plan", "--report", "out/plan.html", code=1).err
+    )
 
 
 @pytest.mark.parametrize("command", ["validate", "lint"])
@@ -80,4 +89,7 @@ def test_policy_tests_as_junit(place):
     (place.directory / "tests" / "policies").mkdir(parents=True)
     (place.directory / "tests" / "policies" / "cheap.yaml").write_text(cases, encoding="utf-8")
     root = ET.fromstring(place.reconciler("policy", "test", "--format", "junit", code=1).out)
-    assert [(case.get("name"), len(case)) for case in root.iter("testcase")] == [("ours", 0), ("theirs", 1)]
+    assert [(case.get("name"), len(case)) for case in root.iter("testcase")] == [
+        ("ours", 0),
+        ("theirs", 1),
+    ]

@@ -48,7 +48,13 @@ def relink(config: Path) -> None:
     [
         (lambda _: None, False),
         (lambda config: (config / "notes.txt").write_text("others"), False),
-        (lambda config: (config / ".reconciler").mkdir() or (config / ".reconciler" / "a.yaml").write_text("x"), False),
+        (
+            lambda config: (
+                (config / ".reconciler").mkdir()
+                or (config / ".reconciler" / "a.yaml").write_text("x")
+            ),
+            False,
+        ),
         (lambda config: (config / "teams.yaml").write_bytes(b"teams: {}\r\n"), False),
         (lambda config: (config / "teams.yaml").write_text("teams: {} "), True),
         (lambda config: (config / "deep" / "models.yaml").unlink(), True),
@@ -70,7 +76,9 @@ def test_a_commit_is_dirty_where_what_is_read_differs_from_it(
 
 def test_a_revision_is_read_byte_for_byte_whatever_attributes_say(config: Path):
     """`export-ignore` would leave files out of an archive, and a missing manifest is a deletion."""
-    (config / ".gitattributes").write_text("teams.yaml export-ignore\n*.yaml eol=crlf export-subst\n")
+    (config / ".gitattributes").write_text(
+        "teams.yaml export-ignore\n*.yaml eol=crlf export-subst\n"
+    )
     head = git(committed(config), "rev-parse", "HEAD")
     for name in FILES:
         (config / name).unlink()
@@ -104,7 +112,9 @@ def behind_another(config: Path) -> None:
 
 
 @pytest.mark.parametrize("link", [absolute, relative, behind_another])
-def test_a_revision_with_a_link_out_of_the_config_is_refused(config: Path, link: Callable[[Path], None]):
+def test_a_revision_with_a_link_out_of_the_config_is_refused(
+    config: Path, link: Callable[[Path], None]
+):
     link(config)
     committed(config)
     with pytest.raises(ReconcilerError, match="leads out of the config"):
@@ -133,10 +143,16 @@ def test_a_name_that_leads_out_is_refused(config: Path, tmp_path: Path, name: by
 
 def forged(config: Path, kind: str, content: bytes) -> str:
     command = ["git", "hash-object", "--literally", "-w", "-t", kind, "--stdin"]
-    return subprocess.run(command, cwd=config, input=content, capture_output=True, check=True).stdout.decode().strip()
+    return (
+        subprocess.run(command, cwd=config, input=content, capture_output=True, check=True)
+        .stdout.decode()
+        .strip()
+    )
 
 
-@pytest.mark.parametrize("revision", ["nowhere", "--help", "-h", "", "HEAD:config", ":0:config/teams.yaml", "HEAD\n"])
+@pytest.mark.parametrize(
+    "revision", ["nowhere", "--help", "-h", "", "HEAD:config", ":0:config/teams.yaml", "HEAD\n"]
+)
 def test_what_is_no_revision_is_said(config: Path, revision: str):
     with pytest.raises(ReconcilerError, match="git knows no revision"):
         as_of(config, revision)

@@ -41,9 +41,14 @@ def server(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
         with saas_double() as double:
             yield double.url, double.admin_key
         return
-    url, key = os.environ.get("RECONCILER_TEST_SAAS_URL"), os.environ.get("RECONCILER_TEST_SAAS_KEY")
+    url, key = (
+        os.environ.get("RECONCILER_TEST_SAAS_URL"),
+        os.environ.get("RECONCILER_TEST_SAAS_KEY"),
+    )
     if not (url and key):
-        pytest.skip("no real SaaS LiteLLM: set RECONCILER_TEST_SAAS_URL and RECONCILER_TEST_SAAS_KEY")
+        pytest.skip(
+            "no real SaaS LiteLLM: set RECONCILER_TEST_SAAS_URL and RECONCILER_TEST_SAAS_KEY"
+        )
     yield url, key
 
 
@@ -54,7 +59,9 @@ class Customer:
         self.prefix = f"e2e{uuid.uuid4().hex[:8]}"
         self.place = company(directory, SETTINGS.format(url=url), all=self._named(MANIFEST))
         self.place.environ["KEY"] = key
-        self.http = httpx.Client(base_url=url, headers={"X-Admin-Key": key}, timeout=60, verify=False)
+        self.http = httpx.Client(
+            base_url=url, headers={"X-Admin-Key": key}, timeout=60, verify=False
+        )
 
     def _named(self, text: str) -> str:
         return text.replace("P-", f"{self.prefix}-").replace("org_P", f"org_{self.prefix}")
@@ -68,7 +75,9 @@ class Customer:
         return answer.json()
 
     def groups(self, name: str) -> list[str]:
-        return sorted(str(group).removeprefix(f"{self.prefix}-") for group in self.team(name)["access_groups"])
+        return sorted(
+            str(group).removeprefix(f"{self.prefix}-") for group in self.team(name)["access_groups"]
+        )
 
     def hand_edit(self, name: str, **body: object) -> None:
         answer = self.http.put(f"/api/teams/{self._named(name)}", json=body)
@@ -151,7 +160,9 @@ def test_a_wrong_key_is_said(customer):
 
 
 def test_a_group_under_another_name_is_replaced_and_nobody_loses_anything(customer):
-    customer.edit("P-pro: {description: Balanced", "P-premium: {renamed_from: P-pro, description: Balanced")
+    customer.edit(
+        "P-pro: {description: Balanced", "P-premium: {renamed_from: P-pro, description: Balanced"
+    )
     customer.edit("access_groups: [P-pro], credits", "access_groups: [P-premium], credits")
     said = customer.place.pending()
     assert customer._named("P-premium (renamed from P-pro)") in said

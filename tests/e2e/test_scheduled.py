@@ -33,5 +33,7 @@ def test_the_schedule_applies_what_is_due_and_no_label_counts(repo: Repository):
 @pytest.mark.parametrize("other", ["reconciler-apply", "reconciler-drift"])
 def test_the_schedule_and_the_merge_never_run_at_once(other):
     files = [ROOT / WORKFLOW, ROOT / f".github/workflows/{other}.yml"]
-    groups = {yaml.safe_load(file.read_text(encoding="utf-8"))["concurrency"]["group"] for file in files}
+    groups = {
+        yaml.safe_load(file.read_text(encoding="utf-8"))["concurrency"]["group"] for file in files
+    }
     assert (len(groups) == 1) == (other == "reconciler-apply")

@@ -29,7 +29,18 @@ MANIFESTS = {
     "teams": "teams:\n  t: {organization_id: o, access_groups: [g], credits_allocated: 5, metadata: {n: ['${RECONCILER_VAR_NOTE}']}}\n",
 }
 PLANS = [("plan", "--full", "--format", form) for form in ("text", "json", "markdown", "html")]
-FILES = ("--out", "p.json", "--report", "r.html", "--report", "r.md", "--report", "r.json", "--report", "r.sarif")
+FILES = (
+    "--out",
+    "p.json",
+    "--report",
+    "r.html",
+    "--report",
+    "r.md",
+    "--report",
+    "r.json",
+    "--report",
+    "r.sarif",
+)
 COMMANDS = [
     *(("validate", "--format", form) for form in ("text", "json", "sarif", "github")),
     ("lint",),
@@ -82,7 +93,11 @@ class World:
             f"{number} {' '.join(args)}": self.place.reconciler(*args, code=None).text
             for number, args in enumerate(commands)
         }
-        files = [file for file in (*self.place.directory.rglob("*"), *self.logs.iterdir()) if file.is_file()]
+        files = [
+            file
+            for file in (*self.place.directory.rglob("*"), *self.logs.iterdir())
+            if file.is_file()
+        ]
         kept = {
             str(file): file.read_bytes().decode("utf-8", "replace")
             for file in files
@@ -124,7 +139,8 @@ def test_no_secret_anywhere(world, wrong, quote):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "quote"), [("reads", "headers in a detail"), ("writes", "validation"), ("writes of teams", "message")]
+    ("wrong", "quote"),
+    [("reads", "headers in a detail"), ("writes", "validation"), ("writes of teams", "message")],
 )
 def test_no_secret_in_the_main_commands(world, wrong, quote):
     world.front.wrong, world.front.quote = WRONG[wrong], QUOTES[quote]
@@ -142,11 +158,17 @@ def test_nor_where_the_gateway_turns_bad_later(world, quote):
 
 
 @pytest.mark.parametrize(
-    "command", [("plan",), ("apply", "--yes", "--log-format", "json"), ("history",), ("unlock", "--yes")]
+    "command",
+    [("plan",), ("apply", "--yes", "--log-format", "json"), ("history",), ("unlock", "--yes")],
 )
 def test_the_ledgers_password(world, command):
-    world.place.write("reconciler.yaml", SETTINGS.format(url="http://127.0.0.1:1") + "ledger: {url_env: LEDGER_URL}\n")
-    world.place.environ["LEDGER_URL"] = "postgresql://recon:ldg-3a8f1c7e5b@127.0.0.1:1/ledger?connect_timeout=1"
+    world.place.write(
+        "reconciler.yaml",
+        SETTINGS.format(url="http://127.0.0.1:1") + "ledger: {url_env: LEDGER_URL}\n",
+    )
+    world.place.environ["LEDGER_URL"] = (
+        "postgresql://recon:ldg-3a8f1c7e5b@127.0.0.1:1/ledger?connect_timeout=1"
+    )
     done = world.place.reconciler(*command, code=None)
     assert "ldg-3a8f1c" not in done.text
 

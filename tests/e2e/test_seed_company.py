@@ -71,7 +71,9 @@ def test_every_plan_of_the_documentation_is_there_with_price_credits_and_models(
 def test_every_plan_and_every_group_has_a_team_that_shows_it():
     loaded = company()
     teams = loaded.desired.state.of(Team)
-    assert {team.plan for team in teams.values()} - {None} == loaded.manifests.state.of(PricingPlan).keys()
+    assert {team.plan for team in teams.values()} - {None} == loaded.manifests.state.of(
+        PricingPlan
+    ).keys()
     shown = set().union(*(team.access_groups for team in teams.values()))
     assert shown == GROUPS.keys()
 
@@ -99,7 +101,9 @@ def test_development_stays_apart_from_production_and_cheaper():
 def test_the_trial_ends_by_itself():
     until = company().manifests.state.of(Team)["acme-dev"].grants[0].until
     last = datetime(until.year, until.month, until.day, tzinfo=UTC)
-    during = access(company(last - timedelta(seconds=1)).desired.state, GroupRules()).teams["acme-dev"]
+    during = access(company(last - timedelta(seconds=1)).desired.state, GroupRules()).teams[
+        "acme-dev"
+    ]
     after = access(company(last).desired.state, GroupRules()).teams["acme-dev"]
     assert during == BASIC | {"gpt-4-vision"}
     assert after == BASIC
@@ -107,14 +111,19 @@ def test_the_trial_ends_by_itself():
 
 def test_every_alias_answers_without_a_provider():
     aliases = company().desired.state.of(ModelAlias)
-    assert all(alias.litellm_params and "mock_response" in alias.litellm_params for alias in aliases.values())
+    assert all(
+        alias.litellm_params and "mock_response" in alias.litellm_params
+        for alias in aliases.values()
+    )
 
 
 def test_every_file_names_its_schema_by_a_path_that_exists():
     for file in EXAMPLE.rglob("*.yaml"):
         if ".reconciler" in file.parts:
             continue
-        named = re.match(r"# yaml-language-server: \$schema=(\S+)\n", file.read_text(encoding="utf-8"))
+        named = re.match(
+            r"# yaml-language-server: \$schema=(\S+)\n", file.read_text(encoding="utf-8")
+        )
         assert named, file
         schema = (file.parent / named[1]).resolve()
         layer = "overlay" if "environments" in file.parts else "manifest"

@@ -7,7 +7,18 @@ from pathlib import Path
 import pytest
 from e2e_world import ROOT, company
 
-HEAVY = ("litellm", "fastapi", "httpx", "sqlalchemy", "pydantic", "aiohttp", "rich", "yaml", "jsonschema", "deepdiff")
+HEAVY = (
+    "litellm",
+    "fastapi",
+    "httpx",
+    "sqlalchemy",
+    "pydantic",
+    "aiohttp",
+    "rich",
+    "yaml",
+    "jsonschema",
+    "deepdiff",
+)
 WATCH = """
 import sys
 from reconciler.cli import main
@@ -35,7 +46,9 @@ def imported(*args: str, cwd: Path) -> set[str]:
     return set(done.stdout.rpartition("MODULES")[2].split())
 
 
-@pytest.mark.parametrize("args", [("--help",), ("--version",), ("apply", "--help"), ("gateway", "serve", "--help")])
+@pytest.mark.parametrize(
+    "args", [("--help",), ("--version",), ("apply", "--help"), ("gateway", "serve", "--help")]
+)
 def test_help_imports_nothing_heavy(args, tmp_path):
     assert imported(*args, cwd=tmp_path).isdisjoint(HEAVY)
 
@@ -43,4 +56,6 @@ def test_help_imports_nothing_heavy(args, tmp_path):
 def test_neither_validate_nor_apply_imports_litellm(tmp_path):
     company(tmp_path, all="organizations: {org_a: {name: A}}\n")
     assert imported("validate", cwd=tmp_path).isdisjoint({"litellm", "fastapi", "celpy"})
-    assert "litellm" not in imported("apply", "--yes", cwd=tmp_path)  # apply plans, reads, writes and verifies
+    assert "litellm" not in imported(
+        "apply", "--yes", cwd=tmp_path
+    )  # apply plans, reads, writes and verifies

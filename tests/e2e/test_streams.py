@@ -50,7 +50,12 @@ def run(place, way: str, redirected: str, **environ: str) -> subprocess.Complete
 
 def no_bug(done: subprocess.CompletedProcess[bytes]) -> None:
     assert done.returncode in (0, 1, 2), done.stderr
-    for sign in (b"Traceback", b"bug in the reconciler", b"Exception ignored", b"--- Logging error"):
+    for sign in (
+        b"Traceback",
+        b"bug in the reconciler",
+        b"Exception ignored",
+        b"--- Logging error",
+    ):
         assert sign not in done.stdout + done.stderr
 
 
@@ -72,7 +77,11 @@ def test_no_output_at_all(place, way):
 @pytest.mark.parametrize("way", ways())
 @pytest.mark.parametrize(
     "redirected",
-    ["2>&-", pytest.param("2>/dev/full", marks=pytest.mark.slow), pytest.param("<&- 2>&-", marks=pytest.mark.slow)],
+    [
+        "2>&-",
+        pytest.param("2>/dev/full", marks=pytest.mark.slow),
+        pytest.param("<&- 2>&-", marks=pytest.mark.slow),
+    ],
 )
 def test_nobody_hears_of_what_goes_on(place, way, redirected):
     done = run(place, way, redirected)

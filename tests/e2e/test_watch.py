@@ -13,8 +13,14 @@ import httpx
 import pytest
 from e2e_world import Place, company, process
 
-LOCAL = "organizations:\n  o: {name: O}\nteams:\n  mine: {organization_id: o, credits_allocated: 10}\n"
-THEIRS = LOCAL.replace("mine", "theirs").replace("o:", "p:", 1).replace("organization_id: o", "organization_id: p")
+LOCAL = (
+    "organizations:\n  o: {name: O}\nteams:\n  mine: {organization_id: o, credits_allocated: 10}\n"
+)
+THEIRS = (
+    LOCAL.replace("mine", "theirs")
+    .replace("o:", "p:", 1)
+    .replace("organization_id: o", "organization_id: p")
+)
 
 
 @contextmanager
@@ -45,7 +51,9 @@ def shared(tmp_path) -> Place:
     """A gateway with an organization and a team of ours, and one of each of somebody else's."""
     place = company(tmp_path, teams=LOCAL)
     place.applied()
-    settings = f"default_gateway: g\ngateways:\n  g: {{backend: embedded, database: {place.database}}}\n"
+    settings = (
+        f"default_gateway: g\ngateways:\n  g: {{backend: embedded, database: {place.database}}}\n"
+    )
     company(tmp_path / "other", settings, teams=THEIRS).applied()
     return place
 
@@ -57,7 +65,9 @@ def test_foreign_objects_are_named_where_they_are_asked_for(shared: Place):
         assert "2 foreign" in counted
         assert "theirs" not in counted
         assert all(f"\n    {ref}\n" in shared.reconciler(command, "--full").out for ref in foreign)
-    assert json.loads(shared.reconciler("drift", "--format", "json").out)["foreign_objects"] == foreign
+    assert (
+        json.loads(shared.reconciler("drift", "--format", "json").out)["foreign_objects"] == foreign
+    )
     assert json.loads(shared.reconciler("plan", "--format", "json").out)["foreign"] == foreign
 
 
@@ -66,10 +76,21 @@ def test_a_watch_tells_a_webhook_in_words_and_metrics_by_gateway(shared: Place):
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
         free.close()
-        arguments = ("drift", "--watch", "0.2", "--metrics-port", port, "--webhook-env", "HOOK", "--quiet")
+        arguments = (
+            "drift",
+            "--watch",
+            "0.2",
+            "--metrics-port",
+            port,
+            "--webhook-env",
+            "HOOK",
+            "--quiet",
+        )
         watching = process(*arguments, cwd=shared.directory, environ={"HOOK": url})
         try:
-            other = company(shared.directory / "third", "", teams=LOCAL.replace("10", "10, status: suspended"))
+            other = company(
+                shared.directory / "third", "", teams=LOCAL.replace("10", "10, status: suspended")
+            )
             assert watching.stderr.readline().startswith("metrics on")
             hand_edit(shared, other)
             told = taken.get(timeout=30)

@@ -42,7 +42,9 @@ def test_a_url_that_nothing_can_be_posted_to_is_refused_and_not_told(url):
 
 @pytest.mark.parametrize("url", UNFIT[:4])
 def test_it_is_refused_before_anything_is_looked_at(tmp_path, url):
-    done = example(tmp_path, HOOK=url).reconciler("drift", "--watch", "5", "--webhook-env", "HOOK", code=1)
+    done = example(tmp_path, HOOK=url).reconciler(
+        "drift", "--watch", "5", "--webhook-env", "HOOK", code=1
+    )
     assert "error webhook" in done.err
 
 

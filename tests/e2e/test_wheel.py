@@ -20,11 +20,27 @@ pytestmark = pytest.mark.slow
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built from a copy, so that the checkout stays as it is."""
     source = tmp_path_factory.mktemp("source") / "checkout"
-    left_out = shutil.ignore_patterns(".git", ".venv", ".*_cache", "__pycache__", ".reconciler", "tests")
+    left_out = shutil.ignore_patterns(
+        ".git", ".venv", ".*_cache", "__pycache__", ".reconciler", "tests"
+    )
     shutil.copytree(ROOT, source, ignore=left_out)
     target = tmp_path_factory.mktemp("wheel")
-    isolation = ["--no-build-isolation"] if find_spec("hatchling") else []  # else pip fetches the build backend
-    run(sys.executable, "-m", "pip", "wheel", "-q", ".", "--no-deps", *isolation, "-w", str(target), cwd=source)
+    isolation = (
+        ["--no-build-isolation"] if find_spec("hatchling") else []
+    )  # else pip fetches the build backend
+    run(
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "-q",
+        ".",
+        "--no-deps",
+        *isolation,
+        "-w",
+        str(target),
+        cwd=source,
+    )
     (built,) = target.glob("*.whl")
     return built
 
@@ -34,7 +50,18 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fresh environment with nothing but the wheel; the dependencies are seen through a .pth file."""
     home = tmp_path_factory.mktemp("venv")
     venv.create(home, with_pip=False)
-    run(sys.executable, "-m", "pip", "--python", str(home), "install", "-q", "--no-deps", str(wheel), cwd=home)
+    run(
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        str(home),
+        "install",
+        "-q",
+        "--no-deps",
+        str(wheel),
+        cwd=home,
+    )
     (packages,) = home.glob("lib/python*/site-packages")
     dependencies = tmp_path_factory.mktemp("dependencies")
     for each in Path(sysconfig.get_paths()["purelib"]).iterdir():
@@ -46,21 +73,33 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(*command: str, cwd: Path) -> str:
     environ = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "RECONCILER_CONFIG")}
-    done = subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        command, cwd=cwd, env=environ, capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
 
 def test_schemas_starter_and_migrations_are_inside(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    for wanted in ("_data/schemas/manifest.schema.json", "cli/starter/plans.yaml", "cli/starter/gitignore", "py.typed"):
+    for wanted in (
+        "_data/schemas/manifest.schema.json",
+        "cli/starter/plans.yaml",
+        "cli/starter/gitignore",
+        "py.typed",
+    ):
         assert f"reconciler/{wanted}" in names
     assert any(name.startswith("reconciler/ledger/migrations/versions/") for name in names)
     assert not [name for name in names if name.startswith(("tests/", "config/"))]
 
 
 def test_init_and_apply_work_outside_of_the_checkout(installed, tmp_path):
-    where = run(str(installed.parent / "python"), "-c", "import reconciler; print(reconciler.__file__)", cwd=tmp_path)
+    where = run(
+        str(installed.parent / "python"),
+        "-c",
+        "import reconciler; print(reconciler.__file__)",
+        cwd=tmp_path,
+    )
     assert where.startswith(str(installed.parents[1]))
     run(str(installed), "init", cwd=tmp_path)
     assert "applied" in run(str(installed), "apply", "--yes", cwd=tmp_path)

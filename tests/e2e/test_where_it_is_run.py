@@ -28,7 +28,10 @@ def test_a_command_finds_the_config_of_its_project(place: Place, directory):
 
 def test_places_are_said_as_seen_from_there(place: Place):
     place.write("customers/wrong.yaml", "teams:\n  x: {plan: nowhere}\n")
-    for directory, named in (("config", "customers/wrong.yaml"), ("src", "../config/customers/wrong.yaml")):
+    for directory, named in (
+        ("config", "customers/wrong.yaml"),
+        ("src", "../config/customers/wrong.yaml"),
+    ):
         assert f"{named}:2:13" in inside(place, directory).reconciler("validate", code=1).out
 
 
@@ -57,7 +60,9 @@ def test_how_far_upwards_is_looked(tmp_path: Path, files, found):
     (tmp_path / ".git").mkdir()
     for file in files:
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / file).write_text(SETTINGS if "reconciler" in file else "teams: {}\n", encoding="utf-8")
+        (tmp_path / file).write_text(
+            SETTINGS if "reconciler" in file else "teams: {}\n", encoding="utf-8"
+        )
     assert find_config(start) == Path(found)
 
 

@@ -35,7 +35,9 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     address = folder / "door"
     client(folder, address)
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen([sys.executable, preloaded, "serve", str(address)], env=environ) as server:
+    with subprocess.Popen(
+        [sys.executable, preloaded, "serve", str(address)], env=environ
+    ) as server:
         while not address.exists():
             assert server.poll() is None
             time.sleep(0.05)
@@ -60,17 +62,23 @@ def passed(job: Job) -> Job:
 
 
 def test_a_pull_request_from_its_plan_to_its_apply(repo: Repository):
-    passed(repo.applied(event="workflow_dispatch"))  # the embedded gateway gets its identity with the first apply
+    passed(
+        repo.applied(event="workflow_dispatch")
+    )  # the embedded gateway gets its identity with the first apply
     number = repo.proposed(company)
     job = passed(repo.planned(number))
     comment, plan = repo.comment(number), repo.artifact(number)["plan.json"]["plan"]
-    assert counts_said(comment) == {verb: plan["counts"][verb] for verb in ("create", "update", "adopt", "delete")}
+    assert counts_said(comment) == {
+        verb: plan["counts"][verb] for verb in ("create", "update", "adopt", "delete")
+    }
     assert counts_said(comment)["create"] == 44
     assert teams_said(comment) == {team["team"] for team in plan["impact"]["teams"]}
     assert comment in job.summary
     assert "no findings" in job.log
 
-    repo.pushed(number, edited("customers/acme.yaml", "credits_allocated: 6000", "credits_allocated: 6100"))
+    repo.pushed(
+        number, edited("customers/acme.yaml", "credits_allocated: 6000", "credits_allocated: 6100")
+    )
     passed(repo.planned(number))
     assert repo.comment(number) != comment
     assert "6,100 credits" in repo.comment(number)
@@ -120,13 +128,18 @@ def planned(repo: Repository, *changes: object, **how: object) -> int:
     return number
 
 
-def test_an_invalid_config_is_annotated_and_the_comment_says_so_until_it_is_mended(repo: Repository):
+def test_an_invalid_config_is_annotated_and_the_comment_says_so_until_it_is_mended(
+    repo: Repository,
+):
     number = repo.proposed(company)
     passed(repo.planned(number))
     repo.pushed(number, edited("customers/acme.yaml", "plan: professional", "plan: profesional"))
     job = repo.planned(number)
     assert job.result == "failure"
-    assert "::error file=config/customers/acme.yaml,line=10,col=11,title=dangling-reference::" in job.log
+    assert (
+        "::error file=config/customers/acme.yaml,line=10,col=11,title=dangling-reference::"
+        in job.log
+    )
     assert "did you mean professional?" in job.log
     assert "The config is not valid" in repo.comment(number)
     assert "to create" not in repo.comment(number)
@@ -151,8 +164,12 @@ def test_a_fork_is_validated_and_nothing_else(repo: Repository):
 @pytest.mark.slow
 def test_a_plan_from_before_another_merge_is_not_applied_blindly(repo: Repository):
     passed(repo.applied(repo.merged(planned(repo, company))))
-    first = planned(repo, edited("customers/acme.yaml", "credits_allocated: 6000", "credits_allocated: 7000"))
-    second = planned(repo, edited("customers/acme.yaml", "credits_allocated: 500", "credits_allocated: 700"))
+    first = planned(
+        repo, edited("customers/acme.yaml", "credits_allocated: 6000", "credits_allocated: 7000")
+    )
+    second = planned(
+        repo, edited("customers/acme.yaml", "credits_allocated: 500", "credits_allocated: 700")
+    )
     passed(repo.applied(repo.merged(first)))
     job = passed(repo.applied(repo.merged(second)))
     assert "was planned for another state of config" in repo.comment(second, "apply")
@@ -163,7 +180,9 @@ def test_a_plan_from_before_another_merge_is_not_applied_blindly(repo: Repositor
 @pytest.mark.slow
 def test_a_plan_whose_objects_moved_is_refused_and_made_again(repo: Repository):
     passed(repo.applied(repo.merged(planned(repo, company))))
-    number = planned(repo, edited("customers/acme.yaml", "team_alias: Production", "team_alias: Live"))
+    number = planned(
+        repo, edited("customers/acme.yaml", "team_alias: Production", "team_alias: Live")
+    )
     repo.sql("update teams set team_alias = 'by hand' where team_id = 'acme-prod'")
     sha = repo.merged(number)
     repo.machine.variables["RECONCILER_ON_STALE"] = "fail"
@@ -181,12 +200,24 @@ def test_a_plan_that_apply_would_refuse_fails_its_check_until_the_label_is_set(r
     passed(repo.applied(repo.merged(planned(repo, company))))
     number = repo.proposed(edited("customers/acme.yaml", "plan: professional", "plan: starter"))
     labels = repo.github.pulls[number]["labels"]
-    for others in ([], ["none", "allow-loss", "reconciler:allow-updates", "reconciler:allow-$(id)", "--allow-loss"]):
+    for others in (
+        [],
+        [
+            "none",
+            "allow-loss",
+            "reconciler:allow-updates",
+            "reconciler:allow-$(id)",
+            "--allow-loss",
+        ],
+    ):
         labels[:] = [{"name": name} for name in others]
         job = repo.planned(number)
         assert job.result == "failure"
         assert "::error title=Apply would refuse this plan::" in job.log
-        assert "This check fails until the pull request carries: `reconciler:allow-loss`" in repo.comment(number)
+        assert (
+            "This check fails until the pull request carries: `reconciler:allow-loss`"
+            in repo.comment(number)
+        )
         assert "--allow" not in repo.comment(number)
     # What is merged all the same is refused again, and no other label helps.
     sha = repo.merged(number)
@@ -228,7 +259,9 @@ def looked_for(repo: Repository, sha: str, **environ: str) -> str:
     """What the search for the reviewed plan prints."""
     permissions = {"actions": "read", "pull-requests": "read"}
     place = {"OUT": str(repo.machine.directory / "out"), "GITHUB_SHA": sha, **environ}
-    done = script("approved-plan.sh", github=repo.github, permissions=permissions, cwd=repo.origin, **place)
+    done = script(
+        "approved-plan.sh", github=repo.github, permissions=permissions, cwd=repo.origin, **place
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -239,7 +272,9 @@ def rezipped(raw: bytes) -> bytes:
     with zipfile.ZipFile(io.BytesIO(raw)) as old, zipfile.ZipFile(out, "w") as new:
         for name in old.namelist():
             content = old.read(name)
-            new.writestr(name, content.replace(b"acme-dev", b"acme-DEV") if name == "plan.json" else content)
+            new.writestr(
+                name, content.replace(b"acme-dev", b"acme-DEV") if name == "plan.json" else content
+            )
     return out.getvalue()
 
 
@@ -261,11 +296,18 @@ def script(
     given = {"GITHUB_API_URL": github.url, "GITHUB_REPOSITORY": REPOSITORY, "GITHUB_TOKEN": "token"}
     command = [str(SCRIPTS / name), *arguments]
     return subprocess.run(
-        command, env={**os.environ, **given, **environ}, cwd=cwd, capture_output=True, text=True, check=False
+        command,
+        env={**os.environ, **given, **environ},
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
-def test_the_comment_is_found_among_many_and_others_stay_as_they_are(github: GitHub, tmp_path: Path):
+def test_the_comment_is_found_among_many_and_others_stay_as_they_are(
+    github: GitHub, tmp_path: Path
+):
     file = tmp_path / "comment.md"
     file.write_text("<!-- reconciler:plan x -->\nnew\n")
     for number in range(130):
@@ -277,7 +319,10 @@ def test_the_comment_is_found_among_many_and_others_stay_as_they_are(github: Git
     done = script("comment.sh", "7", str(file), github=github)
     assert done.returncode == 0, done.stderr
     ours = [each for each in github.said(7) if "plan x" in each]
-    assert ours == ["<!-- reconciler:plan x -->\nmade by a guest", "<!-- reconciler:plan x -->\nnew\n"]
+    assert ours == [
+        "<!-- reconciler:plan x -->\nmade by a guest",
+        "<!-- reconciler:plan x -->\nnew\n",
+    ]
     assert len(github.said(7)) == 133
 
 
@@ -312,7 +357,9 @@ def test_every_workflow_is_careful(file: Path):
     assert "secrets." not in json.dumps(workflow.get("env", {}))
     for job in workflow["jobs"].values():
         assert job["timeout-minutes"]
-        assert "secrets." not in json.dumps(job.get("env", {})), "a secret of a job is seen by all that it installs"
+        assert "secrets." not in json.dumps(job.get("env", {})), (
+            "a secret of a job is seen by all that it installs"
+        )
         ran = [step.get("with", {}).get("command") for step in job["steps"]]
         for number, step in enumerate(job["steps"]):
             if "secrets." not in json.dumps(step):
@@ -325,7 +372,9 @@ def test_every_workflow_is_careful(file: Path):
 
 
 def test_a_pull_request_is_planned_under_the_settings_of_its_base():
-    workflow = yaml.safe_load((ROOT / ".github/workflows/reconciler-plan.yml").read_text(encoding="utf-8"))
+    workflow = yaml.safe_load(
+        (ROOT / ".github/workflows/reconciler-plan.yml").read_text(encoding="utf-8")
+    )
     steps = workflow["jobs"]["plan"]["steps"]
     [planning] = [step for step in steps if step.get("with", {}).get("command") == "plan"]
     [checkout] = [step for step in steps if step["uses"].startswith("actions/checkout@")]
@@ -348,7 +397,8 @@ def test_a_pull_request_cannot_say_where_the_key_is_sent(repo: Repository):
 # ---- what is installed
 
 LOCKED = re.compile(
-    r"^(?P<name>[a-z0-9][a-z0-9.-]*)==(?P<version>\S+)(?: ; (?P<marker>.*?))? \\\n(?P<rest>(?: .*\n)*)", re.MULTILINE
+    r"^(?P<name>[a-z0-9][a-z0-9.-]*)==(?P<version>\S+)(?: ; (?P<marker>.*?))? \\\n(?P<rest>(?: .*\n)*)",
+    re.MULTILINE,
 )
 
 
@@ -356,15 +406,22 @@ def test_what_the_workflows_install_is_locked_and_in_step_with_the_package():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     text = (ROOT / ".github" / "requirements.txt").read_text(encoding="utf-8")
     locked = {found["name"]: found for found in LOCKED.finditer(text)}
-    assert len(locked) == len(re.findall(r"^[^\s#]", text, re.MULTILINE)), "a line is not understood"
+    assert len(locked) == len(re.findall(r"^[^\s#]", text, re.MULTILINE)), (
+        "a line is not understood"
+    )
     assert all("--hash=sha256:" in found["rest"] for found in locked.values())
-    package = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["postgresql"]]
+    package = [
+        *project["project"]["dependencies"],
+        *project["project"]["optional-dependencies"]["postgresql"],
+    ]
     wanted = {canonicalize_name(each.name): each.specifier for each in map(Requirement, package)}
     for each in map(Requirement, project["build-system"]["requires"]):
         assert each.specifier.contains(locked[each.name]["version"]), "run .ci/lock"
     for name, versions in wanted.items():
         assert name in locked, f"{name} is not locked: run .ci/lock"
-        assert versions.contains(locked[name]["version"]), f"{name} is locked in another version: run .ci/lock"
+        assert versions.contains(locked[name]["version"]), (
+            f"{name} is locked in another version: run .ci/lock"
+        )
     direct = {name for name, found in locked.items() if "llm-reconciler" in found["rest"]}
     assert direct == set(wanted), "more is locked than is needed: run .ci/lock"
 
@@ -374,16 +431,23 @@ def test_without_a_package_the_installation_says_what_to_set(tmp_path: Path):
     scripts = tmp_path / ".github" / "scripts"
     shutil.copytree(SCRIPTS, scripts)
     environ = {**os.environ, "VERSION": ""}
-    done = subprocess.run([scripts / "install.sh"], env=environ, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [scripts / "install.sh"], env=environ, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 1
     assert "set the variable RECONCILER_VERSION" in done.stderr
 
 
 def test_no_script_is_built_from_what_a_stranger_may_write():
     """Values reach scripts by the environment: an expression inside of `run:` could be a command."""
-    action = yaml.safe_load((ROOT / ".github/actions/reconciler/action.yml").read_text(encoding="utf-8"))
+    action = yaml.safe_load(
+        (ROOT / ".github/actions/reconciler/action.yml").read_text(encoding="utf-8")
+    )
     steps = [
-        step for file in WORKFLOWS for job in yaml.safe_load(file.read_text())["jobs"].values() for step in job["steps"]
+        step
+        for file in WORKFLOWS
+        for job in yaml.safe_load(file.read_text())["jobs"].values()
+        for step in job["steps"]
     ]
     for step in [*steps, *action["runs"]["steps"]]:
         assert "${{" not in step.get("run", "")
@@ -394,7 +458,9 @@ def test_the_linter_for_workflows_agrees():
         pytest.skip(
             "there is no actionlint on the PATH (go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12)"
         )
-    done = subprocess.run(["actionlint", *map(str, WORKFLOWS)], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["actionlint", *map(str, WORKFLOWS)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout
 
 
@@ -424,19 +490,35 @@ def test_a_history_of_twelve_commits_as_pull_requests(repo: Repository):
         (edited("models.yaml", "\n  # Anthropic", f"{gpt5}\n  # Anthropic"), ()),
         (edited("access-groups/custom.yaml", "model_aliases: [", "model_aliases: [gpt-5, "), ()),
         (edited("customers/bundles.yaml", "plan: starter", "plan: professional"), ()),
-        (edited("customers/bundles.yaml", "plan: professional", "plan: starter"), ("reconciler:allow-loss",)),
+        (
+            edited("customers/bundles.yaml", "plan: professional", "plan: starter"),
+            ("reconciler:allow-loss",),
+        ),
         (edited("customers/bundles.yaml", "{name: Corner Shop}", "{name: Corner Shop Ltd}"), ()),
-        (written("new.yaml", "teams:\n  newcomer-prod:\n    organization_id: org_shop\n    plan: enterprise\n"), ()),
+        (
+            written(
+                "new.yaml",
+                "teams:\n  newcomer-prod:\n    organization_id: org_shop\n    plan: enterprise\n",
+            ),
+            (),
+        ),
         (edited("customers/bundles.yaml", "status: suspended", "status: active"), ()),
-        (lambda config: (config / "new.yaml").unlink(), ("reconciler:allow-loss", "reconciler:allow-cascade")),
+        (
+            lambda config: (config / "new.yaml").unlink(),
+            ("reconciler:allow-loss", "reconciler:allow-cascade"),
+        ),
         (edited("customers/acme.yaml", "team_alias: Development", "team_alias: Dev"), ()),
         (lambda _config: None, ()),
     ]
-    passed(repo.applied(event="workflow_dispatch"))  # the embedded gateway gets its identity with the first apply
+    passed(
+        repo.applied(event="workflow_dispatch")
+    )  # the embedded gateway gets its identity with the first apply
     for place, (change, labels) in enumerate(history):
         number = planned(repo, change, labels=labels)
         comment, plan = repo.comment(number), repo.artifact(number)["plan.json"]["plan"]
-        assert counts_said(comment) == {verb: plan["counts"][verb] for verb in ("create", "update", "adopt", "delete")}
+        assert counts_said(comment) == {
+            verb: plan["counts"][verb] for verb in ("create", "update", "adopt", "delete")
+        }
         assert teams_said(comment) == {team["team"] for team in plan["impact"]["teams"]}
         assert len(comment) < 65_536
         job = passed(repo.applied(repo.merged(number, squash=place % 2 == 0)))

@@ -42,7 +42,9 @@ class Repository:
 
     # ---- pull requests
 
-    def proposed(self, change: Callable[[Path], None], *, fork: bool = False, labels: tuple[str, ...] = ()) -> int:
+    def proposed(
+        self, change: Callable[[Path], None], *, fork: bool = False, labels: tuple[str, ...] = ()
+    ) -> int:
         """A pull request with the change as its commit; nothing has run yet."""
         number = self.github.number()
         git(self.origin, "checkout", "--quiet", "-b", f"pull-{number}", self.default)
@@ -77,12 +79,18 @@ class Repository:
         git(self.origin, "checkout", "--quiet", self.default)
         payload = {"pull_request": pull, "number": number}
         workflow = ".github/workflows/reconciler-plan.yml"
-        return Job(self.machine, workflow, "pull_request", payload, sha, f"{number}/merge").played(job)
+        return Job(self.machine, workflow, "pull_request", payload, sha, f"{number}/merge").played(
+            job
+        )
 
     def merged(self, number: int, *, squash: bool = False) -> str:
         """Merges the pull request; the new commit of main."""
         pull = self.github.pulls[number]
-        how = ("merge", "--quiet", "--squash") if squash else ("merge", "--quiet", "--no-ff", "-m", f"Merge #{number}")
+        how = (
+            ("merge", "--quiet", "--squash")
+            if squash
+            else ("merge", "--quiet", "--no-ff", "-m", f"Merge #{number}")
+        )
         git(self.origin, *how, pull["head"]["sha"])
         if squash:
             git(self.origin, "commit", "--quiet", "--allow-empty", "-m", f"Squash #{number}")
@@ -116,7 +124,11 @@ class Repository:
         name = f"reconciler-plan-{self.github.pulls[number]['head']['sha']}"
         newest = [each for each in self.github.artifacts.values() if each["name"] == name][-1]
         with zipfile.ZipFile(io.BytesIO(newest["zip"])) as archive:
-            return {file: json.loads(archive.read(file)) for file in archive.namelist() if file.endswith(".json")}
+            return {
+                file: json.loads(archive.read(file))
+                for file in archive.namelist()
+                if file.endswith(".json")
+            }
 
     @property
     def live(self) -> Path:
@@ -135,7 +147,9 @@ def counts_said(comment: str) -> dict[str, int]:
     """The counts that a plan's comment names in its heading."""
     heading = next(line for line in comment.splitlines() if line.startswith("### "))
     return {
-        verb: int(found[1].replace(",", "")) if (found := re.search(rf"([\d,]+) to {verb}", heading)) else 0
+        verb: int(found[1].replace(",", ""))
+        if (found := re.search(rf"([\d,]+) to {verb}", heading))
+        else 0
         for verb in VERBS
     }
 
@@ -158,7 +172,9 @@ def repository(directory: Path, github: GitHub, path: str) -> Repository:
     git(origin, "init", "--quiet", "--initial-branch", "main")
     git(origin, "add", "--all")
     git(origin, "commit", "--quiet", "-m", "Settings and workflows")
-    machine = Machine(directory / "runner", origin, github, path, variables={"RECONCILER_VERSION": "installed"})
+    machine = Machine(
+        directory / "runner", origin, github, path, variables={"RECONCILER_VERSION": "installed"}
+    )
     machine.directory.mkdir()
     return Repository(machine)
 
@@ -168,7 +184,9 @@ def repository(directory: Path, github: GitHub, path: str) -> Repository:
 
 def company(config: Path) -> None:
     """The example company."""
-    shutil.copytree(EXAMPLE, config, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".reconciler"))
+    shutil.copytree(
+        EXAMPLE, config, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".reconciler")
+    )
 
 
 def edited(file: str, old: str, new: str) -> Callable[[Path], None]:

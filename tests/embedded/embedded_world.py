@@ -21,7 +21,9 @@ class Gateway:
 
     def ok(self, method: str, path: str, **request: Any) -> Any:
         response = self.http.request(method, path, **request)
-        assert response.status_code == 200, f"{method} {path}: {response.status_code} {response.text}"
+        assert response.status_code == 200, (
+            f"{method} {path}: {response.status_code} {response.text}"
+        )
         return response.json()
 
     def get(self, path: str) -> Any:
@@ -38,25 +40,35 @@ class Gateway:
 
     def refused(self, method: str, path: str, status: int, **request: Any) -> str:
         response = self.http.request(method, path, **request)
-        assert response.status_code == status, f"{method} {path}: {response.status_code} {response.text}"
+        assert response.status_code == status, (
+            f"{method} {path}: {response.status_code} {response.text}"
+        )
         assert list(response.json()) == ["detail"]
         return response.json()["detail"]
 
     def call(self, key: str, model: str, **extra: Any) -> httpx.Response:
         body = {"model": model, "messages": [{"role": "user", "content": "hello"}], **extra}
-        return self.http.post("/v1/chat/completions", json=body, headers={"Authorization": f"Bearer {key}"})
+        return self.http.post(
+            "/v1/chat/completions", json=body, headers={"Authorization": f"Bearer {key}"}
+        )
 
     def dump(self) -> str:
         return dump(self.database)
 
     def alias(self, name: str, /, **fields: Any) -> Any:
-        return self.post("/api/model-aliases/create", alias=name, **{"litellm_model": f"openai/{name}", **fields})
+        return self.post(
+            "/api/model-aliases/create", alias=name, **{"litellm_model": f"openai/{name}", **fields}
+        )
 
     def group(self, name: str, /, *aliases: str, **fields: Any) -> Any:
-        return self.post("/api/model-access-groups/create", group_name=name, model_aliases=aliases, **fields)
+        return self.post(
+            "/api/model-access-groups/create", group_name=name, model_aliases=aliases, **fields
+        )
 
     def organization(self, name: str = "org_acme", /, **fields: Any) -> Any:
-        return self.post("/api/organizations/create", organization_id=name, **{"name": name, **fields})
+        return self.post(
+            "/api/organizations/create", organization_id=name, **{"name": name, **fields}
+        )
 
     def team(self, name: str, /, *groups: str, **fields: Any) -> Any:
         body = {"organization_id": "org_acme", "team_id": name, "access_groups": groups, **fields}

@@ -33,7 +33,10 @@ def gateway(tmp_path_factory):
         running.alias("off", status="deprecated", litellm_params={"mock_response": "x"})
         running.alias("limited", litellm_params={"mock_response": "litellm.RateLimitError"})
         running.alias("unkeyed", litellm_params={"api_key": "os.environ/RECONCILER_TEST_UNSET"})
-        running.alias("unreachable", litellm_params={"api_base": "http://127.0.0.1:9/SECRET-PATH", "max_retries": 0})
+        running.alias(
+            "unreachable",
+            litellm_params={"api_base": "http://127.0.0.1:9/SECRET-PATH", "max_retries": 0},
+        )
         running.alias("elsewhere", litellm_params={"mock_response": "x"})
         running.group("g", "a", "slow", "off", "limited", "unkeyed", "unreachable")
         yield running
@@ -68,7 +71,11 @@ def test_an_answer_names_the_alias_and_costs_a_credit(gateway, team):
     assert body["choices"][0]["message"]["content"] == "hello from a"
     assert used(gateway, name) == 1
     [deduction, _] = gateway.get(f"/api/credits/transactions?team_id={name}")["transactions"]
-    assert (deduction["type"], deduction["amount"], deduction["balance_after"]) == ("deduction", 1, 2)
+    assert (deduction["type"], deduction["amount"], deduction["balance_after"]) == (
+        "deduction",
+        1,
+        2,
+    )
 
 
 def test_a_streamed_answer_comes_in_chunks_and_costs_a_credit(gateway, team):
@@ -81,12 +88,19 @@ def test_a_streamed_answer_comes_in_chunks_and_costs_a_credit(gateway, team):
         events = [line.removeprefix("data: ") for line in got.iter_lines() if line]
     assert events.pop() == "[DONE]"
     chunks = [json.loads(event) for event in events]
-    assert {(chunk["model"], chunk["object"]) for chunk in chunks} == {("a", "chat.completion.chunk")}
-    assert "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks) == "hello from a"
+    assert {(chunk["model"], chunk["object"]) for chunk in chunks} == {
+        ("a", "chat.completion.chunk")
+    }
+    assert (
+        "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks)
+        == "hello from a"
+    )
     assert used(gateway, name) == 1
 
 
-@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer sk-nobody"}, {"Authorization": "Basic x"}])
+@pytest.mark.parametrize(
+    "headers", [{}, {"Authorization": "Bearer sk-nobody"}, {"Authorization": "Basic x"}]
+)
 def test_an_unknown_key(gateway, headers):
     for response in (
         gateway.http.post("/v1/chat/completions", json=CHAT, headers=headers),
@@ -134,14 +148,24 @@ def test_every_change_takes_effect_at_the_next_call(gateway, team):
 
 def test_models_are_the_active_aliases_of_the_groups(gateway, team):
     models = gateway.http.get("/v1/models", headers={"Authorization": f"Bearer {team[1]}"}).json()
-    assert [row["id"] for row in models["data"]] == ["a", "limited", "slow", "unkeyed", "unreachable"]
+    assert [row["id"] for row in models["data"]] == [
+        "a",
+        "limited",
+        "slow",
+        "unkeyed",
+        "unreachable",
+    ]
 
 
 @pytest.mark.parametrize(
     ("model", "words", "status"),
     [
         ("limited", "the provider's rate limit is reached (RateLimitError 429)", 429),
-        ("unkeyed", "the environment variable RECONCILER_TEST_UNSET is not set in the gateway", 502),
+        (
+            "unkeyed",
+            "the environment variable RECONCILER_TEST_UNSET is not set in the gateway",
+            502,
+        ),
         ("unreachable", "InternalServerError 500", 502),
     ],
 )
@@ -166,8 +190,18 @@ class Provider(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.calls.append((self.path, self.headers["Authorization"], body["model"]))
         time.sleep(0.3)
-        choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "from afar"}}
-        answer = {"id": "x", "object": "chat.completion", "created": 1, "model": "afar", "choices": [choice]}
+        choice = {
+            "index": 0,
+            "finish_reason": "stop",
+            "message": {"role": "assistant", "content": "from afar"},
+        }
+        answer = {
+            "id": "x",
+            "object": "chat.completion",
+            "created": 1,
+            "model": "afar",
+            "choices": [choice],
+        }
         content = json.dumps(answer).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -207,7 +241,9 @@ def test_the_last_credits_are_spent_once(gateway, team, provider):
 
 def test_a_slow_answer_holds_nobody_up(gateway, team):
     answered = []
-    call = threading.Thread(target=lambda: answered.append(gateway.call(team[1], "slow").status_code))
+    call = threading.Thread(
+        target=lambda: answered.append(gateway.call(team[1], "slow").status_code)
+    )
     call.start()
     while call.is_alive():
         gateway.get("/health")
@@ -238,7 +274,10 @@ def test_a_stream_that_breaks_off_is_given_back(team, gateway, monkeypatch):
     assert '"provider_error"' in answer.text
     assert "SECRET" not in answer.text
     assert used(gateway, name) == 0
-    moves = [row["type"] for row in gateway.get(f"/api/credits/transactions?team_id={name}")["transactions"]]
+    moves = [
+        row["type"]
+        for row in gateway.get(f"/api/credits/transactions?team_id={name}")["transactions"]
+    ]
     assert moves == ["refund", "deduction", "allocation"]
 
 
@@ -246,14 +285,29 @@ def test_it_answers_in_process_too():
     app = create_app(":memory:", tokens=lambda: "fixed")
 
     async def chat():
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://embedded") as http:
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://embedded"
+        ) as http:
             await http.post("/api/organizations/create", json={"organization_id": "o", "name": "O"})
-            alias = {"alias": "a", "litellm_model": "openai/x", "litellm_params": {"mock_response": "hi"}}
+            alias = {
+                "alias": "a",
+                "litellm_model": "openai/x",
+                "litellm_params": {"mock_response": "hi"},
+            }
             await http.post("/api/model-aliases/create", json=alias)
-            await http.post("/api/model-access-groups/create", json={"group_name": "g", "model_aliases": ["a"]})
-            team = {"organization_id": "o", "team_id": "t", "access_groups": ["g"], "credits_allocated": 1}
+            await http.post(
+                "/api/model-access-groups/create", json={"group_name": "g", "model_aliases": ["a"]}
+            )
+            team = {
+                "organization_id": "o",
+                "team_id": "t",
+                "access_groups": ["g"],
+                "credits_allocated": 1,
+            }
             key = (await http.post("/api/teams/create", json=team)).json()["virtual_key"]
             assert key == "sk-fixed"
-            return await http.post("/v1/chat/completions", json=CHAT, headers={"Authorization": f"Bearer {key}"})
+            return await http.post(
+                "/v1/chat/completions", json=CHAT, headers={"Authorization": f"Bearer {key}"}
+            )
 
     assert asyncio.run(chat()).json()["choices"][0]["message"]["content"] == "hi"

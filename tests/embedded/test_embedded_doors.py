@@ -46,7 +46,11 @@ HOSTILE = [
     {"Host": "localhost:evil"},
     {"Host": ""},
     # A name of the page's own, which it points to this machine: to the browser everything is the page's own site.
-    {"Host": "evil.example:{port}", "Origin": "http://evil.example:{port}", "Sec-Fetch-Site": "same-origin"},
+    {
+        "Host": "evil.example:{port}",
+        "Origin": "http://evil.example:{port}",
+        "Sec-Fetch-Site": "same-origin",
+    },
 ]
 FOREIGN_TYPES = [
     None,
@@ -63,12 +67,16 @@ FOREIGN_TYPES = [
 def filled(gateway, headers):
     """The header texts, where `own` is the gateway's address."""
     own = gateway.url.removeprefix("http://")
-    return {name: text.format(own=own, port=own.partition(":")[2]) for name, text in headers.items()}
+    return {
+        name: text.format(own=own, port=own.partition(":")[2]) for name, text in headers.items()
+    }
 
 
 def plain(gateway, method, path, headers, body=None):
     """A request with these headers, and no others than Host and Content-Length."""
-    with closing(http.client.HTTPConnection(gateway.url.removeprefix("http://"), timeout=30)) as connection:
+    with closing(
+        http.client.HTTPConnection(gateway.url.removeprefix("http://"), timeout=30)
+    ) as connection:
         connection.putrequest(method, path, skip_host="Host" in headers, skip_accept_encoding=True)
         content = b"" if body is None else json.dumps(body).encode()
         for name, text in {**headers, "Content-Length": str(len(content))}.items():
@@ -84,7 +92,9 @@ def test_no_page_of_another_site_and_no_other_name_writes(full, write):
     before = full.dump()
     for headers in HOSTILE:
         for kind in ("application/json", "text/plain"):
-            status, text = plain(full, method, path, {**filled(full, headers), "Content-Type": kind}, body)
+            status, text = plain(
+                full, method, path, {**filled(full, headers), "Content-Type": kind}, body
+            )
             assert (status, "refused" in text or "not known" in text or "Invalid HTTP" in text) in (
                 (403, True),
                 (400, True),
@@ -92,7 +102,9 @@ def test_no_page_of_another_site_and_no_other_name_writes(full, write):
     assert full.dump() == before
 
 
-@pytest.mark.parametrize("path", ["/api/teams", "/api/gateway", "/v1/models", "/openapi.json", "/health", "/docs"])
+@pytest.mark.parametrize(
+    "path", ["/api/teams", "/api/gateway", "/v1/models", "/openapi.json", "/health", "/docs"]
+)
 def test_no_page_of_another_site_and_no_other_name_reads(gateway, path):
     links = path in ("/openapi.json", "/health", "/docs")
     for headers in HOSTILE:
@@ -111,7 +123,9 @@ def test_a_page_of_its_own_writes_json_only(full, write):
             headers = {**marks, **({"Content-Type": kind} if kind else {})}
             assert plain(full, method, path, headers, body)[0] == 415, headers
     assert full.dump() == before
-    status, text = plain(full, method, path, {**own, "Content-Type": "application/json; charset=utf-8"}, body)
+    status, text = plain(
+        full, method, path, {**own, "Content-Type": "application/json; charset=utf-8"}, body
+    )
     assert status == 200, text
 
 
@@ -135,9 +149,19 @@ def test_the_machine_s_own_names_are_known(gateway, host):
 @pytest.mark.parametrize(
     ("bound", "more", "known", "unknown"),
     [
-        ("gateway.internal", (), ["gateway.internal:8003", "localhost"], ["10.0.0.1", "evil.example"]),
+        (
+            "gateway.internal",
+            (),
+            ["gateway.internal:8003", "localhost"],
+            ["10.0.0.1", "evil.example"],
+        ),
         ("10.0.0.5", (), ["10.0.0.5:1"], ["10.0.0.6", "gateway.internal"]),
-        ("0.0.0.0", ("Gateway.internal",), ["10.9.9.9", "[fd00::1]:80", "gateway.INTERNAL:1"], ["evil.example", ""]),
+        (
+            "0.0.0.0",
+            ("Gateway.internal",),
+            ["10.9.9.9", "[fd00::1]:80", "gateway.INTERNAL:1"],
+            ["evil.example", ""],
+        ),
         ("::", (), ["192.168.0.1"], ["localhost.evil.example", "1.2.3.4.evil.example"]),
     ],
 )
@@ -152,14 +176,19 @@ def test_every_answer_tells_a_browser_to_keep_it_to_itself(gateway):
         headers = gateway.http.get(path).headers
         assert "default-src 'none'" in headers["Content-Security-Policy"]
         assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
-        assert (headers["X-Content-Type-Options"], headers["Cache-Control"]) == ("nosniff", "no-store")
+        assert (headers["X-Content-Type-Options"], headers["Cache-Control"]) == (
+            "nosniff",
+            "no-store",
+        )
         assert "access-control-allow-origin" not in headers
 
 
 def test_the_documentation_needs_nobody_else(gateway):
     text = gateway.http.get("/docs").text
     assert "<script" not in text
-    assert text.count("<summary>") == sum(len(methods) for methods in gateway.get("/openapi.json")["paths"].values())
+    assert text.count("<summary>") == sum(
+        len(methods) for methods in gateway.get("/openapi.json")["paths"].values()
+    )
     assert "add-models" in text
     assert [part for part in text.split('href="')[1:] if not part.startswith(("#", "/"))] == []
 
@@ -169,7 +198,9 @@ def test_the_documentation_needs_nobody_else(gateway):
 
 @pytest.fixture(scope="module")
 def keyed(tmp_path_factory):
-    with served(tmp_path_factory.mktemp("keyed") / "gateway.db", admin_key=SecretStr("the-key")) as gateway:
+    with served(
+        tmp_path_factory.mktemp("keyed") / "gateway.db", admin_key=SecretStr("the-key")
+    ) as gateway:
         yield gateway
 
 
@@ -186,7 +217,12 @@ def half_sent(gateway, method, path, headers):
     """The answer to a request whose body never comes."""
     host = gateway.url.removeprefix("http://")
     name, _, port = host.partition(":")
-    lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", "Content-Type: application/json", *headers]
+    lines = [
+        f"{method} {path} HTTP/1.1",
+        f"Host: {host}",
+        "Content-Type: application/json",
+        *headers,
+    ]
     with closing(socket.create_connection((name, int(port)), timeout=30)) as connection:
         connection.sendall("\r\n".join([*lines, "", ""]).encode())
         answer = http.client.HTTPResponse(connection)
@@ -195,7 +231,9 @@ def half_sent(gateway, method, path, headers):
 
 
 @pytest.mark.parametrize(("method", "path"), ENDPOINTS)
-@pytest.mark.parametrize("key", ["X-Nothing: x", "X-Admin-Key: wrong", "Authorization: Bearer sk-wrong"])
+@pytest.mark.parametrize(
+    "key", ["X-Nothing: x", "X-Admin-Key: wrong", "Authorization: Bearer sk-wrong"]
+)
 def test_a_stranger_is_refused_before_the_body_is_read(keyed, method, path, key):
     for length in ("Content-Length: 1000000", "Transfer-Encoding: chunked"):
         assert half_sent(keyed, method, path, [key, length])[0] == 401
@@ -203,7 +241,9 @@ def test_a_stranger_is_refused_before_the_body_is_read(keyed, method, path, key)
 
 @pytest.mark.parametrize(("method", "path"), ENDPOINTS)
 def test_a_body_that_is_announced_too_large_is_refused_before_it_comes(keyed, method, path):
-    status, text = half_sent(keyed, method, path, [f"Content-Length: {MAX_BODY + 1}", "X-Admin-Key: the-key"])
+    status, text = half_sent(
+        keyed, method, path, [f"Content-Length: {MAX_BODY + 1}", "X-Admin-Key: the-key"]
+    )
     assert (status, "10 MB" in text) == (413, True)
 
 
@@ -265,7 +305,10 @@ LOREM = [
     # A whole request, and then half of the next one.
     (b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n" + HEAD, b"X-A: b\r\n"),
     # Refused at once, and still sending.
-    (b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n", b" "),
+    (
+        b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n",
+        b" ",
+    ),
 ]
 
 
@@ -285,7 +328,9 @@ def test_a_connection_that_waits_for_its_next_request_is_kept(gateway, monkeypat
     """Longer than a request may take: its client need not know how long."""
     monkeypatch.setattr("reconciler.embedded.http.patience.HEADER_SECONDS", 0.1)
     monkeypatch.setattr("reconciler.embedded.http.patience.REQUEST_SECONDS", 0.1)
-    with closing(http.client.HTTPConnection(gateway.url.removeprefix("http://"), timeout=30)) as connection:
+    with closing(
+        http.client.HTTPConnection(gateway.url.removeprefix("http://"), timeout=30)
+    ) as connection:
         for _ in range(3):
             connection.request("GET", "/health")
             assert connection.getresponse().read()
@@ -316,12 +361,21 @@ def test_beyond_this_machine_nothing_is_served_without_a_key():
     with running(create_app(":memory:", admin_key=SecretStr("k")), "0.0.0.0") as url:
         port = url.rpartition(":")[2]
         assert httpx.get(f"http://127.0.0.1:{port}/api/teams").status_code == 401
-        assert httpx.get(f"http://127.0.0.1:{port}/api/teams", headers={"X-Admin-Key": "k"}).status_code == 200
+        assert (
+            httpx.get(
+                f"http://127.0.0.1:{port}/api/teams", headers={"X-Admin-Key": "k"}
+            ).status_code
+            == 200
+        )
 
 
 def test_which_hosts_reach_beyond_this_machine():
-    assert [beyond_loopback(host) for host in ("127.0.0.1", "localhost", "::1", "127.9.9.9")] == [False] * 4
-    assert [beyond_loopback(host) for host in ("0.0.0.0", "::", "", "192.0.2.1", "no-such-host.invalid")] == [True] * 5
+    assert [beyond_loopback(host) for host in ("127.0.0.1", "localhost", "::1", "127.9.9.9")] == [
+        False
+    ] * 4
+    assert [
+        beyond_loopback(host) for host in ("0.0.0.0", "::", "", "192.0.2.1", "no-such-host.invalid")
+    ] == [True] * 5
 
 
 @pytest.mark.parametrize("key", ["", " ", "key\n", "a\x00b"])

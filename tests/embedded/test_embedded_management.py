@@ -32,7 +32,10 @@ def test_an_organization_from_create_to_delete(gateway):
     for team in ("t1", "t2"):
         gateway.delete(f"/api/teams/{team}")
     gateway.delete("/api/organizations/org_acme")
-    assert gateway.refused("GET", "/api/organizations/org_acme", 404) == "Organization 'org_acme' not found"
+    assert (
+        gateway.refused("GET", "/api/organizations/org_acme", 404)
+        == "Organization 'org_acme' not found"
+    )
 
 
 def test_an_alias_from_create_to_delete(world):
@@ -46,25 +49,50 @@ def test_an_alias_from_create_to_delete(world):
         access_groups=["h", "g"],
     )
     assert created["access_groups"] == ["g", "h"]
-    assert (created["tags"], created["pricing_input"], created["pricing_output"]) == (["dear", "chat"], 30.0, 0.0)
+    assert (created["tags"], created["pricing_input"], created["pricing_output"]) == (
+        ["dear", "chat"],
+        30.0,
+        0.0,
+    )
     assert (created["status"], created["active"]) == ("deprecated", False)
     assert world.get("/api/model-aliases/d") == created
     assert world.get("/api/model-aliases")["model_aliases"][3] == created
-    changed = world.put("/api/model-aliases/d", litellm_model="anthropic/x", pricing_input=None, active=True)
-    same = created.keys() - {"litellm_model", "pricing_input", "status", "active", "updated_at", "generation"}
+    changed = world.put(
+        "/api/model-aliases/d", litellm_model="anthropic/x", pricing_input=None, active=True
+    )
+    same = created.keys() - {
+        "litellm_model",
+        "pricing_input",
+        "status",
+        "active",
+        "updated_at",
+        "generation",
+    }
     assert {key: changed[key] for key in same} == {key: created[key] for key in same}
-    assert (changed["litellm_model"], changed["pricing_input"], changed["status"]) == ("anthropic/x", None, "active")
+    assert (changed["litellm_model"], changed["pricing_input"], changed["status"]) == (
+        "anthropic/x",
+        None,
+        "active",
+    )
     assert world.delete("/api/model-aliases/d")["removed_from_groups"] == ["g", "h"]
     assert names(world.get("/api/model-access-groups/g")["model_aliases"], "alias") == ["a", "b"]
 
 
 def test_a_group_s_set_is_added_to_taken_from_and_replaced(world):
     path = "/api/model-access-groups/g"
-    assert world.post(f"{path}/add-models", model_aliases=["b", "c"])["model_aliases"] == ["a", "b", "c"]
+    assert world.post(f"{path}/add-models", model_aliases=["b", "c"])["model_aliases"] == [
+        "a",
+        "b",
+        "c",
+    ]
     assert world.post(f"{path}/remove-models", model_aliases=["a", "b"])["model_aliases"] == ["c"]
     assert world.post(f"{path}/remove-models", model_aliases=["a"])["model_aliases"] == ["c"]
     changed = world.put(path, model_aliases=["b", "a"], display_name="G")
-    assert (changed["model_aliases"], changed["display_name"], changed["description"]) == (["b", "a"], "G", "first")
+    assert (changed["model_aliases"], changed["display_name"], changed["description"]) == (
+        ["b", "a"],
+        "G",
+        "first",
+    )
     assert world.put(path, model_aliases=[], description=None)["description"] is None
     assert world.get("/api/model-access-groups?include=model_aliases")["access_groups"] == [
         {
@@ -89,7 +117,9 @@ def test_a_group_s_set_is_added_to_taken_from_and_replaced(world):
 
 
 def test_a_team_from_create_to_delete(world):
-    created = world.team("u", "h", "g", team_alias="Team U", credits_allocated=10, metadata={"env": "prod"})
+    created = world.team(
+        "u", "h", "g", team_alias="Team U", credits_allocated=10, metadata={"env": "prod"}
+    )
     key = created.pop("virtual_key")
     assert created["allowed_model_aliases"] == ["a", "b"]
     assert world.get("/api/teams/u") == created
@@ -103,7 +133,10 @@ def test_a_team_from_create_to_delete(world):
         status="suspended",
         metadata={"a": [1, {"b": None}]},
     )
-    assert changed.items() >= {"organization_id": "org_other", "team_alias": "U", "access_groups": ["h"]}.items()
+    assert (
+        changed.items()
+        >= {"organization_id": "org_other", "team_alias": "U", "access_groups": ["h"]}.items()
+    )
     assert (changed["credits_allocated"], changed["status"]) == (4, "suspended")
     assert changed["metadata"] == {"a": [1, {"b": None}]}
     assert world.put("/api/teams/u")["metadata"] == {"a": [1, {"b": None}]}
@@ -129,7 +162,10 @@ def test_suspend_and_resume_may_be_repeated(world, method):
 def test_a_rotated_key_replaces_the_old_one(world):
     old = world.team("u", "g", credits_allocated=1)["virtual_key"]
     new = world.post("/api/teams/u/rotate-key")["virtual_key"]
-    answers = [world.http.get("/v1/models", headers={"Authorization": f"Bearer {key}"}) for key in (old, new)]
+    answers = [
+        world.http.get("/v1/models", headers={"Authorization": f"Bearer {key}"})
+        for key in (old, new)
+    ]
     assert [answer.status_code for answer in answers] == [401, 200]
     assert "virtual_key" not in world.get("/api/teams/u")
 
@@ -161,9 +197,11 @@ def test_lists_come_by_id_and_in_pages(world, path, key, ids):
         world.organization(organization)
     for team in ("t2", "t1"):
         world.team(team)
-    field = {"organizations": "organization_id", "model_aliases": "alias", "access_groups": "group_name"}.get(
-        key, "team_id"
-    )
+    field = {
+        "organizations": "organization_id",
+        "model_aliases": "alias",
+        "access_groups": "group_name",
+    }.get(key, "team_id")
     assert names(world.get(path)[key], field) == ids
     pages, after = [], ""
     while page := names(world.get(f"{path}?limit=1&after={after}")[key], field):
@@ -175,15 +213,28 @@ def test_lists_come_by_id_and_in_pages(world, path, key, ids):
 def test_credits_leave_a_trace(world):
     world.put("/api/teams/t", credits_allocated=60)
     world.put("/api/teams/t", credits_allocated=60)
-    added = world.post("/api/credits/add", team_id="t", amount=5, reason="promo", operation_id="op/1 x")
+    added = world.post(
+        "/api/credits/add", team_id="t", amount=5, reason="promo", operation_id="op/1 x"
+    )
     assert (added["credits_allocated"], added["duplicate"]) == (65, False)
     listed = world.get("/api/credits/transactions?team_id=t")["transactions"]
-    moves = [(row["type"], row["amount"], row["balance_before"], row["balance_after"]) for row in listed]
-    assert moves == [("addition", 5, 60, 65), ("allocation", -40, 100, 60), ("allocation", 100, 0, 100)]
-    assert (listed[0]["description"], listed[0]["transaction_id"]) == ("promo", added["transaction_id"])
+    moves = [
+        (row["type"], row["amount"], row["balance_before"], row["balance_after"]) for row in listed
+    ]
+    assert moves == [
+        ("addition", 5, 60, 65),
+        ("allocation", -40, 100, 60),
+        ("allocation", 100, 0, 100),
+    ]
+    assert (listed[0]["description"], listed[0]["transaction_id"]) == (
+        "promo",
+        added["transaction_id"],
+    )
     [found] = world.get("/api/credits/transactions?operation_id=op/1%20x")["transactions"]
     assert found == listed[0]
-    page = world.get(f"/api/credits/transactions?team_id=t&limit=1&after={added['transaction_id']}")["transactions"]
+    page = world.get(
+        f"/api/credits/transactions?team_id=t&limit=1&after={added['transaction_id']}"
+    )["transactions"]
     assert page == [listed[1]]
     assert world.get("/api/credits/balance?team_id=t") == {
         "team_id": "t",
@@ -202,7 +253,9 @@ def test_an_operation_takes_effect_once_ever(world):
     before = world.dump()
     assert world.post("/api/credits/add", **grant) == {**first, "duplicate": True}
     for other in ({"amount": 6}, {"team_id": "u"}):
-        assert "already added 5" in world.refused("POST", "/api/credits/add", 409, json={**grant, **other})
+        assert "already added 5" in world.refused(
+            "POST", "/api/credits/add", 409, json={**grant, **other}
+        )
     assert world.dump() == before
     world.delete("/api/teams/t")
     world.team("t")
@@ -215,7 +268,11 @@ def test_the_admin_key_guards_management_and_nothing_else(tmp_path):
         assert gateway.refused("GET", "/api/teams", 401).startswith("Admin key required")
         # The key comes before the body: a stranger learns nothing about what is valid.
         assert gateway.refused("POST", "/api/teams/create", 401, content=b"{") != ""
-        for headers in ({"X-Admin-Key": "wrong"}, {"Authorization": "Bearer wrong"}, {"X-Admin-Key": "ü".encode()}):
+        for headers in (
+            {"X-Admin-Key": "wrong"},
+            {"Authorization": "Bearer wrong"},
+            {"X-Admin-Key": "ü".encode()},
+        ):
             assert gateway.refused("GET", "/api/teams", 401, headers=headers) == "Invalid admin key"
         for headers in ({"X-Admin-Key": "master-key"}, {"Authorization": "bearer master-key"}):
             assert gateway.ok("GET", "/api/teams", headers=headers) == {"teams": []}
@@ -228,11 +285,15 @@ def test_every_management_path_is_guarded(tmp_path):
     with served(tmp_path / "g.db", admin_key=SecretStr("master-key")) as gateway:
         paths = gateway.get("/openapi.json")["paths"]
         guarded = [
-            (verb, path) for path in paths for verb in paths[path] if path.startswith("/api/") and "/jobs/" not in path
+            (verb, path)
+            for path in paths
+            for verb in paths[path]
+            if path.startswith("/api/") and "/jobs/" not in path
         ]
         assert len(guarded) > 25
         answers = {
-            gateway.http.request(verb, path.replace("{", "").replace("}", "")).status_code for verb, path in guarded
+            gateway.http.request(verb, path.replace("{", "").replace("}", "")).status_code
+            for verb, path in guarded
         }
     assert answers == {401}
 
@@ -245,20 +306,35 @@ def test_the_documentation_names_itself(gateway):
 def test_every_operation_and_answer_is_described(gateway):
     paths = gateway.get("/openapi.json")["paths"]
     operations = [operation for verbs in paths.values() for operation in verbs.values()]
-    assert not [operation["summary"] for operation in operations if not operation.get("description")]
-    management = {path: verbs for path, verbs in paths.items() if "/api/" in path and "/jobs/" not in path}
-    answers = [answer for verbs in management.values() for op in verbs.values() for answer in answers_of(op)]
+    assert not [
+        operation["summary"] for operation in operations if not operation.get("description")
+    ]
+    management = {
+        path: verbs for path, verbs in paths.items() if "/api/" in path and "/jobs/" not in path
+    }
+    answers = [
+        answer
+        for verbs in management.values()
+        for op in verbs.values()
+        for answer in answers_of(op)
+    ]
     assert len(answers) > 100
     assert all("$ref" in answer["schema"] for answer in answers)
 
 
 def answers_of(operation):
-    return [answer["content"]["application/json"] for answer in operation["responses"].values() if "content" in answer]
+    return [
+        answer["content"]["application/json"]
+        for answer in operation["responses"].values()
+        if "content" in answer
+    ]
 
 
 def test_an_admin_key_may_hold_any_letter(tmp_path):
     with served(tmp_path / "g.db", admin_key=SecretStr("schlüssel")) as gateway:
-        assert gateway.ok("GET", "/api/teams", headers={"X-Admin-Key": "schlüssel".encode()}) == {"teams": []}
+        assert gateway.ok("GET", "/api/teams", headers={"X-Admin-Key": "schlüssel".encode()}) == {
+            "teams": []
+        }
 
 
 def test_a_second_process_sees_every_change(world):
@@ -269,10 +345,14 @@ def test_a_second_process_sees_every_change(world):
 
 
 def test_what_is_stored_survives_a_restart(world):
-    before = [world.get(path) for path in ("/api/teams/t", "/api/model-access-groups/g", "/api/organizations")]
+    before = [
+        world.get(path)
+        for path in ("/api/teams/t", "/api/model-access-groups/g", "/api/organizations")
+    ]
     with served(world.database) as again:
         assert [
-            again.get(path) for path in ("/api/teams/t", "/api/model-access-groups/g", "/api/organizations")
+            again.get(path)
+            for path in ("/api/teams/t", "/api/model-access-groups/g", "/api/organizations")
         ] == before
 
 
@@ -286,8 +366,12 @@ def test_no_plain_key_is_stored(world):
 
 
 def test_a_body_may_call_itself_anything(gateway):
-    for number, kind in enumerate([None, "application/x-www-form-urlencoded", "text/plain", "multipart/form-data"]):
+    for number, kind in enumerate(
+        [None, "application/x-www-form-urlencoded", "text/plain", "multipart/form-data"]
+    ):
         headers = {"Content-Type": kind} if kind else {}
         body = f'{{"organization_id": "o{number}", "name": "ü"}}'.encode()
-        response = httpx.post(f"{gateway.url}/api/organizations/create", content=body, headers=headers)
+        response = httpx.post(
+            f"{gateway.url}/api/organizations/create", content=body, headers=headers
+        )
         assert (response.status_code, response.json()["name"]) == (200, "ü")

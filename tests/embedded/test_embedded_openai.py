@@ -34,7 +34,12 @@ USUAL = {
     "store": False,
     "temperature": 1,
     "tool_choice": "auto",
-    "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}],
+    "tools": [
+        {
+            "type": "function",
+            "function": {"name": "f", "parameters": {"type": "object", "properties": {}}},
+        }
+    ],
     "top_logprobs": 1,
     "top_p": 1,
     "user": "u",
@@ -62,8 +67,18 @@ class Provider(BaseHTTPRequestHandler):
         self.seen.append(body)
         model = body["model"]
         status = 200 if model == "fine" else int(model)
-        choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "from afar"}}
-        answer = {"id": "x", "object": "chat.completion", "created": 1, "model": "afar", "choices": [choice]}
+        choice = {
+            "index": 0,
+            "finish_reason": "stop",
+            "message": {"role": "assistant", "content": "from afar"},
+        }
+        answer = {
+            "id": "x",
+            "object": "chat.completion",
+            "created": 1,
+            "model": "afar",
+            "choices": [choice],
+        }
         refusal = {"error": {"message": "SECRET sk-1234", "type": "x", "code": "x"}}
         content = json.dumps(answer if status == 200 else refusal).encode()
         self.send_response(status)
@@ -85,12 +100,20 @@ def gateway(tmp_path_factory):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Provider)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     base = f"http://127.0.0.1:{server.server_port}/v1"
-    with served(tmp_path_factory.mktemp("openai") / "gateway.db", allow_env=[], allow_local=["127.0.0.1"]) as running:
+    with served(
+        tmp_path_factory.mktemp("openai") / "gateway.db", allow_env=[], allow_local=["127.0.0.1"]
+    ) as running:
         running.organization()
         running.alias("chat", litellm_params={"mock_response": "hello from chat"})
-        running.alias("claude", litellm_model="anthropic/c", litellm_params={"mock_response": "hello from claude"})
         running.alias(
-            "vectors", litellm_model="openai/text-embedding-3-small", litellm_params={"mock_response": [0.5, 0.25]}
+            "claude",
+            litellm_model="anthropic/c",
+            litellm_params={"mock_response": "hello from claude"},
+        )
+        running.alias(
+            "vectors",
+            litellm_model="openai/text-embedding-3-small",
+            litellm_params={"mock_response": [0.5, 0.25]},
         )
         running.alias("off", status="inactive", litellm_params={"mock_response": "x"})
         running.alias("other", litellm_params={"mock_response": "x"})
@@ -123,8 +146,12 @@ def used(gateway, client):
 
 def test_thirty_calls_in_parallel(gateway, client):
     async def chat():
-        async with openai.AsyncOpenAI(base_url=client.base_url, api_key=client.api_key, max_retries=0) as client_:
-            calls = (client_.chat.completions.create(model="chat", messages=MESSAGES) for _ in range(30))
+        async with openai.AsyncOpenAI(
+            base_url=client.base_url, api_key=client.api_key, max_retries=0
+        ) as client_:
+            calls = (
+                client_.chat.completions.create(model="chat", messages=MESSAGES) for _ in range(30)
+            )
             return await asyncio.gather(*calls)
 
     answers = asyncio.run(chat())
@@ -134,13 +161,17 @@ def test_thirty_calls_in_parallel(gateway, client):
 
 @pytest.mark.parametrize("model", ["chat", "claude"])
 def test_the_usual_parameters_of_a_chat(client, model):
-    answer = client.chat.completions.create(model=model, messages=MESSAGES, **(USUAL if model == "chat" else HINTS))
+    answer = client.chat.completions.create(
+        model=model, messages=MESSAGES, **(USUAL if model == "chat" else HINTS)
+    )
     assert (answer.model, answer.choices[0].message.content) == (model, f"hello from {model}")
 
 
 def test_hints_that_a_provider_does_not_know_are_not_sent_to_it(client):
     Provider.seen.clear()
-    answer = client.chat.completions.create(model="says-fine", messages=MESSAGES, temperature=0.5, **HINTS)
+    answer = client.chat.completions.create(
+        model="says-fine", messages=MESSAGES, temperature=0.5, **HINTS
+    )
     assert answer.choices[0].message.content == "from afar"
     [seen] = Provider.seen
     assert (seen["temperature"], seen["prompt_cache_key"]) == (0.5, "k")
@@ -148,7 +179,10 @@ def test_hints_that_a_provider_does_not_know_are_not_sent_to_it(client):
 
 def test_a_streamed_chat(gateway, client):
     stream = client.chat.completions.create(model="chat", messages=MESSAGES, stream=True)
-    assert "".join(part.choices[0].delta.content or "" for part in stream if part.choices) == "hello from chat"
+    assert (
+        "".join(part.choices[0].delta.content or "" for part in stream if part.choices)
+        == "hello from chat"
+    )
     assert used(gateway, client) == 1
 
 
@@ -160,12 +194,19 @@ def test_embeddings(gateway, client):
 
 
 def test_responses(gateway, client):
-    answer = client.responses.create(model="chat", input="hello", instructions="be brief", store=False, temperature=0.5)
+    answer = client.responses.create(
+        model="chat", input="hello", instructions="be brief", store=False, temperature=0.5
+    )
     assert (answer.model, answer.output_text) == ("chat", "hello from chat")
     turns = [{"role": "user", "content": "hello"}]
     with client.responses.stream(model="chat", input=turns) as stream:
-        text = "".join(event.delta for event in stream if event.type == "response.output_text.delta")
-        assert (text, stream.get_final_response().output_text) == ("hello from chat", "hello from chat")
+        text = "".join(
+            event.delta for event in stream if event.type == "response.output_text.delta"
+        )
+        assert (text, stream.get_final_response().output_text) == (
+            "hello from chat",
+            "hello from chat",
+        )
     events = list(client.responses.create(model="chat", input="hello", stream=True))
     assert (events[0].type, events[-1].type) == ("response.created", "response.completed")
     assert [event.sequence_number for event in events] == list(range(len(events)))
@@ -199,17 +240,29 @@ def chat(client, model="chat", **more):
 def test_a_refusal_is_read_in_the_exception(gateway, client):
     nobody = client_of(gateway, "sk-nobody")
     forbidden = openai.PermissionDeniedError
-    error = refused(openai.AuthenticationError, lambda: chat(nobody), "Invalid API key", "virtual key")
+    error = refused(
+        openai.AuthenticationError, lambda: chat(nobody), "Invalid API key", "virtual key"
+    )
     assert (error.code, error.type) == ("invalid_api_key", "authentication_error")
     for model, words in (
         ("other", "Team does not have access to model 'other'"),
         ("unheard-of", "Team does not have access to model 'unheard-of'"),
         ("off", "Model 'off' is inactive"),
     ):
-        error = refused(forbidden, lambda model=model: chat(client, model), "Model access denied", words, "'claude'")
+        error = refused(
+            forbidden,
+            lambda model=model: chat(client, model),
+            "Model access denied",
+            words,
+            "'claude'",
+        )
         assert (error.code, error.param) == ("model_access_denied", "model")
     gateway.put(f"/api/teams/{client.team}", status="suspended")
-    for call in (chat, lambda client: client.models.list(), lambda client: client.models.retrieve("chat")):
+    for call in (
+        chat,
+        lambda client: client.models.list(),
+        lambda client: client.models.retrieve("chat"),
+    ):
         refused(forbidden, lambda call=call: call(client), "Team suspended", "contact support")
     gateway.put(f"/api/teams/{client.team}", status="active", credits_allocated=0)
     assert (
@@ -225,23 +278,42 @@ def test_what_is_no_request_is_read_in_the_exception(client):
         (lambda: chat(client, extra_body={"mock_response": "x"}), "mock_response: unknown field"),
         (lambda: client.chat.completions.create(model="chat", messages=[]), "messages"),
         (lambda: client.chat.completions.create(model="chat", messages=["x"]), "messages[0]"),
-        (lambda: client.embeddings.create(model="vectors", input="x", extra_body={"stream": True}), "stream"),
+        (
+            lambda: client.embeddings.create(
+                model="vectors", input="x", extra_body={"stream": True}
+            ),
+            "stream",
+        ),
         (lambda: client.embeddings.create(model="vectors", input=3), "input"),
         (
             lambda: client.responses.create(model="chat", input="x", extra_body={"api_key": "x"}),
             "api_key: unknown field",
         ),
-        (lambda: client.responses.create(model="chat", input="x", background=True), "background: unknown field"),
+        (
+            lambda: client.responses.create(model="chat", input="x", background=True),
+            "background: unknown field",
+        ),
     ):
         refused(unprocessable, call, words)
     error = refused(
-        openai.NotFoundError, lambda: client.models.retrieve("off"), "The team has no model 'off'", "'claude'"
+        openai.NotFoundError,
+        lambda: client.models.retrieve("off"),
+        "The team has no model 'off'",
+        "'claude'",
     )
     assert error.code == "model_not_found"
     refused(openai.NotFoundError, lambda: client.post("/nowhere", cast_to=object), "Not Found")
-    refused(openai.APIStatusError, lambda: client.delete("/models", cast_to=object), "Method Not Allowed")
+    refused(
+        openai.APIStatusError,
+        lambda: client.delete("/models", cast_to=object),
+        "Method Not Allowed",
+    )
     large = "x" * 10_000_001
-    refused(openai.APIStatusError, lambda: client.embeddings.create(model="vectors", input=large), "10 MB")
+    refused(
+        openai.APIStatusError,
+        lambda: client.embeddings.create(model="vectors", input=large),
+        "10 MB",
+    )
 
 
 @pytest.mark.parametrize(
@@ -252,14 +324,18 @@ def test_what_is_no_request_is_read_in_the_exception(client):
         ("embeddings", 400),  # LiteLLM repeats the others here, whatever max_retries says
     ],
 )
-def test_a_provider_s_refusal_is_the_caller_s_where_it_is_about_the_request(gateway, client, status, call):
+def test_a_provider_s_refusal_is_the_caller_s_where_it_is_about_the_request(
+    gateway, client, status, call
+):
     calls = {
         "chat": lambda: chat(client, f"says-{status}"),
         "stream": lambda: list(chat(client, f"says-{status}", stream=True)),
         "embeddings": lambda: client.embeddings.create(model=f"says-{status}", input="x"),
         "responses": lambda: client.responses.create(model=f"says-{status}", input="x"),
     }
-    error = refused(openai.APIStatusError, calls[call], "Provider error", f"No answer for model 'says-{status}'")
+    error = refused(
+        openai.APIStatusError, calls[call], "Provider error", f"No answer for model 'says-{status}'"
+    )
     assert error.status_code == (status if status in (400, 422, 429) else 502)
     assert "SECRET" not in str(error)
     assert used(gateway, client) == 0
@@ -270,13 +346,19 @@ def test_a_provider_s_refusal_is_the_caller_s_where_it_is_about_the_request(gate
 def test_a_bad_key_is_a_bad_key_whatever_the_body(gateway):
     for path in ("chat/completions", "embeddings", "responses"):
         for content in (b"{", b"{}", b""):
-            answer = httpx.post(f"{gateway.url}/v1/{path}", content=content, headers={"Authorization": "Bearer sk-no"})
+            answer = httpx.post(
+                f"{gateway.url}/v1/{path}",
+                content=content,
+                headers={"Authorization": "Bearer sk-no"},
+            )
             assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")
 
 
 def test_a_body_that_is_no_json_is_read_too(client):
     answer = httpx.post(
-        f"{client.base_url}chat/completions", content=b"{", headers={"Authorization": f"Bearer {client.api_key}"}
+        f"{client.base_url}chat/completions",
+        content=b"{",
+        headers={"Authorization": f"Bearer {client.api_key}"},
     )
     assert (answer.status_code, answer.json()["error"]["type"]) == (400, "invalid_request_error")
     assert "not JSON" in answer.json()["error"]["message"]
@@ -285,7 +367,9 @@ def test_a_body_that_is_no_json_is_read_too(client):
 def test_the_documented_path_keeps_the_documented_shape(gateway, client):
     def call(model, key=client.api_key, **more):
         body = {"model": model, "messages": MESSAGES, **more}
-        answer = gateway.http.post("/api/jobs/j/llm-call", json=body, headers={"Authorization": f"Bearer {key}"})
+        answer = gateway.http.post(
+            "/api/jobs/j/llm-call", json=body, headers={"Authorization": f"Bearer {key}"}
+        )
         return answer.status_code, answer.json()
 
     assert call("other")[1].keys() == {"error", "message", "available_models"}
@@ -293,6 +377,9 @@ def test_the_documented_path_keeps_the_documented_shape(gateway, client):
     assert (status, body["error"]) == (429, "Provider error")
     assert call("chat", "sk-no") == (
         401,
-        {"error": "Invalid API key", "message": "Send the team's virtual key as Authorization: Bearer sk-..."},
+        {
+            "error": "Invalid API key",
+            "message": "Send the team's virtual key as Authorization: Bearer sk-...",
+        },
     )
     assert call("chat", api_base="x") == (422, {"detail": "api_base: unknown field"})

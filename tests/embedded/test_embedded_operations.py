@@ -28,9 +28,16 @@ def test_the_table_above_holds_every_management_write():
     covered = {
         (method, path)
         for method, path in writes
-        if any(method == write[0] and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", path), write[1]) for write in WRITES)
+        if any(
+            method == write[0] and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", path), write[1])
+            for write in WRITES
+        )
     }
-    assert {path for _, path in writes} >= {"/api/teams/create", "/api/credits/add", "/api/operations/void"}
+    assert {path for _, path in writes} >= {
+        "/api/teams/create",
+        "/api/credits/add",
+        "/api/operations/void",
+    }
     assert writes == covered
 
 
@@ -57,8 +64,13 @@ def test_a_void_operation_takes_no_effect_ever(full, write):
     before = full.dump()
     refused = send(full, write, **{"Idempotency-Key": "op 1"})
     assert refused.status_code == 409
-    assert refused.json() == {"detail": "operation_id 'op 1' was voided", "code": "operation-voided"}
-    assert full.post("/api/operations/void", operation_ids=["op 2"]) == {"operations": {"op 2": "void"}}
+    assert refused.json() == {
+        "detail": "operation_id 'op 1' was voided",
+        "code": "operation-voided",
+    }
+    assert full.post("/api/operations/void", operation_ids=["op 2"]) == {
+        "operations": {"op 2": "void"}
+    }
     assert full.dump() == before
 
 
@@ -86,7 +98,12 @@ def test_a_generation_makes_no_sense_where_no_object_is_changed(full, write):
 
 @pytest.mark.parametrize("write", WRITES, ids=named)
 def test_an_operation_s_id_belongs_to_one_request(full, write):
-    full.ok("PUT", "/api/organizations/org_empty", json={"name": "N"}, headers={"Idempotency-Key": "op 1"})
+    full.ok(
+        "PUT",
+        "/api/organizations/org_empty",
+        json={"name": "N"},
+        headers={"Idempotency-Key": "op 1"},
+    )
     before = full.dump()
     refused = send(full, write, **{"Idempotency-Key": "op 1"})
     assert (refused.status_code, refused.json()["code"]) == (422, "operation-reused")
@@ -138,7 +155,10 @@ def test_the_ids_of_credit_operations_are_done_or_void_too(world):
     late = {"team_id": "t", "amount": 7, "operation_id": "lost"}
     refused = world.http.post("/api/credits/add", json=late)
     assert (refused.status_code, refused.json()["code"]) == (409, "operation-voided")
-    assert world.post("/api/credits/add", team_id="t", amount=5, operation_id="granted")["duplicate"] is True
+    assert (
+        world.post("/api/credits/add", team_id="t", amount=5, operation_id="granted")["duplicate"]
+        is True
+    )
     assert world.post("/api/operations/void", operation_ids=ids) == {"operations": states}
     assert world.get("/api/teams/t")["credits_allocated"] == 105
 
@@ -146,7 +166,9 @@ def test_the_ids_of_credit_operations_are_done_or_void_too(world):
 def test_voiding_takes_up_to_a_thousand(world):
     assert world.post("/api/operations/void", operation_ids=[]) == {"operations": {}}
     many = [f"op:{number}" for number in range(1000)]
-    assert set(world.post("/api/operations/void", operation_ids=many)["operations"].values()) == {"void"}
+    assert set(world.post("/api/operations/void", operation_ids=many)["operations"].values()) == {
+        "void"
+    }
     world.refused("POST", "/api/operations/void", 422, json={"operation_ids": [*many, "one more"]})
 
 
@@ -160,7 +182,9 @@ def test_a_request_and_the_void_of_it_have_one_winner(world):
             answers["add"] = world.http.post("/api/credits/add", json=body).status_code
 
         def void(name=name, answers=answers):
-            answers["void"] = world.post("/api/operations/void", operation_ids=[name])["operations"][name]
+            answers["void"] = world.post("/api/operations/void", operation_ids=[name])[
+                "operations"
+            ][name]
 
         threads = [threading.Thread(target=work) for work in (add, void)]
         for thread in threads:
@@ -193,16 +217,25 @@ def test_credit_operations_of_a_team_may_be_chained(world):
 
 def test_generations_count_management_writes_that_change_something(world):
     def generations():
-        paths = ("/api/organizations/org_acme", "/api/model-aliases/b", "/api/model-access-groups/g", "/api/teams/t")
+        paths = (
+            "/api/organizations/org_acme",
+            "/api/model-aliases/b",
+            "/api/model-access-groups/g",
+            "/api/teams/t",
+        )
         one = [world.http.get(path) for path in paths]
-        assert [answer.headers["ETag"] for answer in one] == [f'"{answer.json()["generation"]}"' for answer in one]
+        assert [answer.headers["ETag"] for answer in one] == [
+            f'"{answer.json()["generation"]}"' for answer in one
+        ]
         listed = [
             world.get("/api/organizations")["organizations"][0],
             world.get("/api/model-aliases?after=a")["model_aliases"][0],
             world.get("/api/model-access-groups")["access_groups"][0],
             world.get("/api/teams")["teams"][0],
         ]
-        assert [row["generation"] for row in listed] == [answer.json()["generation"] for answer in one]
+        assert [row["generation"] for row in listed] == [
+            answer.json()["generation"] for answer in one
+        ]
         return [row["generation"] for row in listed]
 
     assert generations() == [1, 1, 1, 1]
@@ -215,7 +248,10 @@ def test_generations_count_management_writes_that_change_something(world):
         ("/api/organizations/org_acme", {"name": "org_acme", "metadata": None}),
         ("/api/model-aliases/b", {"tags": [], "active": True, "litellm_params": None}),
         ("/api/model-access-groups/g", {"model_aliases": ["a", "b"], "description": "first"}),
-        ("/api/teams/t", {"access_groups": ["g"], "metadata": {}, "status": "active", "credits_allocated": 105}),
+        (
+            "/api/teams/t",
+            {"access_groups": ["g"], "metadata": {}, "status": "active", "credits_allocated": 105},
+        ),
         ("/api/teams/t/resume", {}),
     ):
         world.put(path, **same)
@@ -230,7 +266,9 @@ def test_generations_count_management_writes_that_change_something(world):
 
 def test_what_shows_a_name_changes_with_it(world):
     def group_and_team():
-        return world.get("/api/model-access-groups/g")["generation"], world.get("/api/teams")["teams"][0]["generation"]
+        return world.get("/api/model-access-groups/g")["generation"], world.get("/api/teams")[
+            "teams"
+        ][0]["generation"]
 
     world.alias("d", access_groups=["g"])
     assert group_and_team() == (2, 1)
@@ -267,7 +305,8 @@ def test_a_team_may_be_given_a_key_of_the_caller_s(world):
 
 
 @pytest.mark.parametrize(
-    "bad", ["", "sk-", "sk-" + "x" * 20, "sk-" + "x" * 198, "pk-" + "x" * 30, "sk-" + "x" * 30 + "\n", 5]
+    "bad",
+    ["", "sk-", "sk-" + "x" * 20, "sk-" + "x" * 198, "pk-" + "x" * 30, "sk-" + "x" * 30 + "\n", 5],
 )
 def test_a_key_that_cannot_be_one_is_refused_without_repeating_it(world, bad):
     for path, body in (
@@ -300,7 +339,10 @@ def test_transactions_of_all_teams_are_paged_by_the_prefix_of_their_operation(wo
     assert list(pages("&operation_prefix=r%25&order=oldest")) == [mine[:3], mine[3:6], mine[6:]]
     newest = mine[::-1]
     assert list(pages("&operation_prefix=r%25")) == [newest[:3], newest[3:6], newest[6:]]
-    assert list(pages("&operation_prefix=r%25&team_id=u&order=oldest")) == [["r%:1", "r%:3", "r%:5"], []]
+    assert list(pages("&operation_prefix=r%25&team_id=u&order=oldest")) == [
+        ["r%:1", "r%:3", "r%:5"],
+        [],
+    ]
     assert list(pages("&operation_prefix=r%25:3")) == [["r%:3"]]
 
 
@@ -308,9 +350,16 @@ def test_pages_by_prefix_are_served_by_an_index(world):
     with closing(sqlite3.connect(world.database)) as db:
         from reconciler.embedded.resources import credits as module
 
-        for given in (("operation_prefix",), ("team_id", "operation_prefix"), ("operation_id",), ("team_id",)):
+        for given in (
+            ("operation_prefix",),
+            ("team_id", "operation_prefix"),
+            ("operation_id",),
+            ("team_id",),
+        ):
             query = module._query("newest", given)
-            values = dict.fromkeys(("cursor", "limit", "team_id", "operation_id", "operation_prefix"), 1)
+            values = dict.fromkeys(
+                ("cursor", "limit", "team_id", "operation_id", "operation_prefix"), 1
+            )
             plan = " ".join(row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {query}", values))
             assert "INDEX" in plan, plan
             assert "TEMP B-TREE" not in plan, plan

@@ -49,15 +49,27 @@ class Sink(BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.arrived.append(f"{self.server.server_port} {self.headers} {body.decode(errors='replace')}")
+        self.arrived.append(
+            f"{self.server.server_port} {self.headers} {body.decode(errors='replace')}"
+        )
         if self.elsewhere and self.elsewhere not in self.headers.get("Host", ""):
             self.send_response(307)
             self.send_header("Location", f"http://{self.elsewhere}/v1/chat/completions")
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
-        choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "from afar"}}
-        answer = {"id": "x", "object": "chat.completion", "created": 1, "model": "afar", "choices": [choice]}
+        choice = {
+            "index": 0,
+            "finish_reason": "stop",
+            "message": {"role": "assistant", "content": "from afar"},
+        }
+        answer = {
+            "id": "x",
+            "object": "chat.completion",
+            "created": 1,
+            "model": "afar",
+            "choices": [choice],
+        }
         content = json.dumps(answer).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -101,7 +113,10 @@ def both(sinks, tmp_path_factory):
     """One database, served twice: as a plan opens it, where any name may be written, and as callers meet it."""
     database = tmp_path_factory.mktemp("reach") / "gateway.db"
     allowed = {"allow_env": [ALLOWED_NAME, "MY_ADMIN_KEY"], "allow_local": [sinks[0]]}
-    with served(database) as anything, served(database, admin_key=SecretStr("the-admin-key"), **allowed) as strict:
+    with (
+        served(database) as anything,
+        served(database, admin_key=SecretStr("the-admin-key"), **allowed) as strict,
+    ):
         strict.http.headers["X-Admin-Key"] = "the-admin-key"
         anything.organization()
         anything.group("g")
@@ -117,8 +132,17 @@ def call(both, request):
 
     def called(parameters, litellm_model="openai/x"):
         name = f"alias-{abs(hash(request.node.name))}-{next(numbers)}"
-        body = {"alias": name, "litellm_model": litellm_model, "litellm_params": {**parameters, "max_retries": 0}}
-        anything.alias(name, litellm_model=litellm_model, litellm_params=body["litellm_params"], access_groups=["g"])
+        body = {
+            "alias": name,
+            "litellm_model": litellm_model,
+            "litellm_params": {**parameters, "max_retries": 0},
+        }
+        anything.alias(
+            name,
+            litellm_model=litellm_model,
+            litellm_params=body["litellm_params"],
+            access_groups=["g"],
+        )
         return strict.call(key, name)
 
     return called
@@ -144,7 +168,11 @@ def test_only_variables_that_are_allowed_are_ever_sent(both, call, sink, place):
         parameters = {"api_base": base, **PLACES[place](f"os.environ/{name}")}
         if name != "MY_ADMIN_KEY":
             refused = written(strict, parameters)
-            assert (refused.status_code, name in refused.text, "--allow-env" in refused.text) == (422, True, True)
+            assert (refused.status_code, name in refused.text, "--allow-env" in refused.text) == (
+                422,
+                True,
+                True,
+            )
         answer = call(parameters)
         assert answer.status_code == 502, name
         assert leaked(answer.text) == []
@@ -167,7 +195,11 @@ def test_a_reference_is_the_whole_value_or_nothing(both, sink, text, place):
             if gateway is both[1]:
                 assert (
                     written(
-                        gateway, {}, f"openai/{filled}".replace("openai/ ", "") if "oidc" not in text else filled
+                        gateway,
+                        {},
+                        f"openai/{filled}".replace("openai/ ", "")
+                        if "oidc" not in text
+                        else filled,
                     ).status_code
                     == 422
                 )
@@ -178,7 +210,14 @@ def test_a_reference_is_the_whole_value_or_nothing(both, sink, text, place):
 
 def test_the_provider_s_own_key_is_not_sent_to_an_address_of_the_alias_s(call, sink):
     """LiteLLM takes OPENAI_API_KEY and the like by itself where a call brings no key."""
-    for model in ("openai/x", "anthropic/x", "mistral/x", "azure/x", "text-completion-openai/x", "hosted_vllm/x"):
+    for model in (
+        "openai/x",
+        "anthropic/x",
+        "mistral/x",
+        "azure/x",
+        "text-completion-openai/x",
+        "hosted_vllm/x",
+    ):
         for base in ("api_base", "base_url"):
             call({base: f"http://{sink[0]}/v1"}, model)
     assert Sink.arrived != []
@@ -186,7 +225,9 @@ def test_the_provider_s_own_key_is_not_sent_to_an_address_of_the_alias_s(call, s
 
 
 @pytest.mark.parametrize("provider", ["vertex_ai", "bedrock", "sagemaker", "watsonx"])
-def test_a_provider_that_takes_the_machine_s_credentials_keeps_its_address(both, call, sink, provider):
+def test_a_provider_that_takes_the_machine_s_credentials_keeps_its_address(
+    both, call, sink, provider
+):
     parameters = {"api_base": "https://models.example/v1"}
     assert "cannot be changed" in written(both[1], parameters, f"{provider}/x").text
     assert "cannot be changed" in call(parameters, f"{provider}/x").text
@@ -238,11 +279,17 @@ def test_other_addresses_may_be_written_and_the_allowed_one_is_called(both, call
 
 
 @pytest.mark.parametrize("model", ["openai/x", "anthropic/x", "hosted_vllm/x", "mistral/x"])
-def test_a_name_that_resolves_to_the_machine_is_refused_at_the_connection(both, call, sink, monkeypatch, model):
+def test_a_name_that_resolves_to_the_machine_is_refused_at_the_connection(
+    both, call, sink, monkeypatch, model
+):
     real, port = socket.getaddrinfo, sink[1].partition(":")[2]
 
     def rebound(host, *more, **named):
-        return real("127.0.0.1" if host in ("innocent.example", b"innocent.example") else host, *more, **named)
+        return real(
+            "127.0.0.1" if host in ("innocent.example", b"innocent.example") else host,
+            *more,
+            **named,
+        )
 
     monkeypatch.setattr(socket, "getaddrinfo", rebound)
     parameters = {"api_base": f"http://innocent.example:{port}/v1"}
@@ -256,7 +303,9 @@ def test_a_name_that_resolves_to_the_machine_is_refused_at_the_connection(both, 
 
 
 @pytest.mark.parametrize("model", ["openai/x", "anthropic/x", "hosted_vllm/x", "mistral/x"])
-def test_an_answer_that_redirects_to_the_machine_is_not_followed_there(call, sink, monkeypatch, model):
+def test_an_answer_that_redirects_to_the_machine_is_not_followed_there(
+    call, sink, monkeypatch, model
+):
     monkeypatch.setattr(Sink, "elsewhere", sink[1])
     call({"api_base": f"http://{sink[0]}/v1"}, model)
     ports = {line.split()[0] for line in Sink.arrived}
@@ -264,7 +313,8 @@ def test_an_answer_that_redirects_to_the_machine_is_not_followed_there(call, sin
 
 
 @pytest.mark.parametrize(
-    "text", ["", "example.com", "http://127.0.0.1", "127.0.0.1:x", "127.0.0.1/8", "a b", "127.0.0.1:99999"]
+    "text",
+    ["", "example.com", "http://127.0.0.1", "127.0.0.1:x", "127.0.0.1/8", "a b", "127.0.0.1:99999"],
 )
 def test_an_allowed_address_is_one(text):
     with pytest.raises(ValueError, match=r"HOST|port|address|Port"):
@@ -272,7 +322,10 @@ def test_an_allowed_address_is_one(text):
 
 
 def test_allowed_addresses_may_be_written_in_the_usual_ways():
-    parsed = [Local.parse(text) for text in ("localhost", "127.0.0.1:11434", "::1", "[::1]:80", "169.254.169.254")]
+    parsed = [
+        Local.parse(text)
+        for text in ("localhost", "127.0.0.1:11434", "::1", "[::1]:80", "169.254.169.254")
+    ]
     assert [(one.host, one.port) for one in parsed] == [
         ("localhost", None),
         ("127.0.0.1", 11434),

@@ -22,7 +22,12 @@ CASES = [
     (CREATE_TEAM, {**TEAM, "credit_allocated": 5}, 422, "credit_allocated: unknown field"),
     (CREATE_GROUP, {"group_name": "x", "models": []}, 422, "models: unknown field"),
     (CREATE_ALIAS, {**ALIAS, "api_key": "x"}, 422, "api_key: unknown field"),
-    (CREATE_ORG, {"organization_id": "x", "name": "x", "create_default_team": False}, 422, "create_default_team"),
+    (
+        CREATE_ORG,
+        {"organization_id": "x", "name": "x", "create_default_team": False},
+        422,
+        "create_default_team",
+    ),
     (PUT_TEAM, {"credits_used": 0}, 422, "credits_used: unknown field"),
     (PUT_TEAM, {"team_id": "u"}, 422, "team_id: unknown field"),
     (ADD, {"team_id": "t", "amount": 1, "credits": 1}, 422, "credits: unknown field"),
@@ -32,8 +37,18 @@ CASES = [
     (("POST", "/api/model-access-groups/g/add-models"), {}, 422, "model_aliases: required"),
     (ADD, {"team_id": "t"}, 422, "amount: required"),
     # wrong types
-    (CREATE_TEAM, {**TEAM, "access_groups": "g"}, 422, "access_groups: Input should be a valid list"),
-    (CREATE_TEAM, {**TEAM, "access_groups": ["g", 1]}, 422, "access_groups[1]: Input should be a valid string"),
+    (
+        CREATE_TEAM,
+        {**TEAM, "access_groups": "g"},
+        422,
+        "access_groups: Input should be a valid list",
+    ),
+    (
+        CREATE_TEAM,
+        {**TEAM, "access_groups": ["g", 1]},
+        422,
+        "access_groups[1]: Input should be a valid string",
+    ),
     (CREATE_TEAM, {**TEAM, "credits_allocated": "5"}, 422, "credits_allocated"),
     (CREATE_TEAM, {**TEAM, "credits_allocated": 5.0}, 422, "credits_allocated"),
     (CREATE_TEAM, {**TEAM, "credits_allocated": True}, 422, "credits_allocated"),
@@ -62,20 +77,68 @@ CASES = [
         (CREATE_TEAM, {**TEAM, "team_id": bad}, 422, "team_id")
         for bad in ("", "a/b", "-a", "a b", "ü", "a\n", "x" * 201, 5)
     ),
-    *((CREATE_ALIAS, {**ALIAS, "alias": bad}, 422, "alias") for bad in ("openai/gpt-4", ".", "..", None)),
+    *(
+        (CREATE_ALIAS, {**ALIAS, "alias": bad}, 422, "alias")
+        for bad in ("openai/gpt-4", ".", "..", None)
+    ),
     (CREATE_GROUP, {"group_name": "../x"}, 422, "group_name"),
     (CREATE_ORG, {"organization_id": "a%2Fb", "name": "x"}, 422, "organization_id"),
     # what does not exist, or exists already
     (CREATE_TEAM, {**TEAM, "organization_id": "nobody"}, 404, "Organization 'nobody' not found"),
-    (CREATE_TEAM, {**TEAM, "access_groups": ["g", "nothing"]}, 404, "Model access group 'nothing' not found"),
-    (PUT_TEAM, {"team_alias": "x", "access_groups": ["g", "nothing"]}, 404, "Model access group 'nothing' not found"),
-    (PUT_TEAM, {"team_alias": "x", "organization_id": "nobody"}, 404, "Organization 'nobody' not found"),
-    (CREATE_GROUP, {"group_name": "x", "model_aliases": ["a", "nil"]}, 404, "Model alias 'nil' not found"),
-    (("PUT", "/api/model-access-groups/g"), {"description": "x", "model_aliases": ["nil"]}, 404, "Model alias 'nil'"),
-    (("POST", "/api/model-access-groups/g/add-models"), {"model_aliases": ["c", "nil"]}, 404, "Model alias 'nil'"),
-    (("POST", "/api/model-access-groups/g/remove-models"), {"model_aliases": ["a", "nil"]}, 404, "Model alias 'nil'"),
-    (("POST", "/api/model-access-groups/x/add-models"), {"model_aliases": ["a"]}, 404, "Model access group 'x' not"),
-    (CREATE_ALIAS, {**ALIAS, "access_groups": ["g", "nothing"]}, 404, "Model access group 'nothing' not found"),
+    (
+        CREATE_TEAM,
+        {**TEAM, "access_groups": ["g", "nothing"]},
+        404,
+        "Model access group 'nothing' not found",
+    ),
+    (
+        PUT_TEAM,
+        {"team_alias": "x", "access_groups": ["g", "nothing"]},
+        404,
+        "Model access group 'nothing' not found",
+    ),
+    (
+        PUT_TEAM,
+        {"team_alias": "x", "organization_id": "nobody"},
+        404,
+        "Organization 'nobody' not found",
+    ),
+    (
+        CREATE_GROUP,
+        {"group_name": "x", "model_aliases": ["a", "nil"]},
+        404,
+        "Model alias 'nil' not found",
+    ),
+    (
+        ("PUT", "/api/model-access-groups/g"),
+        {"description": "x", "model_aliases": ["nil"]},
+        404,
+        "Model alias 'nil'",
+    ),
+    (
+        ("POST", "/api/model-access-groups/g/add-models"),
+        {"model_aliases": ["c", "nil"]},
+        404,
+        "Model alias 'nil'",
+    ),
+    (
+        ("POST", "/api/model-access-groups/g/remove-models"),
+        {"model_aliases": ["a", "nil"]},
+        404,
+        "Model alias 'nil'",
+    ),
+    (
+        ("POST", "/api/model-access-groups/x/add-models"),
+        {"model_aliases": ["a"]},
+        404,
+        "Model access group 'x' not",
+    ),
+    (
+        CREATE_ALIAS,
+        {**ALIAS, "access_groups": ["g", "nothing"]},
+        404,
+        "Model access group 'nothing' not found",
+    ),
     (("PUT", "/api/model-aliases/nil"), {"description": "x"}, 404, "Model alias 'nil' not found"),
     (("PUT", "/api/organizations/nobody"), {"name": "x"}, 404, "Organization 'nobody' not found"),
     (("PUT", "/api/teams/nobody"), {}, 404, "Team 'nobody' not found"),
@@ -88,22 +151,67 @@ CASES = [
     (CREATE_TEAM, {**TEAM, "team_id": "t"}, 409, "Team 't' already exists"),
     (CREATE_GROUP, {"group_name": "g"}, 409, "Model access group 'g' already exists"),
     (CREATE_ALIAS, {**ALIAS, "alias": "a"}, 409, "Model alias 'a' already exists"),
-    (CREATE_ORG, {"organization_id": "org_acme", "name": "x"}, 409, "Organization 'org_acme' already exists"),
+    (
+        CREATE_ORG,
+        {"organization_id": "org_acme", "name": "x"},
+        409,
+        "Organization 'org_acme' already exists",
+    ),
     # secrets
-    (CREATE_ALIAS, {**ALIAS, "litellm_params": {"api_key": "sk-live-1"}}, 422, "api_key must not hold a secret"),
-    (CREATE_ALIAS, {**ALIAS, "litellm_params": {"aws_secret_access_key": "x"}}, 422, "aws_secret_access_key must not"),
-    (CREATE_ALIAS, {**ALIAS, "litellm_params": {"azure_ad_token": "x"}}, 422, "azure_ad_token must not"),
+    (
+        CREATE_ALIAS,
+        {**ALIAS, "litellm_params": {"api_key": "sk-live-1"}},
+        422,
+        "api_key must not hold a secret",
+    ),
+    (
+        CREATE_ALIAS,
+        {**ALIAS, "litellm_params": {"aws_secret_access_key": "x"}},
+        422,
+        "aws_secret_access_key must not",
+    ),
+    (
+        CREATE_ALIAS,
+        {**ALIAS, "litellm_params": {"azure_ad_token": "x"}},
+        422,
+        "azure_ad_token must not",
+    ),
     (
         CREATE_ALIAS,
         {**ALIAS, "litellm_params": {"extra_headers": {"Authorization": "x"}}},
         422,
         "Authorization must not",
     ),
-    (CREATE_ALIAS, {**ALIAS, "litellm_params": {"extra_headers": {"X-A": "Bearer abc"}}}, 422, "X-A must not"),
-    (CREATE_ALIAS, {**ALIAS, "litellm_params": {"api_base": "https://me:pw@host/"}}, 422, "api_base must not"),
-    (CREATE_ALIAS, {**ALIAS, "litellm_params": {"vertex_credentials": {"a": ["x"]}}}, 422, "vertex_credentials.a must"),
-    (CREATE_ALIAS, {**ALIAS, "litellm_params": {"model": "openai/y"}}, 422, "model is set by the gateway"),
-    (("PUT", "/api/model-aliases/a"), {"litellm_params": {"password": "x"}}, 422, "password must not hold a secret"),
+    (
+        CREATE_ALIAS,
+        {**ALIAS, "litellm_params": {"extra_headers": {"X-A": "Bearer abc"}}},
+        422,
+        "X-A must not",
+    ),
+    (
+        CREATE_ALIAS,
+        {**ALIAS, "litellm_params": {"api_base": "https://me:pw@host/"}},
+        422,
+        "api_base must not",
+    ),
+    (
+        CREATE_ALIAS,
+        {**ALIAS, "litellm_params": {"vertex_credentials": {"a": ["x"]}}},
+        422,
+        "vertex_credentials.a must",
+    ),
+    (
+        CREATE_ALIAS,
+        {**ALIAS, "litellm_params": {"model": "openai/y"}},
+        422,
+        "model is set by the gateway",
+    ),
+    (
+        ("PUT", "/api/model-aliases/a"),
+        {"litellm_params": {"password": "x"}},
+        422,
+        "password must not hold a secret",
+    ),
     # JSON that nobody means
     (CREATE_TEAM, b"", 422, "body: required"),
     (CREATE_TEAM, b"{", 400, "not JSON"),
@@ -112,7 +220,12 @@ CASES = [
     (CREATE_TEAM, b"null", 422, "body"),
     (CREATE_TEAM, b'"text"', 422, "body"),
     (CREATE_TEAM, b"\xff\xfe", 400, "not UTF-8"),
-    (CREATE_TEAM, b'{"team_id": "a", "team_id": "b", "organization_id": "org_acme"}', 400, "'team_id' is given twice"),
+    (
+        CREATE_TEAM,
+        b'{"team_id": "a", "team_id": "b", "organization_id": "org_acme"}',
+        400,
+        "'team_id' is given twice",
+    ),
     (PUT_TEAM, b'{"metadata": {"a": NaN}}', 400, "NaN"),
     (PUT_TEAM, b'{"metadata": {"a": 1e999}}', 400, "too large"),
     (PUT_TEAM, b'{"metadata": {"a": ' + b"1" * 5000 + b"}}", 400, "cannot be used"),
@@ -154,7 +267,9 @@ def identify(value):
 
 @pytest.mark.parametrize(("endpoint", "body", "status", "words"), CASES, ids=identify)
 def test_it_is_refused_with_the_reason_and_changes_nothing(world, endpoint, body, status, words):
-    content = body if isinstance(body, bytes) else (b"" if body is None else json.dumps(body).encode())
+    content = (
+        body if isinstance(body, bytes) else (b"" if body is None else json.dumps(body).encode())
+    )
     before = world.dump()
     detail = world.refused(*endpoint, status, content=content)
     assert words in detail
@@ -170,4 +285,8 @@ def test_a_reason_never_repeats_what_was_sent(world):
         {**ALIAS, "pricing_input": secret},
         {**ALIAS, "alias": f"/{secret}"},
     ]
-    assert not [detail for body in bodies if secret in (detail := world.refused(*CREATE_ALIAS, 422, json=body))]
+    assert not [
+        detail
+        for body in bodies
+        if secret in (detail := world.refused(*CREATE_ALIAS, 422, json=body))
+    ]

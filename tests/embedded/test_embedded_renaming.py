@@ -26,14 +26,20 @@ def company(gateway):
 def test_a_renamed_team_keeps_key_groups_credits_and_transactions(gateway):
     key = company(gateway)
     assert gateway.call(key, "gpt-4").status_code == 200
-    gateway.post("/api/credits/add", team_id="acme-prod", amount=5, operation_id="op:acme-prod:promo")
+    gateway.post(
+        "/api/credits/add", team_id="acme-prod", amount=5, operation_id="op:acme-prod:promo"
+    )
     before = gateway.get("/api/teams/acme-prod")
     trace = gateway.get("/api/credits/transactions?team_id=acme-prod")["transactions"]
 
     names = {"old": "op:acme-prod:", "new": "op:acme-live:"}
     after = gateway.post("/api/teams/acme-prod/rename", team_id="acme-live", operation_ids=names)
 
-    still = {name: value for name, value in before.items() if name not in ("team_id", "updated_at", "generation")}
+    still = {
+        name: value
+        for name, value in before.items()
+        if name not in ("team_id", "updated_at", "generation")
+    }
     assert {name: after[name] for name in still} == still
     moved = gateway.get("/api/credits/transactions?team_id=acme-live")["transactions"]
     assert [row["transaction_id"] for row in moved] == [row["transaction_id"] for row in trace]
@@ -41,17 +47,23 @@ def test_a_renamed_team_keeps_key_groups_credits_and_transactions(gateway):
     assert gateway.call(key, "gpt-4").status_code == 200
     assert gateway.get("/api/credits/balance?team_id=acme-live")["credits_remaining"] == 13
     gateway.refused("GET", "/api/teams/acme-prod", 404)
-    again = gateway.post("/api/credits/add", team_id="acme-live", amount=5, operation_id="op:acme-live:promo")
+    again = gateway.post(
+        "/api/credits/add", team_id="acme-live", amount=5, operation_id="op:acme-live:promo"
+    )
     assert again["duplicate"]
 
 
 def test_the_old_name_is_free_for_another_team(gateway):
     company(gateway)
-    gateway.post("/api/credits/add", team_id="acme-prod", amount=5, operation_id="op:acme-prod:promo")
+    gateway.post(
+        "/api/credits/add", team_id="acme-prod", amount=5, operation_id="op:acme-prod:promo"
+    )
     names = {"old": "op:acme-prod:", "new": "op:acme-live:"}
     gateway.post("/api/teams/acme-prod/rename", team_id="acme-live", operation_ids=names)
     gateway.post("/api/teams/create", team_id="acme-prod", organization_id="org_acme")
-    fresh = gateway.post("/api/credits/add", team_id="acme-prod", amount=5, operation_id="op:acme-prod:promo")
+    fresh = gateway.post(
+        "/api/credits/add", team_id="acme-prod", amount=5, operation_id="op:acme-prod:promo"
+    )
     assert not fresh["duplicate"]
     assert gateway.get("/api/teams/acme-live")["credits_allocated"] == 15
 
@@ -73,7 +85,9 @@ def test_a_rename_to_a_name_that_is_taken_or_of_nothing_changes_nothing(gateway)
     company(gateway)
     gateway.group("basic")
     before = dump(gateway.database)
-    gateway.refused("POST", "/api/model-access-groups/pro/rename", 409, json={"group_name": "basic"})
+    gateway.refused(
+        "POST", "/api/model-access-groups/pro/rename", 409, json={"group_name": "basic"}
+    )
     gateway.refused("POST", "/api/model-access-groups/none/rename", 404, json={"group_name": "new"})
     gateway.refused("POST", "/api/teams/acme-prod/rename", 409, json={"team_id": "acme-prod"})
     gateway.refused("POST", "/api/teams/acme-prod/rename", 422, json={"team_id": "no/slash"})

@@ -47,7 +47,9 @@ def curl(acme):
     def run(command: str):
         printed = command.replace("http://localhost:8003", acme.url)
         shell = re.sub(r"^curl", "curl -sS -w '\\\\n%{http_code}'", printed)
-        done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, timeout=30, check=True)
+        done = subprocess.run(
+            ["bash", "-c", shell], capture_output=True, text=True, timeout=30, check=True
+        )
         body, _, status = done.stdout.rpartition("\n")
         assert status == "200", f"{command}\n{status} {body}"
         return json.loads(body)
@@ -71,7 +73,9 @@ def creating_and_assigning(curl):
     "description": "OpenAI GPT models",
     "model_aliases": ["gpt-4", "gpt-3.5-turbo", "gpt-4-turbo"]
   }'""")
-    assert created.items() >= {"group_name": "gpt-models", "description": "OpenAI GPT models"}.items()
+    assert (
+        created.items() >= {"group_name": "gpt-models", "description": "OpenAI GPT models"}.items()
+    )
     assert created["model_aliases"] == ["gpt-4", "gpt-3.5-turbo", "gpt-4-turbo"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", created["created_at"])
 
@@ -179,11 +183,18 @@ def workflows(curl):
 
 def troubleshooting(acme, curl):
     # no access to the model
-    assert curl("curl http://localhost:8003/api/teams/acme-prod")["access_groups"] == ["acme-custom"]
+    assert curl("curl http://localhost:8003/api/teams/acme-prod")["access_groups"] == [
+        "acme-custom"
+    ]
     curl("curl http://localhost:8003/api/model-access-groups/gpt-models")
     team = curl("""curl -X PUT http://localhost:8003/api/teams/acme-prod \\
      -d '{"access_groups": ["existing-groups", "gpt-models"]}'""")
-    assert team["allowed_model_aliases"] == ["claude-3-haiku", "gpt-4", "gpt-4-turbo", "gpt-4-vision"]
+    assert team["allowed_model_aliases"] == [
+        "claude-3-haiku",
+        "gpt-4",
+        "gpt-4-turbo",
+        "gpt-4-vision",
+    ]
 
     # no such alias
     acme.delete("/api/model-aliases/gpt-4")
@@ -195,13 +206,18 @@ def troubleshooting(acme, curl):
        "litellm_model": "openai/gpt-4",
        "description": "GPT-4"
      }'""")
-    assert alias.items() >= {"alias": "gpt-4", "litellm_model": "openai/gpt-4", "description": "GPT-4"}.items()
+    assert (
+        alias.items()
+        >= {"alias": "gpt-4", "litellm_model": "openai/gpt-4", "description": "GPT-4"}.items()
+    )
     added = curl("""curl -X POST http://localhost:8003/api/model-access-groups/gpt-models/add-models \\
      -d '{"model_aliases": ["gpt-4"]}'""")
     assert added["model_aliases"] == ["gpt-4-turbo", "gpt-4-vision", "gpt-4"]
 
     # changes that do not take effect
-    assert "gpt-4" in curl("curl http://localhost:8003/api/teams/acme-prod")["allowed_model_aliases"]
+    assert (
+        "gpt-4" in curl("curl http://localhost:8003/api/teams/acme-prod")["allowed_model_aliases"]
+    )
     detail = curl("curl http://localhost:8003/api/model-access-groups/gpt-models")
     assert detail["teams_with_access"] == ["acme-prod"]
 

@@ -20,7 +20,18 @@ from reconciler.embedded.admin_key import kept_or_made
 def started(place, *args, stderr=subprocess.PIPE, **environ):
     plain = {name: value for name, value in os.environ.items() if "RECONCILER" not in name}
     return subprocess.Popen(
-        [sys.executable, "-m", "reconciler", "gateway", "serve", "--port", "0", "--database", "gw.db", *args],
+        [
+            sys.executable,
+            "-m",
+            "reconciler",
+            "gateway",
+            "serve",
+            "--port",
+            "0",
+            "--database",
+            "gw.db",
+            *args,
+        ],
         cwd=place,
         env={**plain, "PYTHONPATH": os.pathsep.join(sys.path), "NO_COLOR": "1", **environ},
         stdout=subprocess.PIPE,
@@ -92,13 +103,19 @@ def test_no_key_is_asked_for_on_this_machine_or_where_that_is_chosen(tmp_path):
         (("--admin-key-env", "MINE"), {}, "MINE is not set"),
         (("--insecure-no-key",), {"RECONCILER_ADMIN_KEY": "x"}, "holds a key"),
         (("--allow-env", "RECONCILER_ADMIN_KEY"), {}, "the gateway's own key"),
-        (("--allow-env", "MINE", "--admin-key-env", "MINE"), {"MINE": "x"}, "the gateway's own key"),
+        (
+            ("--allow-env", "MINE", "--admin-key-env", "MINE"),
+            {"MINE": "x"},
+            "the gateway's own key",
+        ),
         (("--allow-local", "http://x"), {}, "no HOST or HOST:PORT"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(tmp_path, args, environ, words):
     given = ["serve", "--port", "0", "--database", str(tmp_path / "gw.db"), *args]
-    refused = CliRunner(env={ADMIN_KEY: None, "MINE": None, "COLUMNS": "200", **environ}).invoke(command, given)
+    refused = CliRunner(env={ADMIN_KEY: None, "MINE": None, "COLUMNS": "200", **environ}).invoke(
+        command, given
+    )
     assert (refused.exit_code, words in refused.output) == (2, True), refused.output
     assert not (tmp_path / "gw.db").exists()
 
@@ -110,5 +127,8 @@ def test_it_says_which_aliases_it_will_not_serve(tmp_path):
     options = ("--allow-host", "gateway.internal", "--allow-env", "FINE")
     with serving(tmp_path, *options) as (url, _, process):
         said = process.stderr.readline()
-        assert "Calls of other: api_key: the variable OTHER is not one that this gateway allows (--allow-env)" in said
+        assert (
+            "Calls of other: api_key: the variable OTHER is not one that this gateway allows (--allow-env)"
+            in said
+        )
         assert status(url, Host="gateway.internal") == 200

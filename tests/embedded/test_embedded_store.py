@@ -32,7 +32,9 @@ def test_a_file_that_is_not_ours_is_left_alone(tmp_path, statement, words):
         db.commit()
         with pytest.raises(ReconcilerError, match=words):
             create_app(tmp_path / "other.db")
-        assert db.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'teams'").fetchone() == (0,)
+        assert db.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'teams'").fetchone() == (
+            0,
+        )
 
 
 def test_what_is_no_database_is_an_expected_error(tmp_path):
@@ -45,16 +47,23 @@ def test_what_is_no_database_is_an_expected_error(tmp_path):
 def test_a_database_in_memory_is_served_too():
     app = create_app(":memory:")
     with running(app) as url:
-        created = httpx.post(f"{url}/api/organizations/create", json={"organization_id": "o", "name": "O"})
+        created = httpx.post(
+            f"{url}/api/organizations/create", json={"organization_id": "o", "name": "O"}
+        )
         assert created.status_code == 200
-        assert [row["name"] for row in httpx.get(f"{url}/api/organizations").json()["organizations"]] == ["O"]
+        assert [
+            row["name"] for row in httpx.get(f"{url}/api/organizations").json()["organizations"]
+        ] == ["O"]
     close(app)
 
 
 def test_a_database_that_stays_locked_is_503_and_nothing_changes(tmp_path, monkeypatch):
     monkeypatch.setattr("reconciler.embedded.store.PATIENCE", 0.05)
     app = create_app(tmp_path / "gateway.db")
-    with running(app) as url, closing(sqlite3.connect(tmp_path / "gateway.db", isolation_level=None)) as other:
+    with (
+        running(app) as url,
+        closing(sqlite3.connect(tmp_path / "gateway.db", isolation_level=None)) as other,
+    ):
         other.execute("BEGIN IMMEDIATE")
         body = {"organization_id": "o", "name": "O"}
         answer = httpx.post(f"{url}/api/organizations/create", json=body)
@@ -71,7 +80,9 @@ def test_a_database_that_stays_locked_is_503_and_nothing_changes(tmp_path, monke
 def test_an_address_in_use_is_an_expected_error():
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(ReconcilerError, match=f"cannot listen on 127.0.0.1:{port}: Address already in use"):
+        with pytest.raises(
+            ReconcilerError, match=f"cannot listen on 127.0.0.1:{port}: Address already in use"
+        ):
             serve(create_app(":memory:"), port=port)
 
 
@@ -87,7 +98,9 @@ print("done")
 
 @pytest.mark.parametrize("stop", [signal.SIGINT])
 def test_it_stops_quietly_when_asked(stop):
-    process = subprocess.Popen([sys.executable, "-c", SERVE], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVE], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     url = process.stdout.readline().strip()
     until = time.monotonic() + 30
     while httpx.get(f"{url}/health").status_code != 200:

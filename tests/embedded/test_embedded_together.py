@@ -26,7 +26,9 @@ serve(create_app(sys.argv[1]), port=0, announce=lambda url: print(url, flush=Tru
 
 
 def in_a_process(database):
-    process = subprocess.Popen([sys.executable, "-c", SERVE, database], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVE, database], stdout=subprocess.PIPE, text=True
+    )
     return process, process.stdout.readline().strip()
 
 
@@ -57,17 +59,23 @@ def in_parallel(work, calls):
 
 def test_two_writers_add_credits_to_the_unit(world, send):
     world.team("writers", credits_allocated=100)
-    answers = in_parallel(lambda n: send(n, "/api/credits/add", team_id="writers", amount=n), range(1, 61))
+    answers = in_parallel(
+        lambda n: send(n, "/api/credits/add", team_id="writers", amount=n), range(1, 61)
+    )
     assert {answer.status_code for answer in answers} == {200}
     assert world.get("/api/teams/writers")["credits_allocated"] == 100 + sum(range(1, 61))
     chain = world.get("/api/credits/transactions?team_id=writers")["transactions"]
-    assert [row["balance_before"] for row in chain[:-1]] == [row["balance_after"] for row in chain[1:]]
+    assert [row["balance_before"] for row in chain[:-1]] == [
+        row["balance_after"] for row in chain[1:]
+    ]
 
 
 def test_one_operation_sent_twenty_times_is_one_grant(world, send):
     world.team("granted", credits_allocated=100)
     grant = {"team_id": "granted", "amount": 7, "operation_id": "promo"}
-    answers = in_parallel(lambda n: send(n, "/api/credits/add", **grant).json()["duplicate"], range(20))
+    answers = in_parallel(
+        lambda n: send(n, "/api/credits/add", **grant).json()["duplicate"], range(20)
+    )
     assert Counter(answers) == {False: 1, True: 19}
     assert world.get("/api/teams/granted")["credits_allocated"] == 107
 
@@ -77,7 +85,9 @@ def test_one_team_created_by_many_has_one_key_that_works(world, send):
     answers = in_parallel(lambda n: send(n, "/api/teams/create", **team), range(8))
     assert Counter(answer.status_code for answer in answers) == {200: 1, 409: 7}
     [key] = [answer.json()["virtual_key"] for answer in answers if answer.status_code == 200]
-    assert world.http.get("/v1/models", headers={"Authorization": f"Bearer {key}"}).status_code == 200
+    assert (
+        world.http.get("/v1/models", headers={"Authorization": f"Bearer {key}"}).status_code == 200
+    )
 
 
 def test_one_write_sent_by_many_at_once_takes_effect_once(world, send):
@@ -94,7 +104,9 @@ def test_one_write_sent_by_many_at_once_takes_effect_once(world, send):
     assert (len(first), len(again)) == (1, 15)
     key = first[0].pop("virtual_key")
     assert again == first * 15
-    assert world.http.get("/v1/models", headers={"Authorization": f"Bearer {key}"}).status_code == 200
+    assert (
+        world.http.get("/v1/models", headers={"Authorization": f"Bearer {key}"}).status_code == 200
+    )
 
 
 def test_many_may_open_a_new_file_at_once(tmp_path):
@@ -135,7 +147,12 @@ def killed_under_load(database):
         def load(worker):
             for number in range(10_000):
                 name = f"t-{worker}-{number}"
-                body = {"organization_id": "o", "team_id": name, "access_groups": ["g"], "credits_allocated": 5}
+                body = {
+                    "organization_id": "o",
+                    "team_id": name,
+                    "access_groups": ["g"],
+                    "credits_allocated": 5,
+                }
                 try:
                     if http.post("/api/teams/create", json=body).status_code == 200:
                         acknowledged.append(name)

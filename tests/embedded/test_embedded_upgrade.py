@@ -26,9 +26,13 @@ def old(tmp_path):
 def schema(path):
     """Every table's columns and every index, apart from how they are written."""
     with closing(sqlite3.connect(path)) as db:
-        tables = [name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        tables = [
+            name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+        ]
         columns = {name: db.execute(f"PRAGMA table_xinfo({name})").fetchall() for name in tables}
-        indexes = db.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL")
+        indexes = db.execute(
+            "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL"
+        )
         return columns, {name: re.sub(r"\s+", " ", sql) for name, sql in indexes}
 
 
@@ -36,11 +40,16 @@ def test_everything_is_kept(old):
     assert gateway_id(old) is None
     with served(old) as gateway:
         team = gateway.get("/api/teams/t")
-        assert team.items() >= {"credits_allocated": 15, "access_groups": ["g"], "generation": 1}.items()
+        assert (
+            team.items()
+            >= {"credits_allocated": 15, "access_groups": ["g"], "generation": 1}.items()
+        )
         assert gateway.call(KEY, "a").json()["choices"][0]["message"]["content"] == "hi"
         again = gateway.post("/api/credits/add", team_id="t", amount=5, operation_id="op:t:1")
         assert again["duplicate"] is True
-        assert gateway.post("/api/operations/void", operation_ids=["op:t:1"]) == {"operations": {"op:t:1": "done"}}
+        assert gateway.post("/api/operations/void", operation_ids=["op:t:1"]) == {
+            "operations": {"op:t:1": "done"}
+        }
         for path in ("organizations/o", "model-aliases/b", "model-access-groups/g"):
             assert gateway.get(f"/api/{path}")["generation"] == 1
         assert gateway.put("/api/organizations/o", name="P")["generation"] == 2

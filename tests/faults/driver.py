@@ -72,20 +72,30 @@ class Driver:
     variables: Mapping[str, str]
     runs: int = 0
 
-    def start(self, *args: str, before: Callable[..., None] | None = None, given: Sequence[Any] = ()) -> Running:
+    def start(
+        self, *args: str, before: Callable[..., None] | None = None, given: Sequence[Any] = ()
+    ) -> Running:
         self.runs += 1
         output = self.config.parent / f"run-{self.runs}.log"
         whole = [args[0], "--config", str(self.config), *args[1:]]
-        process = _server.Process(target=_main, args=(whole, dict(self.variables), str(output), before, tuple(given)))
+        process = _server.Process(
+            target=_main, args=(whole, dict(self.variables), str(output), before, tuple(given))
+        )
         process.start()
         return Running(process, output)
 
-    def run(self, *args: str, before: Callable[..., None] | None = None, given: Sequence[Any] = ()) -> Ended:
+    def run(
+        self, *args: str, before: Callable[..., None] | None = None, given: Sequence[Any] = ()
+    ) -> Ended:
         return self.start(*args, before=before, given=given).wait()
 
 
 def _main(
-    args: list[str], variables: dict[str, str], output: str, before: Callable[..., None] | None, given: tuple[Any, ...]
+    args: list[str],
+    variables: dict[str, str],
+    output: str,
+    before: Callable[..., None] | None,
+    given: tuple[Any, ...],
 ) -> None:
     out = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(out, 1)

@@ -42,8 +42,12 @@ class Company:
     def manifests(self) -> dict[str, Any]:
         return {
             "organizations": {"acme": {"name": "ACME Corp"}},
-            "model_aliases": {name: {"litellm_model": model} for name, model in self.aliases.items()},
-            "access_groups": {name: {"model_aliases": sorted(members)} for name, members in self.groups.items()},
+            "model_aliases": {
+                name: {"litellm_model": model} for name, model in self.aliases.items()
+            },
+            "access_groups": {
+                name: {"model_aliases": sorted(members)} for name, members in self.groups.items()
+            },
             "plans": {
                 name: {"access_groups": sorted(groups), "credits_allocated": credit}
                 for name, (groups, credit) in self.plans.items()
@@ -149,7 +153,9 @@ def _left(company: Company, rng: random.Random) -> Company:
     if not company.teams:
         return company
     gone = rng.choice(sorted(company.teams))
-    return replace(company, teams={name: wish for name, wish in company.teams.items() if name != gone})
+    return replace(
+        company, teams={name: wish for name, wish in company.teams.items() if name != gone}
+    )
 
 
 def _came(company: Company, rng: random.Random) -> Company:
@@ -174,7 +180,9 @@ def _renamed(company: Company, rng: random.Random) -> Company:
         company,
         groups={new if name == old else name: members for name, members in company.groups.items()},
         plans={name: (after(groups), credit) for name, (groups, credit) in company.plans.items()},
-        teams={name: replace(wish, groups=after(wish.groups)) for name, wish in company.teams.items()},
+        teams={
+            name: replace(wish, groups=after(wish.groups)) for name, wish in company.teams.items()
+        },
     )
 
 

@@ -58,22 +58,38 @@ class Gateway:
     def buy(self, team: str, amount: int) -> None:
         """What a customer's own top-up does."""
         if self.documented:
-            self.ask("POST", "/api/credits/add", {"team_id": team, "amount": amount, "description": "bought"})
+            self.ask(
+                "POST",
+                "/api/credits/add",
+                {"team_id": team, "amount": amount, "description": "bought"},
+            )
         else:
-            self.ask("POST", f"/api/credits/teams/{team}/add", {"credits": amount, "reason": "bought"})
+            self.ask(
+                "POST", f"/api/credits/teams/{team}/add", {"credits": amount, "reason": "bought"}
+            )
 
     def credits(self) -> dict[str, int]:
-        return {row["team_id"]: row["credits_allocated"] for row in self.listed("/api/teams", "teams")}
+        return {
+            row["team_id"]: row["credits_allocated"] for row in self.listed("/api/teams", "teams")
+        }
 
     def team_groups(self) -> dict[str, frozenset[str]]:
-        return {row["team_id"]: frozenset(row["access_groups"]) for row in self.listed("/api/teams", "teams")}
+        return {
+            row["team_id"]: frozenset(row["access_groups"])
+            for row in self.listed("/api/teams", "teams")
+        }
 
     def groups(self) -> dict[str, frozenset[str]]:
         if self.documented:
-            rows = self.ask("GET", "/api/model-access-groups?include=model_aliases")["access_groups"]
+            rows = self.ask("GET", "/api/model-access-groups?include=model_aliases")[
+                "access_groups"
+            ]
             return {row["group_name"]: frozenset(row["model_aliases"]) for row in rows}
         rows = self.ask("GET", "/api/model-access-groups")
-        return {row["group_name"]: frozenset(each["model_alias"] for each in row["model_aliases"]) for row in rows}
+        return {
+            row["group_name"]: frozenset(each["model_alias"] for each in row["model_aliases"])
+            for row in rows
+        }
 
     def alias_models(self) -> dict[str, str]:
         rows = self.listed(self.aliases, "model_aliases")
@@ -83,10 +99,16 @@ class Gateway:
     def operations(self, team: str) -> Counter[str]:
         """Operation id -> how often the gateway booked it."""
         if self.documented:
-            rows = self.ask("GET", f"/api/credits/transactions?team_id={team}&limit=1000")["transactions"]
+            rows = self.ask("GET", f"/api/credits/transactions?team_id={team}&limit=1000")[
+                "transactions"
+            ]
             return Counter(row["operation_id"] for row in rows if row["operation_id"])
         rows = [row for row in self.dump()["transactions"] if row["team_id"] == team]
-        marks = [row["reason"].rpartition("[")[2].rstrip("]") for row in rows if "[" in (row["reason"] or "")]
+        marks = [
+            row["reason"].rpartition("[")[2].rstrip("]")
+            for row in rows
+            if "[" in (row["reason"] or "")
+        ]
         return Counter(marks)
 
 
@@ -107,7 +129,9 @@ def embedded_gateway(directory: Path) -> Iterator[Gateway]:
 def saas_gateway(_directory: Path) -> Iterator[Gateway]:
     # More of its slots than the reconciler uses: requests that their client gave up on are still being served.
     with saas_double(request_seconds=0, litellm_seconds=0, max_concurrency=64) as double:
-        yield Gateway("saas-litellm", double.url, double.admin_key, double.dump, "/api/models", "model_alias")
+        yield Gateway(
+            "saas-litellm", double.url, double.admin_key, double.dump, "/api/models", "model_alias"
+        )
 
 
 GATEWAYS = {"embedded": embedded_gateway, "saas": saas_gateway}
@@ -191,7 +215,9 @@ class World:
             assert time.monotonic() < until, "a request never ended"
             time.sleep(0.01)
 
-    def converge(self, company: Company, rng: random.Random, *, kill: float, buyers: tuple[str, ...] = ()) -> int:
+    def converge(
+        self, company: Company, rng: random.Random, *, kill: float, buyers: tuple[str, ...] = ()
+    ) -> int:
         """Applies under faults and kills until exit 0; how many rounds that took."""
         self.declare(company)
         calm = self.proxy.rates
@@ -199,7 +225,9 @@ class World:
             if number > CALM_AFTER:
                 self.proxy.heal()
             if number <= CALM_AFTER and rng.random() < kill:
-                ended = self.killed_at(rng.randint(1, 12), rng.choice(("arrived", "sent", "committed", "answered")))
+                ended = self.killed_at(
+                    rng.randint(1, 12), rng.choice(("arrived", "sent", "committed", "answered"))
+                )
             else:
                 ended = self.apply()
             if ended.code == KILLED:
@@ -243,7 +271,11 @@ class World:
 
     def same(self, what: str, found: dict[str, Any], wanted: dict[str, Any]) -> None:
         names = sorted(found.keys() | wanted)
-        wrong = {name: (found.get(name), wanted.get(name)) for name in names if found.get(name) != wanted.get(name)}
+        wrong = {
+            name: (found.get(name), wanted.get(name))
+            for name in names
+            if found.get(name) != wanted.get(name)
+        }
         assert not wrong, f"{what}: name -> (found, wanted): {wrong}\n{self.story()}"
 
     def story(self) -> str:
@@ -264,7 +296,11 @@ class World:
 
 
 FOREIGN = "foreign"
-COUNTED = ("team_count", "teams_with_access", "teams_using")  # what others' use of an object shows in it
+COUNTED = (
+    "team_count",
+    "teams_with_access",
+    "teams_using",
+)  # what others' use of an object shows in it
 
 
 def foreign_rows(gateway: Gateway) -> dict[str, Any]:
@@ -277,7 +313,9 @@ def foreign_rows(gateway: Gateway) -> dict[str, Any]:
     ):
         for row in gateway.listed(path, envelope):
             if row[key].startswith(FOREIGN):
-                found[f"{path}/{row[key]}"] = {name: value for name, value in row.items() if name not in COUNTED}
+                found[f"{path}/{row[key]}"] = {
+                    name: value for name, value in row.items() if name not in COUNTED
+                }
     return json.loads(json.dumps(found, sort_keys=True))
 
 
@@ -294,8 +332,14 @@ def settle_strangers(gateway: Gateway) -> None:
     group = {"group_name": "foreign-g", "display_name": "Foreign", "model_aliases": ["foreign-m"]}
     ask("POST", "/api/model-access-groups/create", group)
     for number in (1, 2):
-        team = {"organization_id": "foreign-org", "team_id": f"foreign-t{number}", "access_groups": ["foreign-g"]}
-        ask("POST", "/api/teams/create", {**team, "team_alias": "Foreign", "credits_allocated": 500})
+        team = {
+            "organization_id": "foreign-org",
+            "team_id": f"foreign-t{number}",
+            "access_groups": ["foreign-g"],
+        }
+        ask(
+            "POST", "/api/teams/create", {**team, "team_alias": "Foreign", "credits_allocated": 500}
+        )
 
 
 def pre_existing(gateway: Gateway, company: Company, account: Account) -> None:
@@ -304,7 +348,12 @@ def pre_existing(gateway: Gateway, company: Company, account: Account) -> None:
     alone = {} if gateway.documented else {"create_default_team": False}
     gateway.ask("POST", "/api/organizations/create", organization | alone)
     team = min(company.teams)
-    body = {"organization_id": "acme", "team_id": team, "access_groups": ["foreign-g"], "credits_allocated": 300}
+    body = {
+        "organization_id": "acme",
+        "team_id": team,
+        "access_groups": ["foreign-g"],
+        "credits_allocated": 300,
+    }
     gateway.ask("POST", "/api/teams/create", body)
     account.balance[team] = 300
 

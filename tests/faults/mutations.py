@@ -24,7 +24,9 @@ def settled_before_performed() -> None:
         early = [as_sent for task, (_, as_sent) in self.flying.items() if task not in before]
         if early:
             self.means.journal.settle(
-                [Outcome(step, Result.APPLIED) for step in early], unknown=frozenset(), owed=frozenset()
+                [Outcome(step, Result.APPLIED) for step in early],
+                unknown=frozenset(),
+                owed=frozenset(),
             )
 
     run.start = start
@@ -39,7 +41,9 @@ def no_intent() -> None:
 
     def late(self: Any, outcomes: Any, *, unknown: Any, owed: Any) -> None:
         steps = [outcome.step for outcome in outcomes]
-        self.ledger.intend(self.lease, self.apply_id, [self._intent(step) for step in steps], self.now())
+        self.ledger.intend(
+            self.lease, self.apply_id, [self._intent(step) for step in steps], self.now()
+        )
         settle(self, outcomes, unknown=unknown, owed=owed)
 
     Recorder.intend = lambda self, steps: [self._named(step) for step in steps]
@@ -110,7 +114,9 @@ def operation_id_forgotten() -> None:
 
     async def renamed(self: Any, step: Any, key: Any) -> Any:
         if step.credit is not None:
-            step = replace(step, credit=replace(step.credit, operation_id=f"x:{secrets.token_hex(8)}"))
+            step = replace(
+                step, credit=replace(step.credit, operation_id=f"x:{secrets.token_hex(8)}")
+            )
         return await perform(self, step, key)
 
     RestGateway._perform = renamed
@@ -122,7 +128,9 @@ def no_lock() -> None:
     from reconciler.ledger import lock
 
     _one_memory()
-    recovery._patience = lambda _step, _gateway: 0.0  # the second would wait for what looks like a dead first
+    recovery._patience = lambda _step, _gateway: (
+        0.0
+    )  # the second would wait for what looks like a dead first
     lock._holder = lambda *_args: None
     lock.check = lambda *_args: None
 

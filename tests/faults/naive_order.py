@@ -12,9 +12,13 @@ def naive(changes: Any, *_rest: Any, **_more: Any) -> dict[Any, frozenset[Any]]:
     steps: list[Any] = []
     for change in sorted(changes, key=_rank):
         ref, before, after = change.ref, change.before, change.after
-        action = Action.DELETE if after is None else Action.CREATE if before is None else Action.EXPAND
+        action = (
+            Action.DELETE if after is None else Action.CREATE if before is None else Action.EXPAND
+        )
         steps.append(Step(ref, action, before, after))
-    return {step: frozenset(steps[max(0, number - 1) : number]) for number, step in enumerate(steps)}
+    return {
+        step: frozenset(steps[max(0, number - 1) : number]) for number, step in enumerate(steps)
+    }
 
 
 def _rank(change: Any) -> Any:

@@ -210,10 +210,16 @@ class FaultProxy:
                 return kind
         return None
 
-    async def _refused(self, entry: Entry, rng: random.Random, writer: asyncio.StreamWriter) -> bool:
+    async def _refused(
+        self, entry: Entry, rng: random.Random, writer: asyncio.StreamWriter
+    ) -> bool:
         if entry.fault == "throttle":
             entry.status = 429
-            writer.write(_answer(429, b'{"detail": "slow down"}', retry_after=rng.choice(("0", "0.05", "0.2"))))
+            writer.write(
+                _answer(
+                    429, b'{"detail": "slow down"}', retry_after=rng.choice(("0", "0.05", "0.2"))
+                )
+            )
             await writer.drain()
             return True
         if entry.fault == "refuse":
@@ -242,7 +248,12 @@ class FaultProxy:
             writer.close()
 
     async def _answered(
-        self, exchange: Exchange, entry: Entry, answer: bytes, rng: random.Random, writer: asyncio.StreamWriter
+        self,
+        exchange: Exchange,
+        entry: Entry,
+        answer: bytes,
+        rng: random.Random,
+        writer: asyncio.StreamWriter,
     ) -> bool:
         if entry.fault in ("drop-after", "double-drop"):
             return _cut(writer)
@@ -270,7 +281,11 @@ def _cut(writer: asyncio.StreamWriter, *, politely: bool = False) -> bool:
 
 
 def _answer(status: int, body: bytes, *, retry_after: str | None = None) -> bytes:
-    head = [f"HTTP/1.1 {status} Fault", "content-type: application/json", f"content-length: {len(body)}"]
+    head = [
+        f"HTTP/1.1 {status} Fault",
+        "content-type: application/json",
+        f"content-length: {len(body)}",
+    ]
     head += [f"retry-after: {retry_after}"] if retry_after is not None else []
     return "\r\n".join(head).encode() + b"\r\n\r\n" + body
 
@@ -282,10 +297,17 @@ async def _read_request(reader: asyncio.StreamReader) -> Exchange | None:
         return None
     lines = head.decode("latin-1").split("\r\n")
     method, target, _ = lines[0].split(" ")
-    length = next((int(line.split(":")[1]) for line in lines if line.lower().startswith("content-length:")), 0)
+    length = next(
+        (int(line.split(":")[1]) for line in lines if line.lower().startswith("content-length:")), 0
+    )
     body = await reader.readexactly(length) if length else b""
     kept = [line for line in lines[:-2] if not line.lower().startswith("connection:")]
-    return Exchange(method, target, "\r\n".join([*kept, "Connection: close"]).encode("latin-1") + b"\r\n\r\n", body)
+    return Exchange(
+        method,
+        target,
+        "\r\n".join([*kept, "Connection: close"]).encode("latin-1") + b"\r\n\r\n",
+        body,
+    )
 
 
 async def _read_answer(reader: asyncio.StreamReader) -> bytes:

@@ -63,7 +63,13 @@ def killed_with(here: World, method: str, path: str, hold: float) -> None:
 
     def watch(stage: str, number: int) -> bool:
         entry = next((e for e in here.proxy.log if e.number == number and e.method != "GET"), None)
-        if stage == "arrived" and entry and entry.method == method and path in entry.path and not on_the_way.is_set():
+        if (
+            stage == "arrived"
+            and entry
+            and entry.method == method
+            and path in entry.path
+            and not on_the_way.is_set()
+        ):
             process.kill()
             on_the_way.set()
             here.proxy.hold = hold
@@ -87,8 +93,12 @@ def converged(here: World, company: Company, before: dict) -> None:
     here.verify(company, before)
 
 
-@pytest.mark.parametrize("time_outs", [0.5, pytest.param(3, marks=SLOW), pytest.param(8, marks=SLOW)])
-@pytest.mark.parametrize("what", ["allocation", *(pytest.param(n, marks=SLOW) for n in LATE if n != "allocation")])
+@pytest.mark.parametrize(
+    "time_outs", [0.5, pytest.param(3, marks=SLOW), pytest.param(8, marks=SLOW)]
+)
+@pytest.mark.parametrize(
+    "what", ["allocation", *(pytest.param(n, marks=SLOW) for n in LATE if n != "allocation")]
+)
 def test_a_late_request_of_a_dead_apply_changes_nothing_any_more(what, time_outs, tmp_path):
     company, path, method = LATE[what]
     with world("embedded", tmp_path, 0) as here:
@@ -130,7 +140,9 @@ def stand_still(here: World, other: Callable[[], None], lock_seconds: float) -> 
     process = here.driver.start(*APPLY)
 
     deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and not any(entry.fault == "throttle" for entry in here.proxy.log):
+    while time.monotonic() < deadline and not any(
+        entry.fault == "throttle" for entry in here.proxy.log
+    ):
         time.sleep(0.01)
     os.kill(process.process.pid, signal.SIGSTOP)
     here.proxy.heal()
@@ -183,7 +195,9 @@ def test_the_same_gateway_by_two_names_is_one_memory(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["embedded", pytest.param("saas", marks=SLOW)])
-@pytest.mark.parametrize("memory", ["second", pytest.param("restored", marks=SLOW), pytest.param("lost", marks=SLOW)])
+@pytest.mark.parametrize(
+    "memory", ["second", pytest.param("restored", marks=SLOW), pytest.param("lost", marks=SLOW)]
+)
 def test_another_memory_of_the_same_gateway_grants_nothing_again(kind, memory, tmp_path):
     with world(kind, tmp_path, 0) as here:
         begun(here)
@@ -201,7 +215,9 @@ def test_another_memory_of_the_same_gateway_grants_nothing_again(kind, memory, t
             other.unlink()
         here.driver.variables["RECONCILER_TEST_LEDGER"] = f"sqlite:///{other}"
         told = here.driver.run("plan").said
-        looked_at = memory != "lost" or kind == "embedded"  # a server that keeps no first credits is not asked
+        looked_at = (
+            memory != "lost" or kind == "embedded"
+        )  # a server that keeps no first credits is not asked
         assert ("credits-elsewhere" in told) == looked_at, told
         assert here.apply().code == 0, here.last.said
         assert here.gateway.credits()["t0"] == 600
@@ -224,8 +240,15 @@ def test_somebody_elses_team_of_the_same_id_keeps_its_key(kind, tmp_path):
         theirs: dict = {}
 
         def watch(stage: str, number: int) -> bool:
-            entry = next((e for e in here.proxy.log if e.number == number and e.method != "GET"), None)
-            if stage != "arrived" or entry is None or not entry.path.endswith("/teams/create") or theirs:
+            entry = next(
+                (e for e in here.proxy.log if e.number == number and e.method != "GET"), None
+            )
+            if (
+                stage != "arrived"
+                or entry is None
+                or not entry.path.endswith("/teams/create")
+                or theirs
+            ):
                 return False
             process.kill()
             body = {
@@ -234,7 +257,9 @@ def test_somebody_elses_team_of_the_same_id_keeps_its_key(kind, tmp_path):
                 "team_alias": "x",
                 "access_groups": ["foreign-g"],
             }
-            theirs.update(here.gateway.ask("POST", "/api/teams/create", {**body, "credits_allocated": 5}))
+            theirs.update(
+                here.gateway.ask("POST", "/api/teams/create", {**body, "credits_allocated": 5})
+            )
             return True
 
         here.proxy.watch = watch
@@ -266,7 +291,11 @@ def works(here: World, key: str) -> bool:
         if here.gateway.documented:
             here.gateway.ask("GET", "/v1/models", bearer=key)
         else:
-            team = next(row for row in here.gateway.listed("/api/teams", "teams") if row["virtual_key"] == key)
+            team = next(
+                row
+                for row in here.gateway.listed("/api/teams", "teams")
+                if row["virtual_key"] == key
+            )
             return bool(team)
     except (urllib.error.HTTPError, StopIteration):
         return False
@@ -309,7 +338,9 @@ QUICK = ("the answer is lost", "the disk is full after")
 
 
 @pytest.mark.parametrize("kind", ["embedded", pytest.param("saas", marks=SLOW)])
-@pytest.mark.parametrize("fault", [name if name in QUICK else pytest.param(name, marks=SLOW) for name in KEY_FAULTS])
+@pytest.mark.parametrize(
+    "fault", [name if name in QUICK else pytest.param(name, marks=SLOW) for name in KEY_FAULTS]
+)
 def test_every_team_has_its_key_in_hand_in_the_end(kind, fault, tmp_path):
     how = KEY_FAULTS[fault]
     with world(kind, tmp_path, 0) as here:
@@ -328,7 +359,11 @@ def test_every_team_has_its_key_in_hand_in_the_end(kind, fault, tmp_path):
                 break
         assert here.last.code == 0, here.last.said
         here.settle()
-        lines = [json.loads(line) for line in delivered.read_text().splitlines()] if delivered else lines_of(here)
+        lines = (
+            [json.loads(line) for line in delivered.read_text().splitlines()]
+            if delivered
+            else lines_of(here)
+        )
         for team in MORE.teams:
             keys = [line["key"] for line in lines if line["name"] == team]
             assert keys, (team, first.said)
@@ -345,7 +380,9 @@ def owed(here: World) -> bool:
 def with_command(here: World, tmp_path: Path) -> Path:
     """keys_command that fails at its first call."""
     script, out, flag = tmp_path / "keys.sh", tmp_path / "delivered.jsonl", tmp_path / "failed"
-    script.write_text(f'#!/bin/sh\n[ -e "{flag}" ] || {{ touch "{flag}"; exit 1; }}\ncat >> "{out}"\necho >> "{out}"\n')
+    script.write_text(
+        f'#!/bin/sh\n[ -e "{flag}" ] || {{ touch "{flag}"; exit 1; }}\ncat >> "{out}"\necho >> "{out}"\n'
+    )
     script.chmod(0o700)
     file = here.directory / "reconciler.yaml"
     settings = yaml.safe_load(file.read_text())
@@ -362,13 +399,17 @@ def test_going_on_after_a_crash_is_not_refused(tmp_path):
     """Fourteen new teams with a top-up each, killed before any grant: what is left to do is no danger."""
     with world("embedded", tmp_path, 0) as here:
         before = begun(here)
-        wishes = {f"n{number:02}": TeamWish("starter", top_ups=(("welcome", 7),)) for number in range(14)}
+        wishes = {
+            f"n{number:02}": TeamWish("starter", top_ups=(("welcome", 7),)) for number in range(14)
+        }
         company = replace(ALONE, teams={**ALONE.teams, **wishes})
         here.declare(company)
         process = here.driver.start("apply", "--yes", "--quiet")
 
         def watch(stage: str, number: int) -> bool:
-            entry = next((e for e in here.proxy.log if e.number == number and e.method != "GET"), None)
+            entry = next(
+                (e for e in here.proxy.log if e.number == number and e.method != "GET"), None
+            )
             if stage == "arrived" and entry and "/credits/" in entry.path:
                 process.kill()
                 return True

@@ -16,7 +16,11 @@ ALONE = Company(
     teams={"t0": TeamWish("starter"), "t1": TeamWish("starter")},
 )
 UPGRADED = replace(
-    ALONE, teams={"t0": TeamWish("pro"), "t1": TeamWish("starter", top_ups=(("promo", 500), ("extra", 50)))}
+    ALONE,
+    teams={
+        "t0": TeamWish("pro"),
+        "t1": TeamWish("starter", top_ups=(("promo", 500), ("extra", 50))),
+    },
 )
 
 
@@ -159,7 +163,9 @@ def most_at_once(here, mutation):
 
 
 def path_of(here, number):
-    return next(entry.path for entry in here.proxy.log if entry.number == number and entry.method != "GET")
+    return next(
+        entry.path for entry in here.proxy.log if entry.number == number and entry.method != "GET"
+    )
 
 
 def test_one_write_per_object_at_a_time(tmp_path):

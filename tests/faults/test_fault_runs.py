@@ -43,7 +43,9 @@ def run(kind: str, seed: int, directory, ledger_url: str | None = None):
 def without_top_ups_of_the_first(company):
     """What an adoption raises a team to depends on whether a top-up came before it."""
     first = min(company.teams)
-    return replace(company, teams={**company.teams, first: replace(company.teams[first], top_ups=())})
+    return replace(
+        company, teams={**company.teams, first: replace(company.teams[first], top_ups=())}
+    )
 
 
 def buyers(company, account):

@@ -15,7 +15,9 @@ ALONE = Company(
     teams={"t0": TeamWish("starter")},
 )
 UPGRADED = Company(ALONE.aliases, ALONE.groups, ALONE.plans, {"t0": TeamWish("pro")})
-TOPPED_UP = Company(ALONE.aliases, ALONE.groups, ALONE.plans, {"t0": TeamWish("starter", top_ups=(("promo", 500),))})
+TOPPED_UP = Company(
+    ALONE.aliases, ALONE.groups, ALONE.plans, {"t0": TeamWish("starter", top_ups=(("promo", 500),))}
+)
 
 
 def begun(here):
@@ -29,7 +31,9 @@ def begun(here):
 SLOWLY = pytest.mark.slow
 
 
-@pytest.mark.parametrize("company", [UPGRADED, pytest.param(TOPPED_UP, marks=SLOWLY)], ids=["allocation", "top-up"])
+@pytest.mark.parametrize(
+    "company", [UPGRADED, pytest.param(TOPPED_UP, marks=SLOWLY)], ids=["allocation", "top-up"]
+)
 @pytest.mark.parametrize("kind", [pytest.param("embedded", marks=SLOWLY), "saas"])
 def test_a_grant_that_arrives_after_its_sender_was_killed_counts_once(kind, company, tmp_path):
     """The process dies with its request on the way; the next apply starts before the gateway has it."""

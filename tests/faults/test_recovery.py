@@ -107,7 +107,9 @@ def test_a_kill_at_every_boundary_is_healed_by_one_more_apply(kind, situation, t
     every(kind, situation, tmp_path, 1, 1)
 
 
-@pytest.mark.parametrize(("kind", "start"), [("embedded", 5), pytest.param("saas", 13, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("kind", "start"), [("embedded", 5), pytest.param("saas", 13, marks=pytest.mark.slow)]
+)
 def test_a_kill_at_some_boundaries_is_healed_by_one_more_apply(kind, start, tmp_path):
     every(kind, "change", tmp_path, start, 30)
 
@@ -128,7 +130,10 @@ def test_a_renamed_team_counts_as_another(tmp_path):
         before = founded(here)
         assert here.apply().code == 0
         here.account.applied(FOUNDED)
-        renamed = replace(FOUNDED, teams={("t9" if name == "t1" else name): w for name, w in FOUNDED.teams.items()})
+        renamed = replace(
+            FOUNDED,
+            teams={("t9" if name == "t1" else name): w for name, w in FOUNDED.teams.items()},
+        )
         here.declare(renamed)
         assert here.apply().code == 0
         here.account.applied(renamed)

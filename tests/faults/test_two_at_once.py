@@ -74,7 +74,9 @@ def test_an_expired_lock_is_reported_with_the_command_that_breaks_it(tmp_path):
         company, before = declared(here, 4, lock_seconds=0.5)
         killed_in_the_middle(here)
         time.sleep(0.6)
-        refused = here.apply("--lock-wait", "30")  # an expired lock is not waited for: nobody will give it back
+        refused = here.apply(
+            "--lock-wait", "30"
+        )  # an expired lock is not waited for: nobody will give it back
         assert refused.code == 1
         assert "expired" in refused.said
         assert "reconciler unlock" in refused.said

@@ -59,7 +59,9 @@ def live_state(rng: random.Random, *, tidy: bool = False) -> State:
     some = lambda: rng.sample(names, rng.randint(0, min(5, len(names))))  # noqa: E731
     orgs, aliases, groups, teams = some() or ["a"], some(), some(), some()
     found = {
-        Ref("organization", o): Organization.model_construct(name=rng.choice(TEXTS[2:]), metadata=rng.choice(JSON))
+        Ref("organization", o): Organization.model_construct(
+            name=rng.choice(TEXTS[2:]), metadata=rng.choice(JSON)
+        )
         for o in orgs
     }
     for alias in aliases:

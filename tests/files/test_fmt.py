@@ -15,7 +15,22 @@ from reconciler.cli import main
 from reconciler.files.yaml.format import formatted
 from reconciler.files.yaml.read import read_yaml
 
-SCALARS = ["a", "b-c", "x y", '"q"', "'it''s'", "1", "2.5", "null", "2026-01-01", '"a # b"', "a#b", "~", "", "a,b"]
+SCALARS = [
+    "a",
+    "b-c",
+    "x y",
+    '"q"',
+    "'it''s'",
+    "1",
+    "2.5",
+    "null",
+    "2026-01-01",
+    '"a # b"',
+    "a#b",
+    "~",
+    "",
+    "a,b",
+]
 
 
 class Writer:
@@ -31,7 +46,9 @@ class Writer:
         return f"# remark {self.remarks}"
 
     def text(self) -> str:
-        for section in self.rng.sample(["teams", "organizations", "plans", "model_aliases"], self.rng.randint(1, 3)):
+        for section in self.rng.sample(
+            ["teams", "organizations", "plans", "model_aliases"], self.rng.randint(1, 3)
+        ):
             self.lines += [remark] if (remark := self.remark(0.4)) else []
             self.lines.append(f"{section}:")
             self.block(self.rng.randint(1, 4), 1)
@@ -58,7 +75,10 @@ class Writer:
                 self.lines.append(f"{head} {self.flow(0)}{aside}")
             elif chance < 0.7:
                 self.lines.append(f"{head} {rng.choice(['|', '|-', '>', '>-'])}")
-                self.lines += [" " * (indent + deeper) + rng.choice(["text", "# no remark", "  deeper"]) for _ in "12"]
+                self.lines += [
+                    " " * (indent + deeper) + rng.choice(["text", "# no remark", "  deeper"])
+                    for _ in "12"
+                ]
             elif is_list:
                 self.lines.append(f"{head} k: {rng.choice(SCALARS[:6])}{aside}")
             else:
@@ -72,7 +92,9 @@ class Writer:
             return rng.choice(["a", "b", '"q"', "1", "2026-01-01"])
         if chance < 0.75:
             return f"[{comma.join(self.flow(depth + 1) for _ in range(rng.randint(0, 3)))}]"
-        return f"{{{comma.join(f'k{n}: {self.flow(depth + 1)}' for n in range(rng.randint(0, 3)))}}}"
+        return (
+            f"{{{comma.join(f'k{n}: {self.flow(depth + 1)}' for n in range(rng.randint(0, 3)))}}}"
+        )
 
 
 @settings(max_examples=120, deadline=None)
@@ -101,7 +123,9 @@ def test_a_file_with_errors_is_never_touched(text):
         assert done.text == text
         assert done.findings
     else:
-        assert read_yaml(done.text.encode(), "x").documents == read_yaml(text.encode(), "x").documents
+        assert (
+            read_yaml(done.text.encode(), "x").documents == read_yaml(text.encode(), "x").documents
+        )
 
 
 EXPECTED = """\

@@ -43,7 +43,9 @@ def load(data: bytes) -> Manifests:
         (Path(directory) / "fuzz.yaml").write_bytes(data)
         (Path(directory) / "reconciler.yaml").write_bytes(data)
         load_settings(Path(directory), variables={"A": "1"})
-        manifests = load_manifests(Path(directory), variables=Variables({"A": "1"}, frozenset({"A"})))
+        manifests = load_manifests(
+            Path(directory), variables=Variables({"A": "1"}, frozenset({"A"}))
+        )
         found = check(manifests.state, declared=manifests.files, complete=manifests.complete)
         located = [locate(manifests, finding) for finding in found]
     assert all(finding.origin for finding in (*manifests.findings, *located))

@@ -49,7 +49,13 @@ teams:
         labels:
     t2: {}
 """
-TEXTS = [HAND_WRITTEN, HAND_WRITTEN.rstrip("\n"), COMPANY, HAND_WRITTEN.replace("\n", "\r\n"), "\ufeff" + HAND_WRITTEN]
+TEXTS = [
+    HAND_WRITTEN,
+    HAND_WRITTEN.rstrip("\n"),
+    COMPANY,
+    HAND_WRITTEN.replace("\n", "\r\n"),
+    "\ufeff" + HAND_WRITTEN,
+]
 VALUES = [
     None,
     1,
@@ -204,7 +210,10 @@ def test_a_merged_field_can_be_overridden_but_not_taken_away():
     document["teams"]["b"] = {"access_groups": ["g1"]}
     assert problems(document) == [("teams", "b", "labels")]
     document["teams"]["b"] = {"access_groups": ["g1"], "labels": {"env": "dev"}}
-    assert "    access_groups: *groups\n    labels: {env: dev}\n" in edited(SHARED, [document], ORDER).text
+    assert (
+        "    access_groups: *groups\n    labels: {env: dev}\n"
+        in edited(SHARED, [document], ORDER).text
+    )
 
 
 def test_one_object_with_a_problem_leaves_the_edits_of_the_others():

@@ -27,7 +27,9 @@ def test_after_an_update_a_plan_holds_nothing_that_was_not_told(dialect, seed, o
     support, rng = SUPPORTS[dialect], random.Random(seed)
     before = with_plans(export(Source(seen_by(support, live_state(rng, tidy=True)), support)))
     applied = resolve(before.state, NOW, NO_PRICES).state.resources
-    records = {ref: Record(record_of(res)) for ref, res in applied.items() if owned and rng.random() < 0.8}
+    records = {
+        ref: Record(record_of(res)) for ref, res in applied.items() if owned and rng.random() < 0.8
+    }
     source = Source(seen_by(support, live_state(rng, tidy=True)), support, Known(records))
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder)
@@ -42,7 +44,13 @@ def test_after_an_update_a_plan_holds_nothing_that_was_not_told(dialect, seed, o
     assert not again.findings, again.findings
     assert not files.findings
     told = {finding.ref for finding in merged.findings}
-    changes = diff(resolve(again.state, NOW, NO_PRICES).state, source.live, source.known, support).changes
-    untold = [change for change in changes if change.verb not in ("adopt", "delete") and change.ref not in told]
+    changes = diff(
+        resolve(again.state, NOW, NO_PRICES).state, source.live, source.known, support
+    ).changes
+    untold = [
+        change
+        for change in changes
+        if change.verb not in ("adopt", "delete") and change.ref not in told
+    ]
     assert untold == []
     assert {ref for ref in source.live if ref.kind in support.kinds} <= set(again.state) | told

@@ -58,7 +58,9 @@ def written(found, directory: Path) -> dict[str, str]:
 
 
 def read_again(found, directory: Path) -> State:
-    again = load_manifests(directory, variables=Variables({"HOME": "/root", "X": "filled"}, frozenset({"HOME", "X"})))
+    again = load_manifests(
+        directory, variables=Variables({"HOME": "/root", "X": "filled"}, frozenset({"HOME", "X"}))
+    )
     levels = {code: Level(level) for code, level in found.lint.items()}
     assert not errors(again.findings), again.findings
     assert not errors(leveled(check(again.state), levels))
@@ -102,11 +104,16 @@ def test_with_a_ledger_nothing_is_pending_and_what_git_alone_knows_comes_back(di
     for ref, resource in export(Source(seen_by(support, state), support)).state.resources.items():
         more = {"labels": {"env": "prod"}}
         if ref.kind == "team":
-            more |= {"plan": rng.choice(["gold", "silver"]), "price_usd_per_month": rng.choice([99.0, 99.0, 10.0])}
+            more |= {
+                "plan": rng.choice(["gold", "silver"]),
+                "price_usd_per_month": rng.choice([99.0, 99.0, 10.0]),
+            }
         applied[ref] = type(resource).model_validate({**record_of(resource), **more})
     live = seen_by(support, State(applied))
     topped_up = {
-        ref: res.model_copy(update={"credits_allocated": res.credits_allocated + 250}) if ref.kind == "team" else res
+        ref: res.model_copy(update={"credits_allocated": res.credits_allocated + 250})
+        if ref.kind == "team"
+        else res
         for ref, res in live.resources.items()
     }
     known = Known({ref: Record(record_of(resource)) for ref, resource in applied.items()})
@@ -169,7 +176,12 @@ def test_what_cannot_be_declared_is_said_and_left_alone():
     support = SUPPORTS["documented"]
     live = seen_by(
         support,
-        State({Ref("team", "t"): team(access_groups={"gone"}), Ref("organization", "o"): Organization(name="O")}),
+        State(
+            {
+                Ref("team", "t"): team(access_groups={"gone"}),
+                Ref("organization", "o"): Organization(name="O"),
+            }
+        ),
     )
     found = export(Source(live, support))
     assert Ref("team", "t") not in found.objects
@@ -186,7 +198,10 @@ def test_a_secret_that_stays_on_the_gateway_is_shown_as_a_reference_in_a_comment
     alias = ModelAlias(litellm_model="openai/gpt-4", litellm_params={"api_key": mark, "timeout": 5})
     live = State({Ref("model_alias", "gpt-4"): alias})
     texts = manifests(export(Source(live, support)), Origins("a test"))
-    assert "    # litellm_params: {api_key: os.environ/GPT_4_API_KEY, timeout: 5}\n" in texts["models.yaml"]
+    assert (
+        "    # litellm_params: {api_key: os.environ/GPT_4_API_KEY, timeout: 5}\n"
+        in texts["models.yaml"]
+    )
 
 
 @given(

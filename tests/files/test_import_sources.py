@@ -38,10 +38,16 @@ def test_a_config_yaml(tmp_path):
     file.write_text(CONFIG)
     found = from_config_yaml(file)
     aliases = found.state.of(ModelAlias)
-    assert (aliases["mini"].litellm_model, aliases["mini"].deployments) == ("openai/gpt-4o-mini", ())
+    assert (aliases["mini"].litellm_model, aliases["mini"].deployments) == (
+        "openai/gpt-4o-mini",
+        (),
+    )
     azure, openai = aliases["gpt-4o"].deployments
     assert (azure.litellm_model, azure.rpm, azure.base_model) == ("azure/gpt-4o", 6, "azure/gpt-4o")
-    assert (azure.api_key, openai.api_key) == ("os.environ/GPT_4O_API_KEY", "os.environ/OPENAI_API_KEY")
+    assert (azure.api_key, openai.api_key) == (
+        "os.environ/GPT_4O_API_KEY",
+        "os.environ/OPENAI_API_KEY",
+    )
     assert azure.litellm_params == {"timeout": 30}
     assert aliases["gpt-4o"].pricing_input == 2.5
     groups = {name: set(group.model_aliases) for name, group in found.state.of(AccessGroup).items()}
@@ -63,7 +69,12 @@ def test_what_is_no_config_yaml_is_said(tmp_path, text):
 
 
 def resource(kind: str, *attributes: dict) -> dict:
-    return {"mode": "managed", "type": kind, "name": "x", "instances": [{"attributes": each} for each in attributes]}
+    return {
+        "mode": "managed",
+        "type": kind,
+        "name": "x",
+        "instances": [{"attributes": each} for each in attributes],
+    }
 
 
 STATE = {
@@ -126,8 +137,14 @@ def test_a_terraform_state(tmp_path):
     found = from_terraform(file)
     state = found.state
     deployment = state.of(ModelAlias)["gpt-4o"].deployments[0]
-    assert (deployment.litellm_model, deployment.api_key) == ("openai/gpt-4o", "os.environ/GPT_4O_API_KEY")
-    assert (deployment.rpm, deployment.litellm_params) == (60, {"use": True, "max": 5, "note": "hi"})
+    assert (deployment.litellm_model, deployment.api_key) == (
+        "openai/gpt-4o",
+        "os.environ/GPT_4O_API_KEY",
+    )
+    assert (deployment.rpm, deployment.litellm_params) == (
+        60,
+        {"use": True, "max": 5, "note": "hi"},
+    )
     assert state.of(ModelAlias)["gpt-4o"].pricing_input == 2.5
     assert state.of(ModelAlias)["mini"].litellm_model == "openai/gpt-4o-mini"
     groups = {name: set(group.model_aliases) for name, group in state.of(AccessGroup).items()}

@@ -106,7 +106,9 @@ def test_latin_1_is_a_finding_at_the_byte():
 
 
 def test_no_directory_and_no_files_are_findings():
-    assert [f.code for f in load_manifests(Path("nowhere"), variables=Variables()).findings] == ["config-missing"]
+    assert [f.code for f in load_manifests(Path("nowhere"), variables=Variables()).findings] == [
+        "config-missing"
+    ]
     assert [f.code for f in load().findings] == ["no-manifests"]
 
 
@@ -216,7 +218,9 @@ def test_removing_what_is_not_there_is_a_warning():
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=3),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abcd"), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abcd"), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 
@@ -241,7 +245,9 @@ def test_law_an_overlay_has_the_last_word(base, over):
         assert merged == over
     else:
         assert merged.keys() == base.keys() | over.keys()
-        assert all(merged[key] == value for key, value in over.items() if not isinstance(value, dict))
+        assert all(
+            merged[key] == value for key, value in over.items() if not isinstance(value, dict)
+        )
 
 
 # variables
@@ -296,7 +302,9 @@ def test_variables_never_raise(text):
 
 
 def test_the_value_of_a_variable_is_never_shown():
-    write(a="teams:\n  a:\n    rpm_limit: ${R}\n    plan: ${N}\n    status: ${S}\n    tpm_limit: ${T}\n")
+    write(
+        a="teams:\n  a:\n    rpm_limit: ${R}\n    plan: ${N}\n    status: ${S}\n    tpm_limit: ${T}\n"
+    )
     findings = load(R="hunter2", N="424242", S="hunter3", T="-31337").findings
     assert [f.code for f in findings] == ["wrong-type", "wrong-type", "not-allowed", "out-of-range"]
     assert not {"hunter2", "424242", "hunter3", "31337"} & set(
@@ -307,7 +315,12 @@ def test_the_value_of_a_variable_is_never_shown():
 
 
 def test_several_processes_read_what_one_does(monkeypatch):
-    write(**{f"f{number}": COMPANY if number == 0 else f"teams: {{t{number}: {{plan: 1}}}}" for number in range(5)})
+    write(
+        **{
+            f"f{number}": COMPANY if number == 0 else f"teams: {{t{number}: {{plan: 1}}}}"
+            for number in range(5)
+        }
+    )
     alone = load()
     monkeypatch.setattr(parsing, "_WORTH_A_POOL", -1)
     assert load() == alone
@@ -320,7 +333,8 @@ def test_windows_line_ends_do_not_move_places():
 
 
 @pytest.mark.parametrize(
-    "text", ["1_" * 50_000, "a" * 200_000, "${" * 50_000, "12:" * 50_000, "eyJ" * 60_000, "sk-" * 60_000]
+    "text",
+    ["1_" * 50_000, "a" * 200_000, "${" * 50_000, "12:" * 50_000, "eyJ" * 60_000, "sk-" * 60_000],
 )
 def test_long_texts_take_linear_time(text):
     """The test's timeout would tell: with an unbounded regex each of these takes minutes."""

@@ -47,9 +47,15 @@ def sparse(place: Path) -> None:
 ODD: dict[str, Callable[[Path], object]] = {
     "pipe": os.mkfifo,
     "socket": listening,
-    "link to a pipe": lambda place: (os.mkfifo(place.with_name(".pipe")), place.symlink_to(".pipe")),
+    "link to a pipe": lambda place: (
+        os.mkfifo(place.with_name(".pipe")),
+        place.symlink_to(".pipe"),
+    ),
     "link out": lambda place: place.symlink_to(outside(place) / "outside.yaml"),
-    "relative link out": lambda place: (outside(place), place.symlink_to("../elsewhere/outside.yaml")),
+    "relative link out": lambda place: (
+        outside(place),
+        place.symlink_to("../elsewhere/outside.yaml"),
+    ),
     "link to a link out": lambda place: (
         place.with_name(".second").symlink_to(outside(place) / "outside.yaml"),
         place.symlink_to(".second"),
@@ -110,7 +116,8 @@ def test_as_cases_of_policies(config, kind):
 
 
 @pytest.mark.parametrize(
-    "kind", [kind for kind in ODD if "out" not in kind and kind not in ("system file", "own memory")]
+    "kind",
+    [kind for kind in ODD if "out" not in kind and kind not in ("system file", "own memory")],
 )
 def test_as_a_plan_file(config, kind):
     ODD[kind](config / "plan.json")

@@ -52,7 +52,10 @@ def test_the_company_fits_the_manifest_schema_and_not_a_typo_in_it():
 
 
 def test_an_overlay_needs_no_key_and_may_remove():
-    overlay = {"organizations": {"a": None, "b": {"metadata": None}}, "keys": {"k": {"rpm_limit": 1}}}
+    overlay = {
+        "organizations": {"a": None, "b": {"metadata": None}},
+        "keys": {"k": {"rpm_limit": 1}},
+    }
     assert Draft202012Validator(overlay_schema()).is_valid(overlay)
     assert not Draft202012Validator(manifest_schema()).is_valid(overlay)
 
@@ -67,7 +70,10 @@ def test_an_editor_learns_titles_descriptions_and_defaults():
 def test_every_key_is_described_and_no_other_is_allowed(cls):
     schema = spec_schema(cls)
     assert schema["additionalProperties"] is False
-    assert all("title" in field or "$ref" in field or "description" in field for field in schema["properties"].values())
+    assert all(
+        "title" in field or "$ref" in field or "description" in field
+        for field in schema["properties"].values()
+    )
 
 
 VALUES = st.recursive(
@@ -75,11 +81,15 @@ VALUES = st.recursive(
     | st.booleans()
     | st.integers(-5, 2**31)
     | st.floats(-10, 10).filter(lambda number: not number.is_integer())
-    | st.sampled_from(["", "active", "a", "gpt-4", "2026-01-01", "2026-02-30", "7d", "manged", "os.environ/A"]),
+    | st.sampled_from(
+        ["", "active", "a", "gpt-4", "2026-01-01", "2026-02-30", "7d", "manged", "os.environ/A"]
+    ),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(["id", "amount", "until", "since", "access_groups", "tag", "x"]), inner, max_size=3
+            st.sampled_from(["id", "amount", "until", "since", "access_groups", "tag", "x"]),
+            inner,
+            max_size=3,
         )
     ),
     max_leaves=6,
@@ -111,7 +121,12 @@ def test_law_both_validators_agree_and_a_refusal_always_says_why(mutated):
 
 
 def test_every_mistake_of_a_spec_is_told_at_once():
-    spec = {"status": "x", "plann": "a", "sunset": 1, "grants": [{"access_groups": ["a"], "until": "2026-02-30"}]}
+    spec = {
+        "status": "x",
+        "plann": "a",
+        "sunset": 1,
+        "grants": [{"access_groups": ["a"], "until": "2026-02-30"}],
+    }
     codes = sorted(problem.code for problem in typed(Team, spec))
     assert codes == ["bad-format", "not-allowed", "unknown-key", "unknown-key"]
 

@@ -52,11 +52,16 @@ def test_an_unquoted_off_elsewhere_is_a_trap():
 def test_variables_fill_settings():
     text = "gateways:\n  embedded: {backend: litellm, url: '${RECONCILER_VAR_HOST:-http://localhost:4000}', concurrency: 2}\n"
     assert load(text)[0].gateways["embedded"].url == "http://localhost:4000"
-    assert load(text, RECONCILER_VAR_HOST="https://x.example")[0].gateways["embedded"].url == "https://x.example"
+    assert (
+        load(text, RECONCILER_VAR_HOST="https://x.example")[0].gateways["embedded"].url
+        == "https://x.example"
+    )
 
 
 def test_a_password_from_a_variable_is_a_secret_too():
-    (finding,) = load("ledger:\n  url: ${RECONCILER_VAR_DB}\n", RECONCILER_VAR_DB="postgresql://u:hunter2@db/x")[1]
+    (finding,) = load(
+        "ledger:\n  url: ${RECONCILER_VAR_DB}\n", RECONCILER_VAR_DB="postgresql://u:hunter2@db/x"
+    )[1]
     assert finding.code == "secret-in-settings"
     assert "hunter2" not in str(finding)
 
@@ -69,7 +74,11 @@ def test_an_unset_variable_is_a_finding():
 def test_a_file_with_the_other_suffix_is_a_warning():
     Path("reconciler.yml").write_text("prune: all")
     settings, (finding,) = load_settings(Path())
-    assert (settings, finding.code, finding.level) == (Settings(), "settings-misnamed", Level.WARNING)
+    assert (settings, finding.code, finding.level) == (
+        Settings(),
+        "settings-misnamed",
+        Level.WARNING,
+    )
 
 
 def test_a_file_that_cannot_be_read_is_a_finding():

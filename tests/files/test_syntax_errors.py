@@ -54,9 +54,17 @@ def damages(text: str):
             elif character in "\"'":
                 taken = line[:column].count(character) % 2 == 1
             else:
-                taken = character == ":" and not line.lstrip().startswith("#") and "{" not in line[:column]
+                taken = (
+                    character == ":"
+                    and not line.lstrip().startswith("#")
+                    and "{" not in line[:column]
+                )
             if taken:
-                damaged = [*lines[:number], line[:column] + line[column + 1 :], *lines[number + 1 :]]
+                damaged = [
+                    *lines[:number],
+                    line[:column] + line[column + 1 :],
+                    *lines[number + 1 :],
+                ]
                 yield number + 1, character, "\n".join(damaged) + "\n"
 
 
@@ -64,8 +72,14 @@ def damages(text: str):
 def test_a_syntax_error_is_at_the_line_that_was_damaged(text):
     wrong = []
     for line, character, damaged in damages(text):
-        found = [each for each in read_yaml(damaged.encode(), "f").findings if each.code == "yaml-syntax"]
-        wrong += [(line, character, each.origin, each.message) for each in found if each.origin.line != line]
+        found = [
+            each for each in read_yaml(damaged.encode(), "f").findings if each.code == "yaml-syntax"
+        ]
+        wrong += [
+            (line, character, each.origin, each.message)
+            for each in found
+            if each.origin.line != line
+        ]
     assert wrong == []
 
 
@@ -77,7 +91,11 @@ def test_damage_is_noticed_at_all():
 @pytest.mark.parametrize(
     ("text", "place", "message"),
     [
-        ("teams:\n  a:\n    plan: x\n     labels: {}\n", "4:12", "a ':' stands where no key can be"),
+        (
+            "teams:\n  a:\n    plan: x\n     labels: {}\n",
+            "4:12",
+            "a ':' stands where no key can be",
+        ),
         ("teams:\n  a: {plan: 'pro}\n", "2:13", "a quoted text is not closed (noticed in line 3)"),
         ("teams:\n  a: [b, c\n  d: {}\n", "2:6", "a list is not closed (noticed in line 3)"),
         ("teams:\n  a: {}\nfoo\n", "3:1", "a ':' is missing after a key (noticed in line 4)"),
@@ -99,10 +117,19 @@ def test_every_merge_conflict_is_said_at_its_line(seed):
     for number in sorted(random.sample(range(len(lines)), random.randint(1, 3)), reverse=True):
         theirs = lines[number].replace("a", "o")
         base = random.choice([[], ["||||||| merged common ancestors", lines[number]]])
-        lines[number : number + 1] = ["<<<<<<< HEAD", lines[number], *base, "=======", theirs, ">>>>>>> feature/x"]
+        lines[number : number + 1] = [
+            "<<<<<<< HEAD",
+            lines[number],
+            *base,
+            "=======",
+            theirs,
+            ">>>>>>> feature/x",
+        ]
     expected = [number + 1 for number, line in enumerate(lines) if line.startswith("<<<<<<<")]
     found = read_yaml("\n".join(lines).encode(), "f")
-    assert [(each.code, each.origin.line) for each in found.findings] == [("yaml-conflict", n) for n in expected]
+    assert [(each.code, each.origin.line) for each in found.findings] == [
+        ("yaml-conflict", n) for n in expected
+    ]
     assert not found.complete
 
 
@@ -112,7 +139,9 @@ def test_a_marker_that_was_left_behind_is_said(left):
     assert [(each.code, str(each.origin)) for each in found] == [("yaml-conflict", "f:3:1")]
 
 
-@pytest.mark.parametrize("text", ["note: |\n  <<<<<<< HEAD\n  =======\n", "a: {<<: {b: 1}}\n", "'=======': 1\n"])
+@pytest.mark.parametrize(
+    "text", ["note: |\n  <<<<<<< HEAD\n  =======\n", "a: {<<: {b: 1}}\n", "'=======': 1\n"]
+)
 def test_what_only_looks_like_a_conflict_is_none(text):
     assert read_yaml(text.encode(), "f").findings == ()
 
@@ -122,7 +151,11 @@ def test_an_emptied_file_is_said(text, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("teams.yaml").write_text(text, encoding="utf-8")
     (found,) = load_manifests(Path(), variables={}).findings
-    assert (found.level, found.code, str(found.origin)) == (Level.WARNING, "empty-file", "teams.yaml:1:1")
+    assert (found.level, found.code, str(found.origin)) == (
+        Level.WARNING,
+        "empty-file",
+        "teams.yaml:1:1",
+    )
 
 
 @pytest.mark.parametrize("text", ["# only a comment\n", "---\n", "teams:\n", "{}"])

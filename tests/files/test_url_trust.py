@@ -19,10 +19,16 @@ from reconciler.gateways import connect
 from reconciler.gateways.base import GatewayError
 
 WORDS = "a evil.example A.b _x 1 127.0.0.1 [::1] [:: %41 ä xn--4ca : :80 :8003 :0 :99999 :00080 @ / // \\ ? # . .. -"
-PIECES = st.sampled_from([*WORDS.split(" "), " ", "\t", "\n", "\r", "\x00", "%00", "%0a", "%2f", "%40", ";", "&", "="])
-SCHEMES = st.sampled_from(["http://", "https://", "http:", "https:/", "HTTP://", "ftp://", "//", "", "http:///"])
+PIECES = st.sampled_from(
+    [*WORDS.split(" "), " ", "\t", "\n", "\r", "\x00", "%00", "%0a", "%2f", "%40", ";", "&", "="]
+)
+SCHEMES = st.sampled_from(
+    ["http://", "https://", "http:", "https:/", "HTTP://", "ftp://", "//", "", "http:///"]
+)
 USUAL = st.sampled_from(["http://", "https://"])
-URLS = st.builds(lambda scheme, parts: scheme + "".join(parts), USUAL | SCHEMES, st.lists(PIECES, max_size=7))
+URLS = st.builds(
+    lambda scheme, parts: scheme + "".join(parts), USUAL | SCHEMES, st.lists(PIECES, max_size=7)
+)
 
 
 @settings(max_examples=500, deadline=None)
@@ -45,7 +51,10 @@ def test_a_url_that_passes_leads_to_one_place_whoever_reads_it(url):
 
 LEDGERS = st.builds(
     lambda parts: "postgresql://" + "".join(parts),
-    st.lists(PIECES | st.sampled_from(["?host=evil", "&hostaddr=1.1.1.1", "?sslmode=require", "db"]), max_size=6),
+    st.lists(
+        PIECES | st.sampled_from(["?host=evil", "&hostaddr=1.1.1.1", "?sslmode=require", "db"]),
+        max_size=6,
+    ),
 )
 
 
@@ -60,7 +69,9 @@ def test_a_ledgers_url_that_passes_leads_to_one_place_without_a_password(url):
     read = make_url(url)
     assert read.password is None
     assert not {"host", "hostaddr", "port", "service", "passfile", "password"} & read.query.keys()
-    assert place(url) == (f"{read.host.lower()}:{read.port or 5432}" if ":" not in (read.host or ":") else place(url))
+    assert place(url) == (
+        f"{read.host.lower()}:{read.port or 5432}" if ":" not in (read.host or ":") else place(url)
+    )
     assert (read.host is None) == (place(url) is None) or ":" in (read.host or "")
 
 
@@ -77,9 +88,13 @@ ODD = [
 
 @pytest.mark.parametrize("url", ODD)
 def test_an_odd_url_is_a_finding_at_its_place_that_does_not_repeat_it(url: str, tmp_path: Path):
-    quoted = "".join(f"\\u{ord(char):04x}" if not char.isascii() or ord(char) < 33 else char for char in url)
+    quoted = "".join(
+        f"\\u{ord(char):04x}" if not char.isascii() or ord(char) < 33 else char for char in url
+    )
     text = quoted.replace("\\", "\\\\").replace("\\\\u", "\\u")
-    (tmp_path / "reconciler.yaml").write_text(f'gateways:\n  embedded: {{backend: litellm, url: "{text}"}}\n')
+    (tmp_path / "reconciler.yaml").write_text(
+        f'gateways:\n  embedded: {{backend: litellm, url: "{text}"}}\n'
+    )
     (finding,) = load_settings(tmp_path)[1]
     assert finding.code in ("bad-value", "bad-format", "secret-in-settings")
     assert finding.origin.line == 2
@@ -89,7 +104,13 @@ def test_an_odd_url_is_a_finding_at_its_place_that_does_not_repeat_it(url: str, 
 
 @pytest.mark.parametrize(
     "url",
-    ["http://h", "https://h.example/", "http://my_service:4000/base/v1", "http://[::1]:8003", "http://h:65535/a%20b"],
+    [
+        "http://h",
+        "https://h.example/",
+        "http://my_service:4000/base/v1",
+        "http://[::1]:8003",
+        "http://h:65535/a%20b",
+    ],
 )
 def test_an_ordinary_url_passes(url: str):
     assert gateway_url(url) == url
@@ -153,7 +174,9 @@ def test_no_key_is_even_read_for_a_host_that_is_not_allowed(backend: str, tmp_pa
 
     with pytest.raises(GatewayError) as refused:
         asyncio.run(opened())
-    assert str(refused.value) == f"gateway prod: 127.0.0.1:1 is not among the hosts of {ALLOWED_HOSTS}"
+    assert (
+        str(refused.value) == f"gateway prod: 127.0.0.1:1 is not among the hosts of {ALLOWED_HOSTS}"
+    )
     assert (
         refused.value.hint
         == f"where it is meant, add it there: {ALLOWED_HOSTS}=gateway.example.com, 127.0.0.1,127.0.0.1:1"

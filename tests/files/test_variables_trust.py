@@ -14,21 +14,38 @@ from reconciler.files.settings import load_settings, readable
 from reconciler.files.variables import PREFIX, Variables, substitute
 from reconciler.files.yaml.scalars import Unquoted
 
-NAMES = st.sampled_from(["A", "AWS_KEY", "GITHUB_TOKEN", PREFIX + "A", PREFIX + "KEY", "RECONCILER_VAR", "x"])
-REFERENCES = st.builds(
-    "{}${{{}{}}}{}".format, st.sampled_from(["", "a", "$"]), NAMES, st.sampled_from(["", ":-b"]), st.text(max_size=3)
+NAMES = st.sampled_from(
+    ["A", "AWS_KEY", "GITHUB_TOKEN", PREFIX + "A", PREFIX + "KEY", "RECONCILER_VAR", "x"]
 )
-TEXTS = REFERENCES | REFERENCES.map(Unquoted) | st.lists(REFERENCES) | st.dictionaries(NAMES, REFERENCES)
+REFERENCES = st.builds(
+    "{}${{{}{}}}{}".format,
+    st.sampled_from(["", "a", "$"]),
+    NAMES,
+    st.sampled_from(["", ":-b"]),
+    st.text(max_size=3),
+)
+TEXTS = (
+    REFERENCES
+    | REFERENCES.map(Unquoted)
+    | st.lists(REFERENCES)
+    | st.dictionaries(NAMES, REFERENCES)
+)
 
 
 @given(TEXTS, st.frozensets(NAMES), st.frozensets(NAMES), st.frozensets(NAMES))
 def test_only_what_is_allowed_and_no_secret_is_read(text, there, listed, secret):
     values = {name: f"<value of {name}>" for name in there}
-    filled, problems = substitute(text, Variables(values, listed, {name: "ledger.url_env" for name in secret}))
+    filled, problems = substitute(
+        text, Variables(values, listed, {name: "ledger.url_env" for name in secret})
+    )
     read = {name for name in values if values[name] in str(filled)}
     assert read <= (listed | {name for name in there if name.startswith(PREFIX)}) - secret
     assert not {value for value in values.values() if value in str(problems)}
-    refused = {name for name in re.findall(r"(?<!\$)\$\{(\w+)", str(text)) if not readable_name(name, listed, secret)}
+    refused = {
+        name
+        for name in re.findall(r"(?<!\$)\$\{(\w+)", str(text))
+        if not readable_name(name, listed, secret)
+    }
     assert {problem.code for problem in problems} >= ({"variable-refused"} if refused else set())
 
 
@@ -36,7 +53,13 @@ def readable_name(name: str, listed: frozenset[str], secret: frozenset[str]) -> 
     return name not in secret and (name in listed or name.startswith(PREFIX))
 
 
-SECRETS = {"PROD_KEY": "tok-1", "PROBE": "tok-2", "LEDGER": "tok-3", "GITHUB_TOKEN": "tok-4", PREFIX + "DB": "tok-5"}
+SECRETS = {
+    "PROD_KEY": "tok-1",
+    "PROBE": "tok-2",
+    "LEDGER": "tok-3",
+    "GITHUB_TOKEN": "tok-4",
+    PREFIX + "DB": "tok-5",
+}
 NAMED = (
     "default_gateway: prod\ngateways:\n  prod:\n    backend: litellm\n    url: https://x.example\n"
     "    admin_key_env: PROD_KEY\n    probe_key_env: PROBE\n    keys_out: '{0}'\n    keys_command: '{1}'\n"
@@ -50,7 +73,9 @@ NAMED = (
 def test_settings_neither_take_nor_show_a_secret(name: str, position: int, tmp_path: Path):
     values = [*("", "x", "y", "sqlite:///z", "dev"), ""]
     wrong = [f"default_gateway: ${{{name}}}\n", f"prune: ${{{name}}}\n"]
-    text = NAMED.format(*(f"${{{name}}}" if n == position else value for n, value in enumerate(values)))
+    text = NAMED.format(
+        *(f"${{{name}}}" if n == position else value for n, value in enumerate(values))
+    )
     if position >= 5:
         text = text.replace("default_gateway: prod\n", "") + wrong[position - 5]
     (tmp_path / "reconciler.yaml").write_text(text)
@@ -60,7 +85,9 @@ def test_settings_neither_take_nor_show_a_secret(name: str, position: int, tmp_p
 
 
 def test_a_listed_variable_is_read_and_a_hint_says_how(tmp_path: Path):
-    (tmp_path / "a.yaml").write_text("teams: {a: {plan: '${PLAN}', team_alias: '${RECONCILER_VAR_ALIAS}'}}\n")
+    (tmp_path / "a.yaml").write_text(
+        "teams: {a: {plan: '${PLAN}', team_alias: '${RECONCILER_VAR_ALIAS}'}}\n"
+    )
     environ = {"PLAN": "pro", "RECONCILER_VAR_ALIAS": "A"}
     (finding,) = load_manifests(tmp_path, variables=readable(Settings(), environ)).findings
     assert (finding.code, finding.message) == (
@@ -88,4 +115,7 @@ def test_a_choice_that_came_from_a_variable_is_not_shown(tmp_path: Path):
     (tmp_path / "reconciler.yaml").write_text(f"default_gateway: '${{{PREFIX}X}}'\n")
     (finding,) = load_settings(tmp_path, variables={f"{PREFIX}X": "hunter2"})[1]
     assert "hunter2" not in str(finding)
-    assert finding.message == f"default_gateway is not among the gateways, found the value of ${{{PREFIX}X}}"
+    assert (
+        finding.message
+        == f"default_gateway is not among the gateways, found the value of ${{{PREFIX}X}}"
+    )

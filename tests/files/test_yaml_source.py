@@ -110,7 +110,10 @@ def test_the_pure_parser_reads_the_same(monkeypatch):
 
 
 # JSON writes characters beyond the first plane as two \\u escapes, which YAML does not put together.
-TEXT = st.text(st.characters(max_codepoint=0xFFFF, exclude_characters="\x7f", exclude_categories=["Cs"]), max_size=8)
+TEXT = st.text(
+    st.characters(max_codepoint=0xFFFF, exclude_characters="\x7f", exclude_categories=["Cs"]),
+    max_size=8,
+)
 TREES = st.recursive(
     st.none()
     | st.booleans()

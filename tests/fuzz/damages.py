@@ -24,13 +24,46 @@ HEADERS = (
     "content-type: text/html; charset=utf-7", "content-type: application/json; charset=idna", "no colon", ": x",
     "x: " + "y" * 9000, "content-length: -1",
 )  # fmt: skip
-NOISE = ("", "SSH-2.0-x\r\n", "HTTP/1.1 200\r\n\r\n", "HTTP/1.1 99 x\r\n\r\n", "\x16\x03\x01", "{}", "HTTP/0.9\r\n\r\n")
-STATUSES = (200, 201, 204, 301, 304, 400, 401, 403, 404, 409, 418, 422, 429, 500, 502, 503, 599, 999)
+NOISE = (
+    "",
+    "SSH-2.0-x\r\n",
+    "HTTP/1.1 200\r\n\r\n",
+    "HTTP/1.1 99 x\r\n\r\n",
+    "\x16\x03\x01",
+    "{}",
+    "HTTP/0.9\r\n\r\n",
+)
+STATUSES = (
+    200,
+    201,
+    204,
+    301,
+    304,
+    400,
+    401,
+    403,
+    404,
+    409,
+    418,
+    422,
+    429,
+    500,
+    502,
+    503,
+    599,
+    999,
+)
 
 SPOTS = st.lists(st.integers(0, 40), max_size=5)
 SMALL_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 
@@ -52,7 +85,8 @@ def damages() -> st.SearchStrategy[dict[str, Any]]:
     status = st.builds(lambda s: {"status": s}, st.sampled_from(STATUSES))
     header = st.builds(lambda h: {"header": h}, st.sampled_from(HEADERS))
     noise = st.builds(
-        lambda n: {"noise": n}, st.sampled_from(NOISE) | st.text(alphabet="HTP/1. 20\r\n:{}\xff", max_size=40)
+        lambda n: {"noise": n},
+        st.sampled_from(NOISE) | st.text(alphabet="HTP/1. 20\r\n:{}\xff", max_size=40),
     )
     cut = st.builds(lambda n: {"cut": n}, st.integers(0, 400))
     flip = st.builds(lambda n, b: {"flip": n, "to": b}, st.integers(0, 4000), st.integers(0, 255))
@@ -80,7 +114,11 @@ def _damaged(plan: Mapping[str, Any], said: Said) -> bytes:
 
 
 def _changed(plan: Mapping[str, Any], said: Said) -> Said:
-    headers = (plan["header"].encode("latin-1"), b"connection: close") if "header" in plan else said.headers
+    headers = (
+        (plan["header"].encode("latin-1"), b"connection: close")
+        if "header" in plan
+        else said.headers
+    )
     body = plan.get("body", said.body)
     body = edited(body, plan["edits"]) if "edits" in plan else body
     return Said(plan.get("status", said.status), body, headers)

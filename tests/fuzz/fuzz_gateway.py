@@ -86,7 +86,11 @@ def of_app(app: Any) -> Upstream:
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://upstream")
 
     async def ask(method: str, path: str, headers: dict[str, str], body: bytes) -> Said:
-        kept = {name: value for name, value in headers.items() if name in ("x-admin-key", "authorization")}
+        kept = {
+            name: value
+            for name, value in headers.items()
+            if name in ("x-admin-key", "authorization")
+        }
         answer = await client.request(method, path, content=body, headers=kept)
         return Said(answer.status_code, answer.json() if answer.content else b"")
 
@@ -98,8 +102,14 @@ def of_url(url: str) -> Upstream:
     client = httpx.AsyncClient(base_url=url, trust_env=False)
 
     async def ask(method: str, path: str, headers: dict[str, str], body: bytes) -> Said:
-        kept = {name: value for name, value in headers.items() if name in ("x-admin-key", "authorization")}
-        answer = await client.request(method, path, content=body, headers={**kept, "content-type": "application/json"})
+        kept = {
+            name: value
+            for name, value in headers.items()
+            if name in ("x-admin-key", "authorization")
+        }
+        answer = await client.request(
+            method, path, content=body, headers={**kept, "content-type": "application/json"}
+        )
         return Said(answer.status_code, answer.json() if answer.content else b"")
 
     return ask
@@ -114,7 +124,10 @@ TEAM = {
     "spend": 1.5,
     "keys_count": 2,
     "blocked": False,
-    "metadata": {"reconciler": {"v": 1, "usd_per_credit": 0.1, "top_ups": ["x"], "allocation": "y"}, "cost": {"a": 1}},
+    "metadata": {
+        "reconciler": {"v": 1, "usd_per_credit": 0.1, "top_ups": ["x"], "allocation": "y"},
+        "cost": {"a": 1},
+    },
     "litellm_model_table": {"model_aliases": {"gpt-4": "openai/gpt-4o"}},
 }
 KEY = {
@@ -127,10 +140,23 @@ KEY = {
 }
 MODEL = {
     "model_name": "gpt-4",
-    "litellm_params": {"model": "openai/gpt-4o", "rpm": "5", "input_cost_per_token": 1e-6, "tags": ["x"]},
-    "model_info": {"id": "rec-gpt-4-0", "db_model": True, "reconciler": {"v": 1, "description": "d", "refs": {}}},
+    "litellm_params": {
+        "model": "openai/gpt-4o",
+        "rpm": "5",
+        "input_cost_per_token": 1e-6,
+        "tags": ["x"],
+    },
+    "model_info": {
+        "id": "rec-gpt-4-0",
+        "db_model": True,
+        "reconciler": {"v": 1, "description": "d", "refs": {}},
+    },
 }
-GROUP = {"access_group_id": "ag-1", "access_group_name": "pro-models", "access_model_names": ["gpt-4"]}
+GROUP = {
+    "access_group_id": "ag-1",
+    "access_group_name": "pro-models",
+    "access_model_names": ["gpt-4"],
+}
 CANNED: dict[str, Any] = {
     "/openapi.json": {
         "info": {"version": "1.106.2"},
@@ -142,7 +168,9 @@ CANNED: dict[str, Any] = {
     "/v2/team/list": {"teams": [TEAM], "total": 1},
     "/team/info": {"team_info": TEAM},
     "/key/list": {"keys": [KEY], "total_count": 1},
-    "/router/settings": {"current_values": {"model_group_alias": {"old": "gpt-4", "new": {"model": "gpt-4"}}}},
+    "/router/settings": {
+        "current_values": {"model_group_alias": {"old": "gpt-4", "new": {"model": "gpt-4"}}}
+    },
     "/config/list": [{"field_name": "proxy_config_reload_interval_seconds", "field_value": 30}],
 }
 

@@ -53,7 +53,12 @@ def run(directory: Path, *args: str, environ: dict[str, str] | None = None) -> t
     """The exit code and all that was said, of the command line in this process."""
     out, err = io.StringIO(), io.StringIO()
     code: object = 0
-    with chdir(directory), patch.dict(os.environ, environ or {}), redirect_stdout(out), redirect_stderr(err):
+    with (
+        chdir(directory),
+        patch.dict(os.environ, environ or {}),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
         try:
             main(list(args))
         except SystemExit as left:
@@ -82,7 +87,9 @@ def corpus(name: str) -> Iterable[object]:
     """The parameters of one corpus folder: each past crash, and then some."""
     folder = CORPUS / name
     return (
-        [pytest.param(file.read_bytes(), id=file.name) for file in sorted(folder.iterdir())] if folder.is_dir() else []
+        [pytest.param(file.read_bytes(), id=file.name) for file in sorted(folder.iterdir())]
+        if folder.is_dir()
+        else []
     )
 
 

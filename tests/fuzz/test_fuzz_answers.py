@@ -52,14 +52,18 @@ class Stand:
     place: Path
     serial: int = 0
 
-    def tried(self, case: dict, commands: tuple[tuple[str, ...], ...], *, only_writes: bool) -> None:
+    def tried(
+        self, case: dict, commands: tuple[tuple[str, ...], ...], *, only_writes: bool
+    ) -> None:
         """Runs the command under the damages, then again without."""
         place = fresh(self.template, self.place)
         self.serial += 1
         (place / "config" / "all.yaml").write_text(changed(self.serial), encoding="utf-8")
         self.gateway.calm()
         self.gateway.only_writes = only_writes
-        self.gateway.damages = {int(number): damage_of(damage) for number, damage in case["damages"].items()}
+        self.gateway.damages = {
+            int(number): damage_of(damage) for number, damage in case["damages"].items()
+        }
         try:
             lawful(place, *commands[case["command"]], environ={"FUZZ_KEY": ADMIN_KEY})
         finally:
@@ -79,8 +83,17 @@ def stand(request, tmp_path_factory):
         gateway = stack.enter_context(served(upstream))
         template = directory / "template"
         (template / "config").mkdir(parents=True)
-        wanted = {"backend": request.param, "url": gateway.url, "admin_key_env": "FUZZ_KEY", "timeout_seconds": 0.5}
-        settings = {"default_gateway": "g", "gateways": {"g": wanted}, "safety": {"max_update_percent": 100}}
+        wanted = {
+            "backend": request.param,
+            "url": gateway.url,
+            "admin_key_env": "FUZZ_KEY",
+            "timeout_seconds": 0.5,
+        }
+        settings = {
+            "default_gateway": "g",
+            "gateways": {"g": wanted},
+            "safety": {"max_update_percent": 100},
+        }
         (template / "config" / "reconciler.yaml").write_text(json.dumps(settings), encoding="utf-8")
         company = COMPANY
         (template / "config" / "all.yaml").write_text(company, encoding="utf-8")

@@ -51,16 +51,23 @@ REMEMBERING = (
     ("apply", "--yes"),
     ("unlock", "--yes"),
 )
-EDIT = st.tuples(st.integers(0, 2000), st.integers(0, 12), st.sampled_from(PIECES) | st.text(max_size=6))
+EDIT = st.tuples(
+    st.integers(0, 2000), st.integers(0, 12), st.sampled_from(PIECES) | st.text(max_size=6)
+)
 TEXT_CASES = st.fixed_dictionaries(
-    {"command": st.sampled_from(range(len(CHECKING))), "edits": st.lists(EDIT, min_size=1, max_size=4)}
+    {
+        "command": st.sampled_from(range(len(CHECKING))),
+        "edits": st.lists(EDIT, min_size=1, max_size=4),
+    }
 )
 JSON_EDIT = st.one_of(
     st.builds(lambda spot, v: {"set": spot, "to": v}, SPOTS, st.sampled_from(ODD)),
     st.builds(lambda spot: {"drop": spot}, SPOTS),
     st.builds(lambda spot, v: {"raw": spot, "to": v}, SPOTS, st.sampled_from(RAW_VALUES)),
 )
-PLAN_CASES = st.fixed_dictionaries({"edits": st.lists(JSON_EDIT, min_size=1, max_size=3), "sealed": st.booleans()})
+PLAN_CASES = st.fixed_dictionaries(
+    {"edits": st.lists(JSON_EDIT, min_size=1, max_size=3), "sealed": st.booleans()}
+)
 CELL = st.sampled_from(
     [value for value in ODD if not isinstance(value, (list, dict, bool)) and value != 10**30]
 ) | st.sampled_from(
@@ -80,7 +87,9 @@ CELL = st.sampled_from(
 LEDGER_CASES = st.fixed_dictionaries(
     {
         "command": st.sampled_from(range(len(REMEMBERING))),
-        "cells": st.lists(st.tuples(st.integers(0, 200), st.integers(0, 40), CELL), min_size=1, max_size=3),
+        "cells": st.lists(
+            st.tuples(st.integers(0, 200), st.integers(0, 40), CELL), min_size=1, max_size=3
+        ),
         "open": st.booleans(),
     }
 )
@@ -105,7 +114,11 @@ def with_edits(text: str, edits: list) -> bytes:
     for start, length, piece in edits:
         at = start % (len(text) + 1)
         text = text[:at] + piece + text[at + length :]
-    return text.encode("utf-8", "surrogateescape") if "\udcff" in text else text.encode("utf-8", "replace")
+    return (
+        text.encode("utf-8", "surrogateescape")
+        if "\udcff" in text
+        else text.encode("utf-8", "replace")
+    )
 
 
 def try_manifest(template: Path, case: dict) -> None:
@@ -129,7 +142,9 @@ def try_plan(template: Path, case: dict) -> None:
     content.pop("sha256")
     raw = edited(content, case["edits"])
     if case["sealed"]:
-        with suppress(ValueError, RecursionError, TypeError):  # what is no JSON object cannot be sealed
+        with suppress(
+            ValueError, RecursionError, TypeError
+        ):  # what is no JSON object cannot be sealed
             raw = json.dumps(sealed(json.loads(raw))).encode()
     (place / "plan.json").write_bytes(raw)
     lawful(place, "apply", "plan.json", "--yes")
@@ -140,7 +155,9 @@ def try_ledger(template: Path, case: dict) -> None:
     with closing(sqlite3.connect(place / "config" / ".reconciler" / "ledger.db")) as db, db:
         tables = [
             name
-            for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'ledger%'")
+            for (name,) in db.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'ledger%'"
+            )
         ]
         if case["open"]:
             db.execute("UPDATE ledger_journal SET state = 'unknown', settled = NULL")
@@ -152,7 +169,10 @@ def try_ledger(template: Path, case: dict) -> None:
             cell = value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
             try:
                 rows = db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-                db.execute(f"UPDATE {table} SET {name} = ? WHERE rowid = ?", (cell, spot % max(rows, 1) + 1))
+                db.execute(
+                    f"UPDATE {table} SET {name} = ? WHERE rowid = ?",
+                    (cell, spot % max(rows, 1) + 1),
+                )
             except (sqlite3.Error, OverflowError):
                 pass  # a constraint is in the way: nothing is damaged
     lawful(place, *REMEMBERING[case["command"]])
@@ -184,7 +204,11 @@ def test_many_files(template, what, data):
     attempt(template, data.draw(cases))
 
 
-PAST = [pytest.param(what, *param.values, id=f"{what}-{param.id}") for what in LAWS for param in plans(what)]
+PAST = [
+    pytest.param(what, *param.values, id=f"{what}-{param.id}")
+    for what in LAWS
+    for param in plans(what)
+]
 
 
 @pytest.mark.parametrize(("what", "case"), PAST)

@@ -52,7 +52,11 @@ class World:
     def run(self, work: Callable[[Gateway], Awaitable[T]], *, read_only: bool = False) -> T:
         async def connected() -> T:
             gateway = connect(
-                "test", self.settings, directory=self.directory, environ=self.environ, read_only=read_only
+                "test",
+                self.settings,
+                directory=self.directory,
+                environ=self.environ,
+                read_only=read_only,
             )
             async with gateway as opened:
                 return await work(opened)
@@ -64,7 +68,9 @@ class World:
 
 
 def saas_world(directory: Path, server: Any) -> World:
-    settings = GatewaySettings(backend="saas-litellm", url=server.url, admin_key_env=KEY, timeout_seconds=10)
+    settings = GatewaySettings(
+        backend="saas-litellm", url=server.url, admin_key_env=KEY, timeout_seconds=10
+    )
     return World(settings, directory, {KEY: server.admin_key}, server)
 
 
@@ -73,10 +79,17 @@ def _saas_double(stack: ExitStack, directory: Path) -> World:
 
 
 def _saas_real(_stack: ExitStack, directory: Path) -> World:
-    url, key = os.environ.get("RECONCILER_TEST_SAAS_URL"), os.environ.get("RECONCILER_TEST_SAAS_KEY")
+    url, key = (
+        os.environ.get("RECONCILER_TEST_SAAS_URL"),
+        os.environ.get("RECONCILER_TEST_SAAS_KEY"),
+    )
     if not (url and key):
-        pytest.skip("needs a real SaaS LiteLLM: RECONCILER_TEST_SAAS_URL and RECONCILER_TEST_SAAS_KEY")
-    return World(GatewaySettings(backend="saas-litellm", url=url, admin_key_env=KEY), directory, {KEY: key})
+        pytest.skip(
+            "needs a real SaaS LiteLLM: RECONCILER_TEST_SAAS_URL and RECONCILER_TEST_SAAS_KEY"
+        )
+    return World(
+        GatewaySettings(backend="saas-litellm", url=url, admin_key_env=KEY), directory, {KEY: key}
+    )
 
 
 def _embedded(_stack: ExitStack, directory: Path) -> World:
@@ -85,17 +98,26 @@ def _embedded(_stack: ExitStack, directory: Path) -> World:
 
 def _embedded_http(stack: ExitStack, directory: Path) -> World:
     server = stack.enter_context(served_embedded(directory / "served.db"))
-    settings = GatewaySettings(backend="embedded", url=server.url, admin_key_env=KEY, timeout_seconds=10)
+    settings = GatewaySettings(
+        backend="embedded", url=server.url, admin_key_env=KEY, timeout_seconds=10
+    )
     return World(settings, directory, {KEY: server.admin_key}, server)
 
 
 def _litellm(stack: ExitStack, directory: Path) -> World:
     proxy = stack.enter_context(litellm_proxy(SESSION))
     settings = GatewaySettings(
-        backend="litellm", url=proxy.url, admin_key_env=KEY, timeout_seconds=60, usd_per_credit=0.1, processes=1
+        backend="litellm",
+        url=proxy.url,
+        admin_key_env=KEY,
+        timeout_seconds=60,
+        usd_per_credit=0.1,
+        processes=1,
     )
     without = frozenset({"organization"})
-    return World(settings, directory, {KEY: proxy.admin_key}, proxy, without=without, team_keys=False)
+    return World(
+        settings, directory, {KEY: proxy.admin_key}, proxy, without=without, team_keys=False
+    )
 
 
 WORLDS: dict[str, Callable[[ExitStack, Path], World]] = {
@@ -130,8 +152,12 @@ def world(request: pytest.FixtureRequest, running: Callable[[str], World]) -> Wo
     return running(request.param)
 
 
-@pytest.fixture(params=[name for name in sorted(WORLDS) if name not in {"embedded", "saas-real", "litellm"}])
-def faulty_world(request: pytest.FixtureRequest, running: Callable[[str], World]) -> Iterator[World]:
+@pytest.fixture(
+    params=[name for name in sorted(WORLDS) if name not in {"embedded", "saas-real", "litellm"}]
+)
+def faulty_world(
+    request: pytest.FixtureRequest, running: Callable[[str], World]
+) -> Iterator[World]:
     """A world over a real socket whose requests can be broken."""
     found = running(request.param)
     yield found
@@ -146,7 +172,9 @@ def double_world(tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.fixture(params=[LITELLM])
-def litellm_world(request: pytest.FixtureRequest, running: Callable[[str], World]) -> Iterator[World]:
+def litellm_world(
+    request: pytest.FixtureRequest, running: Callable[[str], World]
+) -> Iterator[World]:
     """A real LiteLLM Proxy, whose requests can be broken."""
     found = running(request.param)
     yield found

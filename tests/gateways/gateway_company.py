@@ -3,7 +3,15 @@
 from typing import Any
 
 from reconciler.core.model.changes import Action, CreditGrant, Step
-from reconciler.core.model.kinds import AccessGroup, Deployment, ModelAlias, Organization, Resource, Status, Team
+from reconciler.core.model.kinds import (
+    AccessGroup,
+    Deployment,
+    ModelAlias,
+    Organization,
+    Resource,
+    Status,
+    Team,
+)
 from reconciler.core.model.refs import Ref
 from reconciler.core.plan.credits.allocation import ALLOCATION
 from reconciler.gateways.base import Gateway
@@ -19,8 +27,17 @@ OTHER: dict[str, dict[str, Any]] = {
         "pricing_output": 0.5,
         "litellm_params": {"mock_response": "hello"},
         "deployments": (
-            Deployment(litellm_model="openai/gpt-4o", rpm=5, api_key="os.environ/ONE", litellm_params={"timeout": 30}),
-            Deployment(litellm_model="azure/gpt-4o", api_base="https://x.example", base_model="azure/gpt-4o"),
+            Deployment(
+                litellm_model="openai/gpt-4o",
+                rpm=5,
+                api_key="os.environ/ONE",
+                litellm_params={"timeout": 30},
+            ),
+            Deployment(
+                litellm_model="azure/gpt-4o",
+                api_base="https://x.example",
+                base_model="azure/gpt-4o",
+            ),
         ),
     },
     "access_group": {
@@ -54,13 +71,24 @@ def company(prefix: str) -> dict[Ref, Resource]:
     p = prefix
     return {
         Ref("organization", f"{p}-org"): Organization(name="ACME Corp"),
-        Ref("organization", f"{p}-org-2"): Organization(name="Other Corp", metadata={"segment": "smb"}),
-        Ref("model_alias", f"{p}-gpt"): ModelAlias(litellm_model="openai/gpt-4", description="most capable"),
-        Ref("model_alias", f"{p}-mini"): ModelAlias(litellm_model="openai/gpt-4o-mini", pricing_input=0.15),
-        Ref("access_group", f"{p}-basic"): AccessGroup(description="basic", model_aliases={f"{p}-mini"}),
+        Ref("organization", f"{p}-org-2"): Organization(
+            name="Other Corp", metadata={"segment": "smb"}
+        ),
+        Ref("model_alias", f"{p}-gpt"): ModelAlias(
+            litellm_model="openai/gpt-4", description="most capable"
+        ),
+        Ref("model_alias", f"{p}-mini"): ModelAlias(
+            litellm_model="openai/gpt-4o-mini", pricing_input=0.15
+        ),
+        Ref("access_group", f"{p}-basic"): AccessGroup(
+            description="basic", model_aliases={f"{p}-mini"}
+        ),
         Ref("access_group", f"{p}-pro"): AccessGroup(model_aliases={f"{p}-gpt", f"{p}-mini"}),
         Ref("team", f"{p}-prod"): Team(
-            organization_id=f"{p}-org", access_groups={f"{p}-basic"}, credits_allocated=1000, team_alias="Production"
+            organization_id=f"{p}-org",
+            access_groups={f"{p}-basic"},
+            credits_allocated=1000,
+            team_alias="Production",
         ),
     }
 
@@ -96,13 +124,20 @@ def deletion(ref: Ref, before: Resource) -> Step:
 
 
 def granting(
-    ref: Ref, team: Resource, amount: int, operation_id: str, grant_id: str = ALLOCATION, reason: str = "a reason"
+    ref: Ref,
+    team: Resource,
+    amount: int,
+    operation_id: str,
+    grant_id: str = ALLOCATION,
+    reason: str = "a reason",
 ) -> Step:
     return Step(ref, Action.GRANT, team, team, CreditGrant(grant_id, amount, reason, operation_id))
 
 
 def readable(gateway: Gateway, ref: Ref, resource: Resource) -> dict[str, Any]:
-    return {name: getattr(resource, name) for name in sorted(gateway.support.kinds[ref.kind].readable)}
+    return {
+        name: getattr(resource, name) for name in sorted(gateway.support.kinds[ref.kind].readable)
+    }
 
 
 async def build(gateway: Gateway, resources: dict[Ref, Resource]) -> None:

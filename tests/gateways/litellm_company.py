@@ -25,7 +25,9 @@ def some(rng: random.Random, names: list[str], most: int) -> list[str]:
 class Company:
     """Names start with the prefix, so that several may live on one proxy."""
 
-    def __init__(self, prefix: str, seed: int, sizes: tuple[int, int, int, int] = (20, 6, 5, 40)) -> None:
+    def __init__(
+        self, prefix: str, seed: int, sizes: tuple[int, int, int, int] = (20, 6, 5, 40)
+    ) -> None:
         self.prefix, self.rng = prefix, random.Random(seed)
         aliases, groups, plans, teams = sizes
         self.serial = 0
@@ -55,19 +57,38 @@ class Company:
             found["litellm_model"] = rng.choice(MODELS)
             found["litellm_params"] = self.params()
         if rng.random() < 0.5:
-            found |= {"pricing_input": rng.choice([0.15, 2.5, 0.123456]), "pricing_output": rng.choice([0.6, 10, 3])}
+            found |= {
+                "pricing_input": rng.choice([0.15, 2.5, 0.123456]),
+                "pricing_output": rng.choice([0.6, 10, 3]),
+            }
         if rng.random() < 0.15:
             found["status"] = rng.choice(["inactive", "deprecated"])
         return found
 
     def deployment(self) -> dict[str, Any]:
-        found = {"litellm_model": self.rng.choice(MODELS), "litellm_params": {"mock_response": "hello"}}
-        more = {"api_base": "https://x.example/v1", "rpm": 1000, "weight": 2, "api_key": "os.environ/SOME_KEY"}
+        found = {
+            "litellm_model": self.rng.choice(MODELS),
+            "litellm_params": {"mock_response": "hello"},
+        }
+        more = {
+            "api_base": "https://x.example/v1",
+            "rpm": 1000,
+            "weight": 2,
+            "api_key": "os.environ/SOME_KEY",
+        }
         return found | {key: value for key, value in more.items() if self.rng.random() < 0.4}
 
     def params(self) -> dict[str, Any]:
-        more = {"timeout": 30, "rpm": 5000, "tags": ["a"], "api_key": "os.environ/OTHER_KEY", "max_retries": 2}
-        return {"mock_response": "hello"} | {key: value for key, value in more.items() if self.rng.random() < 0.3}
+        more = {
+            "timeout": 30,
+            "rpm": 5000,
+            "tags": ["a"],
+            "api_key": "os.environ/OTHER_KEY",
+            "max_retries": 2,
+        }
+        return {"mock_response": "hello"} | {
+            key: value for key, value in more.items() if self.rng.random() < 0.3
+        }
 
     def group(self) -> dict[str, Any]:
         return {
@@ -82,10 +103,16 @@ class Company:
         rng = self.rng
         found: dict[str, Any] = {}
         if rng.random() < 0.4:
-            found |= {"max_budget_usd": rng.choice([1000, 2000.5]), "budget_duration": rng.choice(DURATIONS)}
+            found |= {
+                "max_budget_usd": rng.choice([1000, 2000.5]),
+                "budget_duration": rng.choice(DURATIONS),
+            }
             found |= {"soft_budget_usd": 900} if rng.random() < 0.5 else {}
         elif rng.random() < 0.6:
-            found |= {"credits_allocated": rng.choice([5000, 9000]), "usd_per_credit": rng.choice([0.1, 0.25])}
+            found |= {
+                "credits_allocated": rng.choice([5000, 9000]),
+                "usd_per_credit": rng.choice([0.1, 0.25]),
+            }
         found |= {"tpm_limit": rng.choice([900_000, 800_000])} if rng.random() < 0.5 else {}
         return found | ({"rpm_limit": 90_000} if rng.random() < 0.3 else {})
 
@@ -95,13 +122,20 @@ class Company:
         found |= {"plan": rng.choice(self.names("plans"))} if rng.random() < 0.7 else self.limits()
         found["access_groups"] = some(rng, self.names("access_groups"), 2)
         if rng.random() < 0.3:
-            found["models"] = some(rng, self.names("model_aliases"), 3) + (["openai/*"] if rng.random() < 0.3 else [])
+            found["models"] = some(rng, self.names("model_aliases"), 3) + (
+                ["openai/*"] if rng.random() < 0.3 else []
+            )
         if rng.random() < 0.2:
-            found["model_aliases"] = {f"{self.prefix}-fast": rng.choice(self.names("model_aliases"))}
+            found["model_aliases"] = {
+                f"{self.prefix}-fast": rng.choice(self.names("model_aliases"))
+            }
         if rng.random() < 0.1:
             found["status"] = "suspended"
         if rng.random() < 0.4:
-            found["metadata"] = {"owner": rng.choice(["ops", "dev"]), "nested": {"a": rng.randint(0, 2)}}
+            found["metadata"] = {
+                "owner": rng.choice(["ops", "dev"]),
+                "nested": {"a": rng.randint(0, 2)},
+            }
         if rng.random() < 0.3 and self._in_credits(found):
             found["top_ups"] = [{"id": f"promo-{rng.randint(0, 3)}", "amount": 500}]
         return found
@@ -116,9 +150,12 @@ class Company:
         """One random change; what it was, for the message of a failing test."""
         rng = self.rng
         section = rng.choice(["model_aliases", "access_groups", "plans", "teams", "teams"])
-        make = {"model_aliases": self.alias, "access_groups": self.group, "plans": self.plan, "teams": self.team}[
-            section
-        ]
+        make = {
+            "model_aliases": self.alias,
+            "access_groups": self.group,
+            "plans": self.plan,
+            "teams": self.team,
+        }[section]
         name = rng.choice(self.names(section))
         what = rng.random()
         if what < 0.15:
@@ -137,7 +174,13 @@ class Company:
         spec, field = self.config[section][name], self.rng.choice(sorted(other))
         if field in {"deployments", "litellm_model", "litellm_params"} and field not in spec:
             return "nothing"
-        if field in {"credits_allocated", "usd_per_credit", "soft_budget_usd", "max_budget_usd", "budget_duration"}:
+        if field in {
+            "credits_allocated",
+            "usd_per_credit",
+            "soft_budget_usd",
+            "max_budget_usd",
+            "budget_duration",
+        }:
             return "nothing"
         spec[field] = other[field]
         return f"{field} of {section}/{name}"
@@ -158,7 +201,9 @@ class Company:
     def write(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._tidy()
-        (directory / "company.yaml").write_text(yaml.safe_dump(deepcopy(self.config), sort_keys=False))
+        (directory / "company.yaml").write_text(
+            yaml.safe_dump(deepcopy(self.config), sort_keys=False)
+        )
 
     def _tidy(self) -> None:  # noqa: C901  the rules of a valid config, one by one
         for team in self.config["teams"].values():
@@ -176,16 +221,25 @@ class Company:
             if "credits_allocated" in plan and "max_budget_usd" in plan:
                 for field in ("credits_allocated", "usd_per_credit"):
                     del plan[field]
-        if any("top_ups" in team and not self._in_credits(team) for team in self.config["teams"].values()):
+        if any(
+            "top_ups" in team and not self._in_credits(team)
+            for team in self.config["teams"].values()
+        ):
             self._tidy()
 
 
 def edit_live(proxy: Any, prefix: str, rng: random.Random) -> str:
     """What another hand does to objects of the company, over the API or in the UI."""
     teams = [t for t in proxy.call("GET", "/team/list") if t["team_id"].startswith(f"{prefix}-")]
-    groups = [g for g in proxy.call("GET", "/v1/access_group") if g["access_group_name"].startswith(f"{prefix}-")]
+    groups = [
+        g
+        for g in proxy.call("GET", "/v1/access_group")
+        if g["access_group_name"].startswith(f"{prefix}-")
+    ]
     rows = [
-        r for r in proxy.call("GET", "/v2/model/info", size="1000")["data"] if r["model_name"].startswith(f"{prefix}-")
+        r
+        for r in proxy.call("GET", "/v2/model/info", size="1000")["data"]
+        if r["model_name"].startswith(f"{prefix}-")
     ]
     team, group, row = rng.choice(teams), rng.choice(groups), rng.choice(rows)
     row_id, info = row["model_info"]["id"], {"id": row["model_info"]["id"]}
@@ -197,12 +251,24 @@ def edit_live(proxy: Any, prefix: str, rng: random.Random) -> str:
         ("PATCH", f"/team/{team['team_id']}", {"access_group_ids": [group["access_group_id"]]}),
         ("PATCH", f"/team/{team['team_id']}", {"metadata": {"owner": "hand", "theirs": {"k": 1}}}),
         ("PATCH", f"/team/{team['team_id']}", {"team_alias": "by hand", "budget_duration": "30d"}),
-        ("PUT", f"/v1/access_group/{group['access_group_id']}", {"access_model_names": rng.sample(names, 2)}),
+        (
+            "PUT",
+            f"/v1/access_group/{group['access_group_id']}",
+            {"access_model_names": rng.sample(names, 2)},
+        ),
         ("PUT", f"/v1/access_group/{group['access_group_id']}", {"description": None}),
         ("PATCH", f"/model/{row_id}/update", {"litellm_params": {"rpm": 77}, "model_info": info}),
-        ("PATCH", f"/model/{row_id}/update", {"litellm_params": {"model": "openai/o1"}, "model_info": info}),
+        (
+            "PATCH",
+            f"/model/{row_id}/update",
+            {"litellm_params": {"model": "openai/o1"}, "model_info": info},
+        ),
         ("PATCH", f"/model/{row_id}/update", {"blocked": True, "model_info": info}),
-        ("PATCH", f"/model/{row_id}/update", {"model_info": {**info, "theirs": {"k": 1}, "access_groups": ["legacy"]}}),
+        (
+            "PATCH",
+            f"/model/{row_id}/update",
+            {"model_info": {**info, "theirs": {"k": 1}, "access_groups": ["legacy"]}},
+        ),
         ("POST", "/model/delete", {"id": row_id}),
         ("POST", "/team/delete", {"team_ids": [team["team_id"]]}),
         ("DELETE", f"/v1/access_group/{group['access_group_id']}", None),

@@ -36,13 +36,23 @@ class Forwarding:
             body += message.get("body", b"")
             if not message.get("more_body"):
                 break
-        path = scope["raw_path"].decode() + ("?" + scope["query_string"].decode() if scope["query_string"] else "")
-        headers = {k.decode(): v.decode() for k, v in scope["headers"] if k.decode().lower() not in HOP}
-        request = self.client.build_request(scope["method"], path, content=body or None, headers=headers)
+        path = scope["raw_path"].decode() + (
+            "?" + scope["query_string"].decode() if scope["query_string"] else ""
+        )
+        headers = {
+            k.decode(): v.decode() for k, v in scope["headers"] if k.decode().lower() not in HOP
+        }
+        request = self.client.build_request(
+            scope["method"], path, content=body or None, headers=headers
+        )
         if body and scope["method"] != "GET":
             self.sent.append((scope["method"], scope["path"], json.loads(body)))
         answer = await self.client.send(request)
-        kept = [(k.encode(), v.encode()) for k, v in answer.headers.items() if k in {"content-type", "retry-after"}]
+        kept = [
+            (k.encode(), v.encode())
+            for k, v in answer.headers.items()
+            if k in {"content-type", "retry-after"}
+        ]
         await send({"type": "http.response.start", "status": answer.status_code, "headers": kept})
         await send({"type": "http.response.body", "body": answer.content})
 
@@ -82,7 +92,9 @@ class Proxy:
         return self.call("GET", "/team/info", team_id=name)["team_info"]
 
     def group(self, name: str) -> Any:
-        return next(g for g in self.call("GET", "/v1/access_group") if g["access_group_name"] == name)
+        return next(
+            g for g in self.call("GET", "/v1/access_group") if g["access_group_name"] == name
+        )
 
     def rows(self, name: str) -> list[Any]:
         return self.call("GET", "/v2/model/info", model=name, search=name, size="1000")["data"]
@@ -97,7 +109,9 @@ class Proxy:
 
     def clear(self, prefix: str) -> None:
         """Deletes what the tests of this process made."""
-        teams = [t["team_id"] for t in self.call("GET", "/team/list") if t["team_id"].startswith(prefix)]
+        teams = [
+            t["team_id"] for t in self.call("GET", "/team/list") if t["team_id"].startswith(prefix)
+        ]
         for each in teams:
             self.call("POST", "/team/delete", {"team_ids": [each]})
         for group in self.call("GET", "/v1/access_group"):
@@ -121,14 +135,24 @@ def litellm_proxy(prefix: str) -> Iterator[Proxy]:
         pytest.skip(f"needs a real LiteLLM Proxy: {URL} and {KEY}")
     forwarding = Forwarding(url)
     front = Front(forwarding, max_concurrency=64, request_seconds=0)
-    options = {"log_config": None, "log_level": "critical", "lifespan": "off", "http": "h11", "loop": "asyncio"}
-    server = uvicorn.Server(uvicorn.Config(front, access_log=False, ws="none", timeout_graceful_shutdown=1, **options))
+    options = {
+        "log_config": None,
+        "log_level": "critical",
+        "lifespan": "off",
+        "http": "h11",
+        "loop": "asyncio",
+    }
+    server = uvicorn.Server(
+        uvicorn.Config(front, access_log=False, ws="none", timeout_graceful_shutdown=1, **options)
+    )
     headers = {"Authorization": f"Bearer {key}"}
     with (
         socket.create_server(("127.0.0.1", 0)) as listener,
         httpx.Client(base_url=url, headers=headers, timeout=90) as c,
     ):
-        thread = threading.Thread(target=lambda: asyncio.run(_serve(server, listener, forwarding)), daemon=True)
+        thread = threading.Thread(
+            target=lambda: asyncio.run(_serve(server, listener, forwarding)), daemon=True
+        )
         thread.start()
         proxy = Proxy(f"http://127.0.0.1:{listener.getsockname()[1]}", front, forwarding, c, key)
         yield proxy

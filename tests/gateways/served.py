@@ -39,11 +39,21 @@ class Served:
 def served_embedded(database: Path) -> Iterator[Served]:
     app = create_app(database, admin_key=SecretStr(ADMIN_KEY))
     front = Front(app, max_concurrency=64, request_seconds=0)
-    options = {"log_config": None, "log_level": "critical", "lifespan": "off", "http": "h11", "loop": "asyncio"}
-    server = uvicorn.Server(uvicorn.Config(front, access_log=False, ws="none", timeout_graceful_shutdown=1, **options))
+    options = {
+        "log_config": None,
+        "log_level": "critical",
+        "lifespan": "off",
+        "http": "h11",
+        "loop": "asyncio",
+    }
+    server = uvicorn.Server(
+        uvicorn.Config(front, access_log=False, ws="none", timeout_graceful_shutdown=1, **options)
+    )
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # no 40 ms wait per answer
-        thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)
+        thread = threading.Thread(
+            target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True
+        )
         thread.start()
         yield Served(f"http://127.0.0.1:{listener.getsockname()[1]}", front)
         server.should_exit = True

@@ -3,7 +3,17 @@
 import asyncio
 
 import pytest
-from gateway_company import build, change, company, creation, deletion, granting, other, readable, together
+from gateway_company import (
+    build,
+    change,
+    company,
+    creation,
+    deletion,
+    granting,
+    other,
+    readable,
+    together,
+)
 
 from reconciler.core.model.changes import Action, Step
 from reconciler.core.model.kinds import Status
@@ -26,7 +36,11 @@ def built(world, resources):
 
 
 def only(resources, kind, ending=""):
-    return next((ref, res) for ref, res in resources.items() if ref.kind == kind and ref.name.endswith(ending))
+    return next(
+        (ref, res)
+        for ref, res in resources.items()
+        if ref.kind == kind and ref.name.endswith(ending)
+    )
 
 
 def test_what_is_created_is_read_back_as_normalised(world, resources):
@@ -69,9 +83,19 @@ def test_every_updatable_field_changes_and_alone(world, built, kind):
             before = (
                 (await gateway.read())
                 .state[ref]
-                .model_copy(update={hidden: getattr(resource, hidden) for hidden in support.stored - support.readable})
+                .model_copy(
+                    update={
+                        hidden: getattr(resource, hidden)
+                        for hidden in support.stored - support.readable
+                    }
+                )
             )
-            step = change(gateway, ref, before, **{name: other(world.prefix, ref, name), **together(gateway, name)})
+            step = change(
+                gateway,
+                ref,
+                before,
+                **{name: other(world.prefix, ref, name), **together(gateway, name)},
+            )
             assert getattr(step.before, name) != getattr(step.after, name), name
             assert await gateway.landed(step) is Landed.ABSENT, name
             await gateway.perform(step)
@@ -176,7 +200,9 @@ def test_grants_at_the_same_time_add_up(world, built):
     ref, resource = only(built, "team")
 
     async def work(gateway: Gateway) -> None:
-        steps = [granting(ref, resource, 10, f"{world.prefix}:{each}", f"g{each}") for each in range(6)]
+        steps = [
+            granting(ref, resource, 10, f"{world.prefix}:{each}", f"g{each}") for each in range(6)
+        ]
         await asyncio.gather(*map(gateway.perform, steps))
         assert (await gateway.read()).state[ref].credits_allocated == 1060
 
@@ -265,9 +291,13 @@ def test_a_reference_to_nothing_is_a_definite_refusal(world, built):
 
     async def work(gateway: Gateway) -> None:
         if gateway.support.serving is not None:
-            pytest.skip("it takes any name, which a wildcard may serve; the plan says which names grant nothing")
+            pytest.skip(
+                "it takes any name, which a wildcard may serve; the plan says which names grant nothing"
+            )
         with pytest.raises(GatewayError, match="nothing-like-it") as caught:
-            await gateway.perform(change(gateway, ref, resource, model_aliases=frozenset({"nothing-like-it"})))
+            await gateway.perform(
+                change(gateway, ref, resource, model_aliases=frozenset({"nothing-like-it"}))
+            )
         assert not caught.value.unknown
         assert (await gateway.read()).state[ref].model_aliases == resource.model_aliases
 
@@ -303,7 +333,9 @@ def test_a_missing_key_is_one_clear_line(world):
     with pytest.raises(GatewayError) as caught:
         world.environ = {}
         world.run(lambda gateway: gateway.read())
-    assert str(caught.value) == "gateway test: the environment variable RECONCILER_TEST_KEY is not set"
+    assert (
+        str(caught.value) == "gateway test: the environment variable RECONCILER_TEST_KEY is not set"
+    )
 
 
 def test_nothing_running_is_one_clear_line(world):

@@ -36,7 +36,9 @@ def test_a_group_keeps_what_another_hand_added_meanwhile(world, built):
     gpt, mini, new = (f"{world.prefix}{name}" for name in ("-gpt", "-mini", "-new"))
 
     async def work(gateway: Gateway) -> None:
-        await gateway.perform(creation(gateway, Ref("model_alias", new), ModelAlias(litellm_model="openai/x")))
+        await gateway.perform(
+            creation(gateway, Ref("model_alias", new), ModelAlias(litellm_model="openai/x"))
+        )
         await gateway.perform(change(gateway, ref, group, model_aliases=frozenset({mini, new})))
         await gateway.perform(change(gateway, ref, group, model_aliases=frozenset({gpt})))
         assert (await gateway.read()).state[ref].model_aliases == {gpt, new}
@@ -102,8 +104,16 @@ def test_the_real_server_is_not_an_embedded_gateway(double_world):
 @pytest.mark.parametrize(
     ("ref", "after", "codes"),
     [
-        (Ref("model_alias", "openai/gpt-4"), ModelAlias(litellm_model="openai/gpt-4"), ["id-not-allowed"]),
-        (Ref("model_alias", "a" * 201), ModelAlias(litellm_model="openai/gpt-4"), ["id-not-allowed"]),
+        (
+            Ref("model_alias", "openai/gpt-4"),
+            ModelAlias(litellm_model="openai/gpt-4"),
+            ["id-not-allowed"],
+        ),
+        (
+            Ref("model_alias", "a" * 201),
+            ModelAlias(litellm_model="openai/gpt-4"),
+            ["id-not-allowed"],
+        ),
         (Ref("model_alias", "a"), ModelAlias(), ["model-required"]),
         (Ref("team", "t"), Team(), ["organization-required"]),
         (Ref("team", "t"), Team(organization_id="o"), []),

@@ -81,7 +81,9 @@ def test_a_grant_of_unknown_outcome_counts_once(faulty_world, built, mode, amoun
     async def work(gateway: Gateway) -> None:
         faulty_world.fail("POST", "/add$", mode)
         await settle(
-            gateway, granting(ref, team, amount, f"{ref.name}:op-1"), Landed.APPLIED if mode in LOST else Landed.ABSENT
+            gateway,
+            granting(ref, team, amount, f"{ref.name}:op-1"),
+            Landed.APPLIED if mode in LOST else Landed.ABSENT,
         )
         assert (await gateway.read()).state[ref].credits_allocated == 1000 + amount
 
@@ -99,8 +101,19 @@ def test_updates_and_deletions_are_repeated_until_they_are_done(faulty_world, bu
         faulty_world.fail("POST", "-models$", mode)
         faulty_world.fail("DELETE", ".", mode)
         steps = [
-            change(gateway, team, built[team], access_groups=frozenset({group.name}), status=Status.SUSPENDED),
-            change(gateway, group, built[group], model_aliases=frozenset({f"{faulty_world.prefix}-mini"})),
+            change(
+                gateway,
+                team,
+                built[team],
+                access_groups=frozenset({group.name}),
+                status=Status.SUSPENDED,
+            ),
+            change(
+                gateway,
+                group,
+                built[group],
+                model_aliases=frozenset({f"{faulty_world.prefix}-mini"}),
+            ),
             change(gateway, alias, built[alias], description="new"),
             deletion(alias, built[alias]),
         ]
@@ -137,11 +150,16 @@ def test_an_object_in_a_third_state_is_unknown(faulty_world, built):
 
     async def work(gateway: Gateway) -> None:
         await gateway.perform(change(gateway, ref, resource, description="somebody else's"))
-        assert await gateway.landed(change(gateway, ref, resource, description="new")) is Landed.UNKNOWN
+        assert (
+            await gateway.landed(change(gateway, ref, resource, description="new"))
+            is Landed.UNKNOWN
+        )
         different = resource.model_copy(update={"description": "new"})
         assert await gateway.landed(creation(gateway, ref, different)) is Landed.UNKNOWN
         gone = Ref("model_alias", f"{ref.name}-gone")
-        assert await gateway.landed(Step(gone, Action.EXPAND, resource, different)) is Landed.UNKNOWN
+        assert (
+            await gateway.landed(Step(gone, Action.EXPAND, resource, different)) is Landed.UNKNOWN
+        )
 
     faulty_world.run(work)
 
@@ -153,7 +171,9 @@ def test_reading_is_patient_and_then_says_what_failed(faulty_world, built):
         faulty_world.fail("GET", "access-groups$", "drop-before")
         assert (await gateway.read()).state.resources == whole
         faulty_world.fail("GET", "/api/teams$", "500-before", times=None)
-        with pytest.raises(GatewayError, match=r"GET /api/teams answered 500: Internal Server Error"):
+        with pytest.raises(
+            GatewayError, match=r"GET /api/teams answered 500: Internal Server Error"
+        ):
             await gateway.read()
 
     faulty_world.run(work)

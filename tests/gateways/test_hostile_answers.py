@@ -19,7 +19,14 @@ METHODS = ["GET", "POST", "PUT", "DELETE"]
 
 
 def with_body(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
-    head = [f"HTTP/1.1 {status}", "content-type: application/json", f"content-length: {len(body)}", *headers, "", ""]
+    head = [
+        f"HTTP/1.1 {status}",
+        "content-type: application/json",
+        f"content-length: {len(body)}",
+        *headers,
+        "",
+        "",
+    ]
     return "\r\n".join(head).encode() + body
 
 
@@ -41,7 +48,9 @@ NO_HTTP = {
     "negative length": b"HTTP/1.1 200 OK\r\ncontent-length: -2\r\n\r\n{}",
     "endless header": b"HTTP/1.1 200 OK\r\nx: " + b"x" * 100_000 + b"\r\n\r\n",
     "endless reason": b"HTTP/1.1 200 " + b"x" * 100_000 + b"\r\n\r\n",
-    "many headers": b"HTTP/1.1 200 OK\r\n" + b"".join(b"x%d: y\r\n" % n for n in range(50_000)) + b"\r\n",
+    "many headers": b"HTTP/1.1 200 OK\r\n"
+    + b"".join(b"x%d: y\r\n" % n for n in range(50_000))
+    + b"\r\n",
     "bad chunk": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nZZZ\r\n{}\r\n0\r\n\r\n",
     "chunk that ends early": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n50\r\n{}",
     "nothing": b"",
@@ -81,7 +90,14 @@ FINE = {
 
 
 @asynccontextmanager
-async def serving(said: bytes, *, endless: bytes = b"", bounds: Bounds = SMALL, pause: float = 0, seconds: float = 5):
+async def serving(
+    said: bytes,
+    *,
+    endless: bytes = b"",
+    bounds: Bounds = SMALL,
+    pause: float = 0,
+    seconds: float = 5,
+):
     open_ones: set[asyncio.Task] = set()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -103,7 +119,11 @@ async def serving(said: bytes, *, endless: bytes = b"", bounds: Bounds = SMALL, 
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    options = {"headers": {"X-Admin-Key": SecretStr("sk-secret")}, "patience": ONCE, "bounds": bounds}
+    options = {
+        "headers": {"X-Admin-Key": SecretStr("sk-secret")},
+        "patience": ONCE,
+        "bounds": bounds,
+    }
     try:
         async with open_http(url, concurrency=2, seconds=seconds, **options) as http:
             yield http
@@ -163,7 +183,8 @@ def test_what_is_said_by_the_rules_is_read(said):
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(
-    "head", [b"HTTP/1.1 200 OK\r\n\r\n[", b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n["]
+    "head",
+    [b"HTTP/1.1 200 OK\r\n\r\n[", b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n["],
 )
 def test_an_endless_answer_ends_at_the_bound(method, head):
     error = error_of(head, method, endless=b" " * 10_000)
@@ -171,16 +192,23 @@ def test_an_endless_answer_ends_at_the_bound(method, head):
     assert error.unknown is (method != "GET")
 
 
-@pytest.mark.parametrize("status", ["500 Oops", "404 Not Found", "429 Too Many Requests", "302 Found", "999 ?"])
+@pytest.mark.parametrize(
+    "status", ["500 Oops", "404 Not Found", "429 Too Many Requests", "302 Found", "999 ?"]
+)
 def test_an_endless_error_is_told_by_its_beginning(status):
-    error = error_of(f"HTTP/1.1 {status}\r\nretry-after: inf\r\n\r\n".encode(), "POST", endless=b"no. " * 2_500)
+    error = error_of(
+        f"HTTP/1.1 {status}\r\nretry-after: inf\r\n\r\n".encode(), "POST", endless=b"no. " * 2_500
+    )
     assert error.status == int(status.partition(" ")[0])
     assert "no. no. " in str(error)
 
 
 @pytest.mark.parametrize(("encoding", "body"), ENCODED.values(), ids=ENCODED)
 def test_an_error_that_cannot_be_unpacked_keeps_its_status(encoding, body):
-    assert error_of(with_body(body, f"content-encoding: {encoding}", status="404 Gone"), "POST").status == 404
+    assert (
+        error_of(with_body(body, f"content-encoding: {encoding}", status="404 Gone"), "POST").status
+        == 404
+    )
 
 
 ODD_ENVELOPES = (
@@ -215,7 +243,9 @@ def test_a_bomb_takes_no_more_memory_than_the_bound():
 
 def test_an_answer_that_drips_ends_with_the_time():
     async def work():
-        async with serving(b"HTTP/1.1 200 OK\r\n\r\n", endless=b" ", pause=0.02, seconds=0.3) as http:
+        async with serving(
+            b"HTTP/1.1 200 OK\r\n\r\n", endless=b" ", pause=0.02, seconds=0.3
+        ) as http:
             with pytest.raises(GatewayError, match=r"no answer within 0\.3 s"):
                 await http.get("/thing")
 

@@ -24,7 +24,14 @@ HANG = b"hang"
 
 
 def answer(status: str, body: str = "{}", *headers: str, kind: str = "application/json") -> bytes:
-    lines = [f"HTTP/1.1 {status}", f"content-type: {kind}", f"content-length: {len(body)}", *headers, "", body]
+    lines = [
+        f"HTTP/1.1 {status}",
+        f"content-type: {kind}",
+        f"content-length: {len(body)}",
+        *headers,
+        "",
+        body,
+    ]
     return "\r\n".join(lines).encode()
 
 
@@ -48,7 +55,14 @@ class Scripted:
 
     async def one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = await reader.readuntil(b"\r\n\r\n")
-        length = next((int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")), 0)
+        length = next(
+            (
+                int(line[15:])
+                for line in head.lower().split(b"\r\n")
+                if line.startswith(b"content-length")
+            ),
+            0,
+        )
         self.requests.append(head + await reader.readexactly(length))
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
@@ -67,7 +81,12 @@ async def scripted(*answers: bytes, seconds: float = 5, concurrency: int = 4, **
     script = Scripted(list(answers))
     server = await asyncio.start_server(script, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    settings = {"headers": {"X-Admin-Key": SecretStr(SECRET)}, "key_env": "KEY", "patience": HURRY, **options}
+    settings = {
+        "headers": {"X-Admin-Key": SecretStr(SECRET)},
+        "key_env": "KEY",
+        "patience": HURRY,
+        **options,
+    }
     try:
         async with open_http(url, concurrency=concurrency, seconds=seconds, **settings) as http:
             yield http, script
@@ -75,7 +94,9 @@ async def scripted(*answers: bytes, seconds: float = 5, concurrency: int = 4, **
         server.close()
 
 
-def failing(*answers: bytes, method="POST", body=None, how=None, **options) -> tuple[GatewayError, int]:
+def failing(
+    *answers: bytes, method="POST", body=None, how=None, **options
+) -> tuple[GatewayError, int]:
     """The error that a request ends with, and how often it was sent."""
 
     async def work():
@@ -98,7 +119,9 @@ def succeeding(*answers: bytes, method="POST", how=None, **options):
 
 OK = answer("200 OK", '{"fine": true}')
 BUSY = answer("429 Too Many Requests", "{}", "retry-after: 0")
-BROKEN = answer("500 Internal Server Error", "Internal Server Error", "connection: close", kind="text/plain")
+BROKEN = answer(
+    "500 Internal Server Error", "Internal Server Error", "connection: close", kind="text/plain"
+)
 
 
 REPEATABLE, FOLLOWS = {"repeatable": True}, {"follows": True}
@@ -113,13 +136,25 @@ def test_too_many_requests_is_waited_out(method, how):
 
 def test_a_write_that_was_refused_for_now_is_for_the_caller_to_repeat():
     error, sent = failing(BUSY)
-    assert (error.status, error.retry, error.unknown, error.after, sent) == (429, True, False, 0.0, 1)
+    assert (error.status, error.retry, error.unknown, error.after, sent) == (
+        429,
+        True,
+        False,
+        0.0,
+        1,
+    )
 
 
 @pytest.mark.parametrize(("method", "how"), PATIENT)
 def test_patience_ends(method, how):
     error, sent = failing(BUSY, method=method, how=how)
-    assert (error.status, error.retry, error.unknown, error.after, sent) == (429, True, False, 0.0, 3)
+    assert (error.status, error.retry, error.unknown, error.after, sent) == (
+        429,
+        True,
+        False,
+        0.0,
+        3,
+    )
 
 
 FAR = ["86400", "1e308", "inf", "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT"]
@@ -129,7 +164,9 @@ FAR = ["86400", "1e308", "inf", "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT"]
 @pytest.mark.parametrize(("method", "how"), [*PATIENT, ("POST", None)])
 def test_nobody_waits_as_long_as_an_answer_likes(method, how, asked):
     error, sent = failing(
-        answer("429 Too Many Requests", '{"detail": "slow down"}', f"retry-after: {asked}"), method=method, how=how
+        answer("429 Too Many Requests", '{"detail": "slow down"}', f"retry-after: {asked}"),
+        method=method,
+        how=how,
     )
     assert (error.after, error.retry, sent) == (90.0, True, 1)
     assert str(error) == f"{method} /thing answered 429: slow down"
@@ -161,7 +198,9 @@ def test_each_write_is_permitted_right_before_it_leaves():
             seen: list[int] = []
             http.before_send.append(lambda: seen.append(len(script.requests)))
             await http.get("/thing")
-            await asyncio.gather(*(http.send("PUT", "/thing", {}, repeatable=True) for _ in range(3)))
+            await asyncio.gather(
+                *(http.send("PUT", "/thing", {}, repeatable=True) for _ in range(3))
+            )
             return seen, len(script.requests)
 
     seen, sent = asyncio.run(work())
@@ -192,7 +231,9 @@ def test_a_veto_reaches_the_caller_as_it_is_and_nothing_is_sent(reason, how):
 def test_headers_of_a_request_and_of_its_answer():
     async def work():
         async with scripted(answer("200 OK", "[1]", 'etag: "7"')) as (http, script):
-            found = await http.exchange("PUT", "/thing", {}, headers={"If-Match": '"6"'}, bearer=SecretStr("sk-team"))
+            found = await http.exchange(
+                "PUT", "/thing", {}, headers={"If-Match": '"6"'}, bearer=SecretStr("sk-team")
+            )
             return found, script.requests[0].decode().lower()
 
     found, head = asyncio.run(work())
@@ -241,7 +282,9 @@ def test_tls_against_a_server_without_it_was_never_sent():
     async def work():
         async with scripted(OK) as (http, _):
             url = str(http.client.base_url).replace("http://", "https://")
-            async with open_http(url, headers={}, concurrency=1, seconds=0.4, patience=HURRY) as secure:
+            async with open_http(
+                url, headers={}, concurrency=1, seconds=0.4, patience=HURRY
+            ) as secure:
                 with pytest.raises(GatewayError) as caught:
                     await secure.send("POST", "/thing", {})
                 return caught.value
@@ -254,7 +297,11 @@ def test_tls_against_a_server_without_it_was_never_sent():
 @pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden"])
 def test_a_refused_key_is_named_by_its_variable(status):
     error, sent = failing(answer(status, '{"detail": "no"}'))
-    assert (error.hint, error.unknown, sent) == ("the admin key in $KEY is missing or wrong", False, 1)
+    assert (error.hint, error.unknown, sent) == (
+        "the admin key in $KEY is missing or wrong",
+        False,
+        1,
+    )
     error, _ = failing(answer(status, '{"detail": "no"}'), key_env=None)
     assert "admin_key_env" in error.hint
 
@@ -299,7 +346,10 @@ def test_the_key_is_sent_and_a_bearer_beside_it():
     ("body", "said"),
     [
         ('{"detail": "Team \'t\' not found"}', "Team 't' not found"),
-        ('{"detail": [{"loc": ["body", "name"], "msg": "required", "input": "sk-1"}]}', "body.name: required"),
+        (
+            '{"detail": [{"loc": ["body", "name"], "msg": "required", "input": "sk-1"}]}',
+            "body.name: required",
+        ),
         ('{"detail": {"error": "no such team"}}', "no such team"),
         ('{"error": {"message": "bad\\n  model", "type": "x", "code": "400"}}', "bad model"),
         ('{"error": "Model access denied", "message": "Team t may not"}', "Team t may not"),
@@ -332,7 +382,8 @@ def test_retry_after(text, low, high):
 
 
 @pytest.mark.parametrize(
-    "text", ["soon", "nan", "", "1 2", "Wed, 99 Foo 2015 07:28:00 GMT", "Wed, 21 Oct 10000 07:28:00"]
+    "text",
+    ["soon", "nan", "", "1 2", "Wed, 99 Foo 2015 07:28:00 GMT", "Wed, 21 Oct 10000 07:28:00"],
 )
 def test_retry_after_that_says_nothing(text):
     assert retry_after(httpx.Response(429, headers={"retry-after": text})) is None
@@ -341,10 +392,14 @@ def test_retry_after_that_says_nothing(text):
 
 @pytest.mark.parametrize("key", ["sk-\u00e4", "a\x01b"])
 def test_a_key_that_no_header_can_carry(tmp_path, key):
-    settings = GatewaySettings(backend="saas-litellm", url="http://127.0.0.1:1", admin_key_env="KEY")
+    settings = GatewaySettings(
+        backend="saas-litellm", url="http://127.0.0.1:1", admin_key_env="KEY"
+    )
 
     async def work():
-        async with connect("prod", settings, directory=tmp_path, environ={"KEY": key}, read_only=True):
+        async with connect(
+            "prod", settings, directory=tmp_path, environ={"KEY": key}, read_only=True
+        ):
             pass
 
     with pytest.raises(GatewayError, match="gateway prod: the admin key in KEY holds") as caught:
@@ -357,7 +412,9 @@ def test_a_server_that_is_something_else(tmp_path):
         async with scripted(answer("200 OK", '{"paths": {' + paths + "}}")) as (http, _):
             settings = GatewaySettings(backend="saas-litellm", url=str(http.client.base_url))
             with pytest.raises(GatewayError) as caught:
-                async with connect("prod", settings, directory=tmp_path, environ={}, read_only=True):
+                async with connect(
+                    "prod", settings, directory=tmp_path, environ={}, read_only=True
+                ):
                     pass
             return caught.value
 
@@ -370,31 +427,47 @@ def test_a_server_that_is_something_else(tmp_path):
 def test_identity_is_the_same_however_the_host_is_written(tmp_path):
     settings = GatewaySettings(backend="saas-litellm", url="https://HOST:8003/")
     assert identity(settings, tmp_path) == "saas-litellm https://host:8003"
-    assert identity(GatewaySettings(backend="embedded"), tmp_path) == f"embedded {tmp_path}/.reconciler/gateway.db"
+    assert (
+        identity(GatewaySettings(backend="embedded"), tmp_path)
+        == f"embedded {tmp_path}/.reconciler/gateway.db"
+    )
 
 
 def test_gateways_are_imported_lazily():
-    code = (
-        "import sys, reconciler.gateways as g; print([m for m in ('httpx', 'fastapi', 'aiohttp') if m in sys.modules])"
-    )
+    code = "import sys, reconciler.gateways as g; print([m for m in ('httpx', 'fastapi', 'aiohttp') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
 PROVIDER_KEY, BEARER = "provider-key/0123+4567=89", "sk-team-0123456789"
 ECHOES = {
-    "header": lambda: answer("401 Unauthorized", json.dumps({"detail": f"bad headers: x-admin-key={SECRET}"})),
-    "bearer": lambda: answer("403 Forbidden", json.dumps({"error": {"message": f"Bearer {BEARER} may not"}})),
-    "body": lambda: answer("422 Unprocessable Entity", json.dumps({"detail": f"got {{'api_key': '{PROVIDER_KEY}'}}"})),
-    "list": lambda: answer(
-        "422 Unprocessable Entity", json.dumps({"detail": [{"loc": ["body"], "msg": PROVIDER_KEY, "input": SECRET}]})
+    "header": lambda: answer(
+        "401 Unauthorized", json.dumps({"detail": f"bad headers: x-admin-key={SECRET}"})
     ),
-    "text": lambda: answer("400 Bad Request", f"you said {PROVIDER_KEY} {SECRET}", kind="text/plain"),
-    "crash": lambda: answer("500 Internal Server Error", f"Traceback\n  key = {SECRET!r}\n", kind="text/plain"),
+    "bearer": lambda: answer(
+        "403 Forbidden", json.dumps({"error": {"message": f"Bearer {BEARER} may not"}})
+    ),
+    "body": lambda: answer(
+        "422 Unprocessable Entity", json.dumps({"detail": f"got {{'api_key': '{PROVIDER_KEY}'}}"})
+    ),
+    "list": lambda: answer(
+        "422 Unprocessable Entity",
+        json.dumps({"detail": [{"loc": ["body"], "msg": PROVIDER_KEY, "input": SECRET}]}),
+    ),
+    "text": lambda: answer(
+        "400 Bad Request", f"you said {PROVIDER_KEY} {SECRET}", kind="text/plain"
+    ),
+    "crash": lambda: answer(
+        "500 Internal Server Error", f"Traceback\n  key = {SECRET!r}\n", kind="text/plain"
+    ),
     "not json": lambda: answer("200 OK", f"welcome, {SECRET}", kind="text/plain"),
-    "redirect": lambda: answer("307 Temporary Redirect", "", f"location: https://elsewhere/?key={SECRET}"),
+    "redirect": lambda: answer(
+        "307 Temporary Redirect", "", f"location: https://elsewhere/?key={SECRET}"
+    ),
     "phrase": lambda: answer(f"400 {SECRET}", ""),
-    "urlencoded": lambda: answer("400 Bad Request", json.dumps({"message": quote(PROVIDER_KEY, safe="")})),
+    "urlencoded": lambda: answer(
+        "400 Bad Request", json.dumps({"message": quote(PROVIDER_KEY, safe="")})
+    ),
 }
 
 
@@ -411,7 +484,9 @@ def test_what_the_gateway_says_back_of_the_request_is_not_shown(echo, bearer):
 
 def test_a_secret_of_an_earlier_request_is_not_shown_either():
     async def work():
-        async with scripted(OK, answer("400 Bad Request", json.dumps({"detail": f"{PROVIDER_KEY} again"}))) as (
+        async with scripted(
+            OK, answer("400 Bad Request", json.dumps({"detail": f"{PROVIDER_KEY} again"}))
+        ) as (
             http,
             _,
         ):
@@ -446,5 +521,8 @@ def test_a_row_that_cannot_be_read_is_told_without_its_values():
     with pytest.raises(ValidationError) as caught:
         Row.model_validate({"number": SECRET})
     told = [oddity(caught.value), oddity(KeyError("alias")), oddity(ValueError(SECRET))]
-    assert told[:2] == ["number: Input should be a valid integer, unable to parse string as an integer", "lacks alias"]
+    assert told[:2] == [
+        "number: Input should be a valid integer, unable to parse string as an integer",
+        "lacks alias",
+    ]
     assert SECRET not in str(told)

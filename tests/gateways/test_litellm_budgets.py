@@ -27,11 +27,22 @@ PROMO = TopUp(id="promo", amount=500)
 def row(max_budget, *, spend=0.0, marked=True, top_ups=(), **fields):
     mark = {"v": 1, "usd_per_credit": RATE, "top_ups": list(top_ups)} if marked else None
     metadata = {MARK: mark} if mark else {}
-    return {"team_id": "t", "models": ["*"], "max_budget": max_budget, "spend": spend, "metadata": metadata, **fields}
+    return {
+        "team_id": "t",
+        "models": ["*"],
+        "max_budget": max_budget,
+        "spend": spend,
+        "metadata": metadata,
+        **fields,
+    }
 
 
 def gateway(body):
-    model = {"model_name": "m", "litellm_params": {"model": "openai/a"}, "model_info": {"id": "x", "db_model": True}}
+    model = {
+        "model_name": "m",
+        "litellm_params": {"model": "openai/a"},
+        "model_info": {"id": "x", "db_model": True},
+    }
     found = Snapshot(rows=(row_of(model),), teams=(body,))
     live = live_of(found, TeamCodec(usd_per_credit=RATE))
     return live, support(LiteLLMRules(), facts_of(found), organizations=False, rate=RATE)
@@ -46,7 +57,14 @@ def planned(body, wish, applied=None, granted=()):
     inventory = {REF: Record(record_of(applied))} if applied else {}
     known = Known(inventory, {"t": frozenset(granted)} if granted else {})
     return make_plan(
-        Inputs(Target("t", "t", "litellm"), State({REF: wish}), live.state, known, able, runtime=live.runtime)
+        Inputs(
+            Target("t", "t", "litellm"),
+            State({REF: wish}),
+            live.state,
+            known,
+            able,
+            runtime=live.runtime,
+        )
     )
 
 
@@ -63,7 +81,12 @@ def refused(plan):
 def test_adopting_an_unlimited_team_is_a_cut_that_a_flag_allows(spend, marked):
     plan = planned(row(None, spend=spend, marked=marked), team())
     assert grants(plan) == {"allocation": 1000}
-    [field] = [field for change in plan.changes for field in change.fields if field.name == "credits_allocated"]
+    [field] = [
+        field
+        for change in plan.changes
+        for field in change.fields
+        if field.name == "credits_allocated"
+    ]
     assert (field.before, field.after) == ("unlimited", 1000)
     [said] = refused(plan)
     assert ("refused every call" in said) == (spend >= 10)
@@ -73,7 +96,9 @@ def test_adopting_an_unlimited_team_is_a_cut_that_a_flag_allows(spend, marked):
 
 
 @pytest.mark.parametrize(("now", "last"), [(1100, 1000), (900, 1000), (1000, 1000)])
-def test_a_team_that_somebody_made_unlimited_gets_what_is_declared_and_not_the_difference(now, last):
+def test_a_team_that_somebody_made_unlimited_gets_what_is_declared_and_not_the_difference(
+    now, last
+):
     plan = planned(row(None), team(now), team(last))
     assert grants(plan) == {"allocation": now}
     assert len(refused(plan)) == 1
@@ -81,8 +106,12 @@ def test_a_team_that_somebody_made_unlimited_gets_what_is_declared_and_not_the_d
 
 def test_top_ups_that_the_row_remembers_are_part_of_what_it_gets_back():
     wish = team(top_ups=(PROMO,))
-    assert grants(planned(row(None, top_ups=["promo"]), wish, wish, ["promo"])) == {"allocation": 1500}
-    assert grants(planned(row(10.0, top_ups=["promo"]), wish, wish, ["promo"])) == {"allocation": 500}
+    assert grants(planned(row(None, top_ups=["promo"]), wish, wish, ["promo"])) == {
+        "allocation": 1500
+    }
+    assert grants(planned(row(10.0, top_ups=["promo"]), wish, wish, ["promo"])) == {
+        "allocation": 500
+    }
     assert grants(planned(row(15.0, top_ups=["promo"]), wish, wish, ["promo"])) == {}
 
 
@@ -99,11 +128,19 @@ def test_no_credits_at_all_are_a_limit_too():
     assert len(refused(plan)) == 1
 
 
-@pytest.mark.parametrize(("budget", "live"), [(1.0, 100), (9.99, 999), (0.0, 0), (None, "unlimited")])
+@pytest.mark.parametrize(
+    ("budget", "live"), [(1.0, 100), (9.99, 999), (0.0, 0), (None, "unlimited")]
+)
 def test_credits_that_were_cut_or_lifted_by_hand_are_drift_and_healed(budget, live):
     body, found = row(budget), team()
     state, able = gateway(body)
-    seen = drift(State({REF: found}), state.state, Known({REF: Record(record_of(found))}), able, state.runtime)
+    seen = drift(
+        State({REF: found}),
+        state.state,
+        Known({REF: Record(record_of(found))}),
+        able,
+        state.runtime,
+    )
     [field] = seen.objects[0].fields
     assert (field.name, field.applied, field.live) == ("credits_allocated", 1000, live)
     given = grants(planned(body, found, found))
@@ -114,7 +151,9 @@ def test_credits_that_were_cut_or_lifted_by_hand_are_drift_and_healed(budget, li
 def test_what_customers_bought_on_top_is_no_drift(budget):
     found = team()
     state, able = gateway(row(budget))
-    assert not drift(State({REF: found}), state.state, Known({REF: Record(record_of(found))}), able, {}).objects
+    assert not drift(
+        State({REF: found}), state.state, Known({REF: Record(record_of(found))}), able, {}
+    ).objects
     assert not planned(row(budget), found, found).changes
 
 

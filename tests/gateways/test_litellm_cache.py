@@ -23,10 +23,18 @@ def settings(**fields):
 def test_a_proxy_of_unknown_or_several_processes_keeps_teams_and_groups(fields, teams, groups):
     known = lifetimes_of(settings(**fields)).holding()
     assert known == {"team": teams, "access_group": groups}
-    assert support(LiteLLMRules(), Facts(), organizations=False, rate=None, lifetimes=known).lifetimes == known
+    assert (
+        support(LiteLLMRules(), Facts(), organizations=False, rate=None, lifetimes=known).lifetimes
+        == known
+    )
 
 
 def test_one_process_knows_at_once():
     known = lifetimes_of(settings(processes=1, cache_seconds=7))
-    assert support(LiteLLMRules(), Facts(), organizations=False, rate=None, lifetimes=known.holding()).lifetimes == {}
+    assert (
+        support(
+            LiteLLMRules(), Facts(), organizations=False, rate=None, lifetimes=known.holding()
+        ).lifetimes
+        == {}
+    )
     assert holds_everywhere((), known) == (0, "holds everywhere at once")

@@ -4,9 +4,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.core.model.kinds import Deployment, ModelAlias, Status, Team
-from reconciler.gateways.litellm.aliases import MARK, alias_of, canonical, contents_of, row_of, words_of
+from reconciler.gateways.litellm.aliases import (
+    MARK,
+    alias_of,
+    canonical,
+    contents_of,
+    row_of,
+    words_of,
+)
 from reconciler.gateways.litellm.deployments import CLEARED_BY_NULL, creation, operations
-from reconciler.gateways.litellm.teams import TeamCodec, listed_models, merge_patch, models_of, team_of, without_nulls
+from reconciler.gateways.litellm.teams import (
+    TeamCodec,
+    listed_models,
+    merge_patch,
+    models_of,
+    team_of,
+    without_nulls,
+)
 from reconciler.gateways.litellm.teams import creation as team_creation
 
 CODEC = TeamCodec({"g1": "id-1", "g2": "id-2"}, usd_per_credit=0.1)
@@ -24,7 +38,9 @@ params = st.fixed_dictionaries(
         "base_model": st.sampled_from(["x", "y"]),
     },
 )
-deployments = st.builds(Deployment, litellm_model=st.sampled_from(["openai/a", "openai/b"]), litellm_params=params)
+deployments = st.builds(
+    Deployment, litellm_model=st.sampled_from(["openai/a", "openai/b"]), litellm_params=params
+)
 words = {
     "description": st.sampled_from([None, "", "good"]),
     "display_name": st.sampled_from([None, "Good"]),
@@ -32,8 +48,15 @@ words = {
     "pricing_input": st.sampled_from([None, 0.0, 0.15, 2.1234567]),
     "pricing_output": st.sampled_from([None, 10.0]),
 }
-short = st.builds(ModelAlias, litellm_model=st.sampled_from(["openai/a", "openai/b"]), litellm_params=params, **words)
-several = st.builds(ModelAlias, deployments=st.lists(deployments, min_size=1, max_size=3).map(tuple), **words)
+short = st.builds(
+    ModelAlias,
+    litellm_model=st.sampled_from(["openai/a", "openai/b"]),
+    litellm_params=params,
+    **words,
+)
+several = st.builds(
+    ModelAlias, deployments=st.lists(deployments, min_size=1, max_size=3).map(tuple), **words
+)
 aliases = st.one_of(short, several)
 
 
@@ -74,7 +97,11 @@ class Proxy:
         """Secrets and references are not shown; `blocked` is shown in model_info."""
         shown = []
         for row in self.rows.values():
-            hidden = {k: v for k, v in row["litellm_params"].items() if not str(v).startswith("os.environ/")}
+            hidden = {
+                k: v
+                for k, v in row["litellm_params"].items()
+                if not str(v).startswith("os.environ/")
+            }
             info = {**row["model_info"], "blocked": row["blocked"], "db_model": True}
             shown.append(row_of({"model_name": "m", "litellm_params": hidden, "model_info": info}))
         return shown
@@ -97,18 +124,25 @@ def test_the_canonical_form_is_stable_and_can_be_written_down(alias):
     once = canonical(alias)
     assert canonical(once) == once
     assert (
-        ModelAlias.model_validate(once.model_dump(mode="json", exclude_unset=True)).litellm_model == once.litellm_model
+        ModelAlias.model_validate(once.model_dump(mode="json", exclude_unset=True)).litellm_model
+        == once.litellm_model
     )
 
 
 @given(deployments, deployments)
 def test_the_order_of_deployments_says_nothing(one, two):
-    assert canonical(ModelAlias(deployments=(one, two))) == canonical(ModelAlias(deployments=(two, one)))
+    assert canonical(ModelAlias(deployments=(one, two))) == canonical(
+        ModelAlias(deployments=(two, one))
+    )
 
 
 def test_one_deployment_is_the_short_form():
-    alone = Deployment(litellm_model="openai/a", rpm=5, base_model="x", litellm_params={"timeout": 3})
-    short_form = ModelAlias(litellm_model="openai/a", litellm_params={"rpm": 5, "base_model": "x", "timeout": 3})
+    alone = Deployment(
+        litellm_model="openai/a", rpm=5, base_model="x", litellm_params={"timeout": 3}
+    )
+    short_form = ModelAlias(
+        litellm_model="openai/a", litellm_params={"rpm": 5, "base_model": "x", "timeout": 3}
+    )
     assert canonical(ModelAlias(deployments=(alone,))) == canonical(short_form)
 
 
@@ -161,13 +195,21 @@ def test_an_empty_list_on_the_wire_is_everything():
 
 def test_a_team_reads_back_as_it_was_created():
     team = Team(
-        access_groups={"g1"}, credits_allocated=100, tpm_limit=5, metadata={"a": {"b": None}}, organization_id="acme"
+        access_groups={"g1"},
+        credits_allocated=100,
+        tpm_limit=5,
+        metadata={"a": {"b": None}},
+        organization_id="acme",
     )
     body = team_creation("t", team, CODEC)
     assert body["max_budget"] == 10
     assert "organization_id" not in body
     row = {**body, "metadata": without_nulls(body["metadata"])}
     found = team_of(row, CODEC)
-    assert (found.credits_allocated, found.max_budget_usd, found.organization_id) == (100, None, "acme")
+    assert (found.credits_allocated, found.max_budget_usd, found.organization_id) == (
+        100,
+        None,
+        "acme",
+    )
     assert found.metadata == {"a": {}}
     assert MARK in row["metadata"]

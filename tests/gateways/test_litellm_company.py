@@ -47,7 +47,11 @@ def applied(place, key):
         async with opened(loaded, read_only=False) as session:
             report = await apply(session, Options(actor="test", allowed=frozenset(FLAGS)))
             bad = [(o.step.id, o.error, o.hint) for o in report.outcomes if o.error]
-            left = [(str(c.ref), c.fields, c.credits) for c in report.left.changes] if report.left else []
+            left = (
+                [(str(c.ref), c.fields, c.credits) for c in report.left.changes]
+                if report.left
+                else []
+            )
             assert not bad, bad
             assert not left, left
             return report
@@ -67,12 +71,20 @@ def foreign(proxy, prefix):
     """Everything on the proxy that is not the company's, as the proxy says it."""
     rows = proxy.call("GET", "/v2/model/info", size="5000", search="_")["data"]
     found = {
-        "teams": [t for t in proxy.call("GET", "/team/list") if not t["team_id"].startswith(prefix)],
-        "groups": [g for g in proxy.call("GET", "/v1/access_group") if not g["access_group_name"].startswith(prefix)],
+        "teams": [
+            t for t in proxy.call("GET", "/team/list") if not t["team_id"].startswith(prefix)
+        ],
+        "groups": [
+            g
+            for g in proxy.call("GET", "/v1/access_group")
+            if not g["access_group_name"].startswith(prefix)
+        ],
         "rows": [r for r in rows if not r["model_name"].startswith(prefix)],
     }
     for row in found["rows"]:
-        row["model_info"].pop("supported_openai_params", None)  # made up anew for each answer, in any order
+        row["model_info"].pop(
+            "supported_openai_params", None
+        )  # made up anew for each answer, in any order
     return json.dumps([found, stored(prefix)], sort_keys=True, default=str)
 
 
@@ -90,7 +102,8 @@ def stored(prefix):
     with psycopg.connect(os.environ[DATABASE]) as connection:
         return [
             connection.execute(
-                f'select t::text from "{table}" t where not starts_with({name}, %s) order by 1', [prefix]
+                f'select t::text from "{table}" t where not starts_with({name}, %s) order by 1',
+                [prefix],
             ).fetchall()
             for table, name in STORED.items()
         ]
@@ -121,10 +134,15 @@ def watched(prefix: str) -> Iterator[list[str]]:
 def others(proxy, prefix):
     """A few objects of somebody else, with everything that could be trodden on."""
     model = f"{prefix}x-foreign"
-    body = {"model_name": model, "litellm_params": {"model": "openai/gpt-4o", "api_key": "sk-theirs", "custom": 1}}
+    body = {
+        "model_name": model,
+        "litellm_params": {"model": "openai/gpt-4o", "api_key": "sk-theirs", "custom": 1},
+    }
     proxy.call("POST", "/model/new", {**body, "model_info": {"theirs": {"a": [1, 2]}}})
     group = proxy.call(
-        "POST", "/v1/access_group", {"access_group_name": f"{prefix}x-group", "access_model_names": [model]}
+        "POST",
+        "/v1/access_group",
+        {"access_group_name": f"{prefix}x-group", "access_model_names": [model]},
     )
     team = {
         "team_id": f"{prefix}x-team",
@@ -132,7 +150,11 @@ def others(proxy, prefix):
         "metadata": {"theirs": 1, "tags": []},
         "budget_duration": "14d",
     }
-    proxy.call("POST", "/team/new", {**team, "max_budget": 5, "access_group_ids": [group["access_group_id"]]})
+    proxy.call(
+        "POST",
+        "/team/new",
+        {**team, "max_budget": 5, "access_group_ids": [group["access_group_id"]]},
+    )
 
 
 @pytest.mark.timeout(3600)
@@ -147,7 +169,10 @@ def test_a_random_company_converges_and_access_is_what_the_proxy_says(litellm_wo
         applied(place, key)
         assert_settled(place, key, "the first apply")
         for _ in range(ROUNDS):
-            edits = [company.edit() if rng.random() < 0.6 else edit_live(proxy, prefix, rng) for _ in range(EDITS)]
+            edits = [
+                company.edit() if rng.random() < 0.6 else edit_live(proxy, prefix, rng)
+                for _ in range(EDITS)
+            ]
             company.write(place / "company")
             applied(place, key)
             assert_settled(place, key, edits)
@@ -161,7 +186,10 @@ def test_a_random_company_converges_and_access_is_what_the_proxy_says(litellm_wo
 
 def assert_settled(place, key, because):
     plan, _live, _ = planned(place, key)
-    assert plan.changes == (), (because, [(str(c.ref), c.verb, c.fields, c.credits) for c in plan.changes])
+    assert plan.changes == (), (
+        because,
+        [(str(c.ref), c.verb, c.fields, c.credits) for c in plan.changes],
+    )
 
 
 def assert_access(proxy, place, prefix, rng):
@@ -183,4 +211,9 @@ def assert_access(proxy, place, prefix, rng):
             keys[team] = proxy.team_key(team)
         answer = proxy.chat(keys[team], model)
         ours = live.state.of(Team)[team], live.state.of(ModelAlias).get(model)
-        assert (answer.status_code == 200) == (model in granted.of(team)), (team, model, answer.text[:300], *ours)
+        assert (answer.status_code == 200) == (model in granted.of(team)), (
+            team,
+            model,
+            answer.text[:300],
+            *ours,
+        )

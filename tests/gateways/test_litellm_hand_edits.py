@@ -54,7 +54,9 @@ class Edited:
 
     def key(self, **body):
         alias = self.n("k")
-        [found] = self.proxy.call("GET", "/key/list", key_alias=alias, return_full_object="true", size="10")["keys"]
+        [found] = self.proxy.call(
+            "GET", "/key/list", key_alias=alias, return_full_object="true", size="10"
+        )["keys"]
         return found["token"]
 
     def ids(self, *names):
@@ -65,10 +67,17 @@ def company(n):
     mock = {"mock_response": "hi"}
     return {
         "model_aliases": {
-            n("a"): {"litellm_model": "openai/gpt-4o", "litellm_params": {**mock, "timeout": 30}, "pricing_input": 5},
+            n("a"): {
+                "litellm_model": "openai/gpt-4o",
+                "litellm_params": {**mock, "timeout": 30},
+                "pricing_input": 5,
+            },
             n("b"): {"litellm_model": "openai/gpt-4o-mini", "litellm_params": mock},
             n("adopted"): {"litellm_model": "openai/gpt-4o"},
-            n("adopted-too"): {"litellm_model": "openai/gpt-4o", "litellm_params": {**mock, "timeout": 30}},
+            n("adopted-too"): {
+                "litellm_model": "openai/gpt-4o",
+                "litellm_params": {**mock, "timeout": 30},
+            },
         },
         "access_groups": {
             n("g"): {"model_aliases": [n("a")], "description": "first"},
@@ -142,8 +151,15 @@ def edited(running, tmp_path_factory):
     (place / "reconciler.yaml").write_text(SETTINGS % world.server.url)
     found = Edited(world.server, world.prefix)
     for name in ("adopted", "adopted-too"):
-        params = {"model": "openai/gpt-4o", "api_key": "sk-theirs-1234567890", "mock_response": "hi", "timeout": 30.0}
-        world.server.call("POST", "/model/new", {"model_name": found.n(name), "litellm_params": params})
+        params = {
+            "model": "openai/gpt-4o",
+            "api_key": "sk-theirs-1234567890",
+            "mock_response": "hi",
+            "timeout": 30.0,
+        }
+        world.server.call(
+            "POST", "/model/new", {"model_name": found.n(name), "litellm_params": params}
+        )
     (place / "all.yaml").write_text(json.dumps(company(found.n)))
     found.place = place
     applied(found)
@@ -173,13 +189,30 @@ def objects(edited):
     """Everything of the company as the proxy has it, but for what moves by itself."""
     proxy, n = edited.proxy, edited.n
     teams = [proxy.team(n(name)) for name in ("usd", "credits", "own")]
-    groups = [g for g in proxy.call("GET", "/v1/access_group") if g["access_group_name"].startswith(edited.prefix)]
+    groups = [
+        g
+        for g in proxy.call("GET", "/v1/access_group")
+        if g["access_group_name"].startswith(edited.prefix)
+    ]
     rows = [proxy.rows(n(name)) for name in ("a", "b", "adopted", "adopted-too")]
-    mirror = {"assigned_teams", "assigned_team_ids"}  # of the teams' own lists, in the order of their writing
-    moving = {"updated_at", "updated_by", "spend", "budget_reset_at", "supported_openai_params", "created_at", "id"}
+    mirror = {
+        "assigned_teams",
+        "assigned_team_ids",
+    }  # of the teams' own lists, in the order of their writing
+    moving = {
+        "updated_at",
+        "updated_by",
+        "spend",
+        "budget_reset_at",
+        "supported_openai_params",
+        "created_at",
+        "id",
+    }
     left_out = moving | mirror | {"allocation"}
     everything = json.dumps([teams, groups, rows])
-    return json.loads(everything, object_hook=lambda o: {k: v for k, v in o.items() if k not in left_out})
+    return json.loads(
+        everything, object_hook=lambda o: {k: v for k, v in o.items() if k not in left_out}
+    )
 
 
 @pytest.mark.parametrize("name", SEEN)

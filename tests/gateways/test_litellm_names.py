@@ -8,7 +8,12 @@ from click.testing import CliRunner
 from reconciler.cli import group as cli
 from reconciler.core.access.litellm.lists import team_can_call
 from reconciler.core.access.litellm.providers import Inferred
-from reconciler.core.access.litellm.world import Deployment, LiteLLMTeam, LiteLLMWorld, compile_world
+from reconciler.core.access.litellm.world import (
+    Deployment,
+    LiteLLMTeam,
+    LiteLLMWorld,
+    compile_world,
+)
 from reconciler.core.explain.explain import explain
 from reconciler.core.explain.routes import Asked
 from reconciler.core.imports.export import Source, export
@@ -27,7 +32,13 @@ from reconciler.gateways.litellm.teams import TeamCodec
 from reconciler.pipeline import load, utc_now
 from reconciler.policies import VIOLATION, Judging, judged
 
-NAMES = {"openai/*": (), "azure-*": ("wild-legacy",), "gpt-4o": ("prod-models",), "claude": (), "hidden": ()}
+NAMES = {
+    "openai/*": (),
+    "azure-*": ("wild-legacy",),
+    "gpt-4o": ("prod-models",),
+    "claude": (),
+    "hidden": (),
+}
 ROUTER = {"best": "gpt-4o"}
 MODELS = (*NAMES, "openai/gpt-9", "azure-eu", "gpt-9", "nothing", "best", "vertex_ai/x")
 TEAMS = {
@@ -60,11 +71,24 @@ def row(name, groups):
 
 
 def proxy():
-    groups = tuple({"access_group_name": n, "access_group_id": n, "access_model_names": m} for n, m in HELD.items())
-    teams = tuple({"team_id": n, "models": m, "access_group_ids": ["g"] * (n == "grouped")} for n, m in TEAMS.items())
-    found = Snapshot(tuple(row(*each) for each in NAMES.items()), groups=groups, teams=teams, router_aliases=ROUTER)
+    groups = tuple(
+        {"access_group_name": n, "access_group_id": n, "access_model_names": m}
+        for n, m in HELD.items()
+    )
+    teams = tuple(
+        {"team_id": n, "models": m, "access_group_ids": ["g"] * (n == "grouped")}
+        for n, m in TEAMS.items()
+    )
+    found = Snapshot(
+        tuple(row(*each) for each in NAMES.items()),
+        groups=groups,
+        teams=teams,
+        router_aliases=ROUTER,
+    )
     live = live_of(found, TeamCodec({"g": "g"}))
-    return live.state, support(rules_of(found, infer), facts_of(found), organizations=False, rate=None)
+    return live.state, support(
+        rules_of(found, infer), facts_of(found), organizations=False, rate=None
+    )
 
 
 @pytest.mark.parametrize("team", TEAMS)
@@ -74,10 +98,17 @@ def test_explain_says_what_litellms_rule_says_of_any_name(team, model):
     asked = Asked(live, Resolved(live, {}), utc_now(), live=live, rules=able.rules)
     found = explain(asked, team, model)
     deployments = tuple(Deployment(name, name, frozenset(groups)) for name, groups in NAMES.items())
-    world = compile_world(LiteLLMWorld(deployments, {n: tuple(m) for n, m in HELD.items()}, ROUTER, infer))
-    granted = team_can_call(world, LiteLLMTeam(tuple(TEAMS[team]), ("g",) if team == "grouped" else ()), model)
+    world = compile_world(
+        LiteLLMWorld(deployments, {n: tuple(m) for n, m in HELD.items()}, ROUTER, infer)
+    )
+    granted = team_can_call(
+        world, LiteLLMTeam(tuple(TEAMS[team]), ("g",) if team == "grouped" else ()), model
+    )
     served = model in {*NAMES, "openai/gpt-9", "azure-eu", "gpt-9", "best"}
-    assert (found.config.allowed, found.live.allowed) == (granted and served, granted and served), (team, model)
+    assert (found.config.allowed, found.live.allowed) == (granted and served, granted and served), (
+        team,
+        model,
+    )
 
 
 def test_groups_and_teams_with_such_names_are_exported_and_planned():
@@ -135,7 +166,9 @@ def test_policies_are_judged_by_what_the_gateway_really_lets_through(tmp_path, m
     live, able = proxy()
     by = Judging(loaded.manifests, loaded.desired, loaded.now, loaded.prices, able.rules)
     found = [f.message for f in judged(loaded.findings, by, live, {}) if f.code == VIOLATION]
-    assert sorted(name for name in ("gpt-4o", "hidden") for text in found if f" {name} " in text) == sorted(reaches)
+    assert sorted(
+        name for name in ("gpt-4o", "hidden") for text in found if f" {name} " in text
+    ) == sorted(reaches)
 
 
 def test_without_the_gateway_access_and_lint_say_what_they_cannot_know(tmp_path):

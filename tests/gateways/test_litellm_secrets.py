@@ -38,8 +38,12 @@ def masked(text):
 
 def shown(stored):
     """What the proxy answers of a stored deployment (observed on 1.106.2)."""
-    params = {name: value for name, value in stored["litellm_params"].items() if name not in UNREADABLE}
-    params |= {name: masked(params[name]) for name in ("auth_token", "x_password") if name in params}
+    params = {
+        name: value for name, value in stored["litellm_params"].items() if name not in UNREADABLE
+    }
+    params |= {
+        name: masked(params[name]) for name in ("auth_token", "x_password") if name in params
+    }
     if "Authorization" in params.get("extra_headers", {}):
         headers = params["extra_headers"]
         params["extra_headers"] = {**headers, "Authorization": masked(headers["Authorization"])}
@@ -48,7 +52,11 @@ def shown(stored):
 
 def stored_row(row_id, model, names):
     params = {"model": model, **{name: (SECRETS | OPEN)[name] for name in names}}
-    return {"model_name": "m", "litellm_params": params, "model_info": {"id": row_id, "db_model": True}}
+    return {
+        "model_name": "m",
+        "litellm_params": params,
+        "model_info": {"id": row_id, "db_model": True},
+    }
 
 
 names = st.sets(st.sampled_from([*SECRETS, *OPEN]))
@@ -71,7 +79,9 @@ wishes = st.one_of(
     st.builds(
         ModelAlias,
         deployments=st.lists(
-            st.builds(Deployment, litellm_model=models, litellm_params=declared), min_size=1, max_size=3
+            st.builds(Deployment, litellm_model=models, litellm_params=declared),
+            min_size=1,
+            max_size=3,
         ).map(tuple),
     ),
 )
@@ -86,7 +96,9 @@ def gateway(stored):
 
 def planned(stored, wish, known=None):
     live, able = gateway(stored)
-    given = Inputs(Target("t", "t", "litellm"), State({REF: wish}), live.state, known or Known(), able)
+    given = Inputs(
+        Target("t", "t", "litellm"), State({REF: wish}), live.state, known or Known(), able
+    )
     return make_plan(given), able
 
 
@@ -105,7 +117,12 @@ def sent(stored, change):
         by_id[patch.row.id] = {**by_id[patch.row.id], **patch.body.get("litellm_params", {})}
     gone = {row.id for row in todo.deletions}
     replaced = {each.instead_of.id for each in todo.creations if each.instead_of}
-    return {row_id: params for row_id, params in by_id.items() if row_id not in gone}, made, gone - replaced, replaced
+    return (
+        {row_id: params for row_id, params in by_id.items() if row_id not in gone},
+        made,
+        gone - replaced,
+        replaced,
+    )
 
 
 @LAW
@@ -123,9 +140,13 @@ def test_a_secret_stays_unless_its_deployment_is_declared_away(stored, wish):
     for row_id, params in left.items():
         for name in SECRETS:
             if name in before[row_id]:
-                assert params[name] == before[row_id][name] or params[name] in declared_values(wish, name)
+                assert params[name] == before[row_id][name] or params[name] in declared_values(
+                    wish, name
+                )
     for row_id in replaced:
-        assert not {n for n in SECRETS if n in before[row_id]} - {name for each in made for name in each}
+        assert not {n for n in SECRETS if n in before[row_id]} - {
+            name for each in made for name in each
+        }
     assert "*" not in json.dumps([*left.values(), *made])
 
 
@@ -150,7 +171,9 @@ def test_no_mask_is_printed_recorded_or_planned_a_second_time(stored, wish, adop
 
 def test_what_is_not_declared_is_left_and_what_cannot_be_left_is_refused_with_the_field_to_declare():
     stored = [stored_row("x", "openai/a", {"timeout", "rpm", "auth_token", "api_key"})]
-    plan, _ = planned(stored, ModelAlias(litellm_model="openai/b", litellm_params={"timeout": 31, "rpm": 3}))
+    plan, _ = planned(
+        stored, ModelAlias(litellm_model="openai/b", litellm_params={"timeout": 31, "rpm": 3})
+    )
     assert not plan.findings
     left, made, _, _ = sent(stored, plan.changes[0])
     assert left["x"] == {**stored[0]["litellm_params"], "model": "openai/b", "timeout": 31}
@@ -169,7 +192,10 @@ def test_an_adopted_alias_that_is_gone_is_not_made_anew_without_a_secret():
     for wish, refuses in (
         (ModelAlias(litellm_model="openai/a"), True),
         (ModelAlias(litellm_model="openai/a", litellm_params={"api_key": "os.environ/KEY"}), False),
-        (ModelAlias(litellm_model="openai/a", litellm_params={"litellm_credential_name": "c"}), False),
+        (
+            ModelAlias(litellm_model="openai/a", litellm_params={"litellm_credential_name": "c"}),
+            False,
+        ),
         (
             ModelAlias(
                 deployments=(
@@ -182,8 +208,14 @@ def test_an_adopted_alias_that_is_gone_is_not_made_anew_without_a_secret():
     ):
         for adopted in (True, False):
             known = Known({REF: Record(record_of(wish), adopted=adopted)})
-            plan = make_plan(Inputs(Target("t", "t", "litellm"), State({REF: wish}), State(), known, gateway([])[1]))
-            assert [f.code for f in plan.refusals] == (["secret-lost"] if refuses and adopted else [])
+            plan = make_plan(
+                Inputs(
+                    Target("t", "t", "litellm"), State({REF: wish}), State(), known, gateway([])[1]
+                )
+            )
+            assert [f.code for f in plan.refusals] == (
+                ["secret-lost"] if refuses and adopted else []
+            )
 
 
 def test_a_row_of_config_yaml_that_differs_stops_nothing():
@@ -191,6 +223,14 @@ def test_a_row_of_config_yaml_that_differs_stops_nothing():
     body["model_info"]["db_model"] = False
     live, able = gateway([body])
     wish = ModelAlias(litellm_model="openai/a", litellm_params={"timeout": 99})
-    plan = make_plan(Inputs(Target("t", "t", "litellm"), State({REF: wish}), live.state, Known(fixed=live.fixed), able))
+    plan = make_plan(
+        Inputs(
+            Target("t", "t", "litellm"),
+            State({REF: wish}),
+            live.state,
+            Known(fixed=live.fixed),
+            able,
+        )
+    )
     assert [(f.code, f.level.value) for f in plan.findings] == [("read-only", "warning")]
     assert not plan.changes

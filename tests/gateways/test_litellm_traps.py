@@ -31,7 +31,8 @@ MOCK = {"mock_response": "hello"}
 def names(litellm_world):
     p = litellm_world.prefix
     return {
-        kind: Ref(full, f"{p}-{kind}") for kind, full in (("m", "model_alias"), ("g", "access_group"), ("t", "team"))
+        kind: Ref(full, f"{p}-{kind}")
+        for kind, full in (("m", "model_alias"), ("g", "access_group"), ("t", "team"))
     }
 
 
@@ -63,9 +64,13 @@ async def settle(gateway: Gateway, ref: Ref, before, **values):
 # ---- deployments
 
 
-def test_null_does_not_clear_a_parameter_so_the_deployment_is_replaced_and_its_name_stays_backed(litellm_world, names):
+def test_null_does_not_clear_a_parameter_so_the_deployment_is_replaced_and_its_name_stays_backed(
+    litellm_world, names
+):
     proxy, ref = litellm_world.server, names["m"]
-    alias = ModelAlias(litellm_model="openai/gpt-4o", litellm_params={**MOCK, "rpm": 5, "timeout": 30})
+    alias = ModelAlias(
+        litellm_model="openai/gpt-4o", litellm_params={**MOCK, "rpm": 5, "timeout": 30}
+    )
 
     async def work(gateway: Gateway) -> None:
         await built(gateway, names, alias=alias)
@@ -74,7 +79,9 @@ def test_null_does_not_clear_a_parameter_so_the_deployment_is_replaced_and_its_n
         proxy.call("PATCH", f"/model/{row['model_info']['id']}/update", body)
         assert proxy.rows(ref.name)[0]["litellm_params"]["rpm"] == 5  # the trap
         proxy.call(
-            "PATCH", f"/model/{row['model_info']['id']}/update", {"model_info": {**body["model_info"], "theirs": 7}}
+            "PATCH",
+            f"/model/{row['model_info']['id']}/update",
+            {"model_info": {**body["model_info"], "theirs": 7}},
         )
         sent = len(proxy.sent)
         await settle(gateway, ref, alias, litellm_params=MOCK)
@@ -88,7 +95,9 @@ def test_null_does_not_clear_a_parameter_so_the_deployment_is_replaced_and_its_n
     run(litellm_world, work)
 
 
-def test_deleting_the_last_deployment_strips_the_name_from_groups_of_others_too(litellm_world, names):
+def test_deleting_the_last_deployment_strips_the_name_from_groups_of_others_too(
+    litellm_world, names
+):
     """Why a replacement creates first: this is what the other order does."""
     proxy, ref = litellm_world.server, names["m"]
 
@@ -119,12 +128,17 @@ def test_a_secret_of_another_hand_is_not_lost_by_a_replacement(litellm_world, na
 
 def test_a_reference_cannot_be_read_back_and_is_seen_to_change(litellm_world, names):
     proxy, ref = litellm_world.server, names["m"]
-    alias = ModelAlias(litellm_model="openai/gpt-4o", litellm_params={**MOCK, "api_key": "os.environ/ONE"})
+    alias = ModelAlias(
+        litellm_model="openai/gpt-4o", litellm_params={**MOCK, "api_key": "os.environ/ONE"}
+    )
 
     async def work(gateway: Gateway) -> None:
         await built(gateway, names, alias=alias)
         assert "api_key" not in proxy.rows(ref.name)[0]["litellm_params"]  # the trap
-        assert (await gateway.read()).state[ref].litellm_params == {**MOCK, "api_key": "os.environ/ONE"}
+        assert (await gateway.read()).state[ref].litellm_params == {
+            **MOCK,
+            "api_key": "os.environ/ONE",
+        }
         await settle(gateway, ref, alias, litellm_params={**MOCK, "api_key": "os.environ/TWO"})
 
     run(litellm_world, work)
@@ -137,11 +151,16 @@ def test_the_legacy_update_that_loses_parameters_is_never_used(litellm_world, na
     async def work(gateway: Gateway) -> None:
         sent = len(proxy.sent)
         await built(gateway, names, alias=alias)
-        after = await settle(gateway, ref, alias, litellm_model="anthropic/claude-3-opus", pricing_input=2.5)
+        after = await settle(
+            gateway, ref, alias, litellm_model="anthropic/claude-3-opus", pricing_input=2.5
+        )
         assert after.litellm_params["custom_x"] == "kept"
         assert "/model/update" not in {path for _, path, _ in proxy.sent[sent:]}
         (row,) = proxy.rows(ref.name)
-        body = {"litellm_params": {"model": "openai/o1"}, "model_info": {"id": row["model_info"]["id"]}}
+        body = {
+            "litellm_params": {"model": "openai/o1"},
+            "model_info": {"id": row["model_info"]["id"]},
+        }
         proxy.call("POST", "/model/update", body)
         assert "custom_x" not in proxy.rows(ref.name)[0]["litellm_params"]  # the trap
 
@@ -151,14 +170,21 @@ def test_the_legacy_update_that_loses_parameters_is_never_used(litellm_world, na
 def test_several_deployments_come_and_go_while_the_name_stays(litellm_world, names):
     proxy, ref = litellm_world.server, names["m"]
     one, two, three = (
-        Deployment(litellm_model=f"openai/gpt-4o-{n}", rpm=n, api_key=f"os.environ/K{n}", litellm_params=MOCK)
+        Deployment(
+            litellm_model=f"openai/gpt-4o-{n}",
+            rpm=n,
+            api_key=f"os.environ/K{n}",
+            litellm_params=MOCK,
+        )
         for n in (1, 2, 3)
     )
     alias = ModelAlias(deployments=(one, two), pricing_input=1.5)
 
     async def work(gateway: Gateway) -> None:
         await built(gateway, names, alias=alias)
-        ids = {row["litellm_params"]["model"]: row["model_info"]["id"] for row in proxy.rows(ref.name)}
+        ids = {
+            row["litellm_params"]["model"]: row["model_info"]["id"] for row in proxy.rows(ref.name)
+        }
         swapped = await settle(gateway, ref, alias, deployments=(three, two))
         assert {r["model_info"]["id"] for r in proxy.rows(ref.name)} >= {ids["openai/gpt-4o-2"]}
         alone = await settle(gateway, ref, swapped, deployments=(two,))
@@ -172,13 +198,17 @@ def test_several_deployments_come_and_go_while_the_name_stays(litellm_world, nam
 def test_one_blocked_deployment_of_two_is_neither_active_nor_inactive(litellm_world, names):
     proxy, ref = litellm_world.server, names["m"]
     alias = ModelAlias(
-        deployments=tuple(Deployment(litellm_model=f"openai/gpt-4o-{n}", litellm_params=MOCK) for n in (1, 2))
+        deployments=tuple(
+            Deployment(litellm_model=f"openai/gpt-4o-{n}", litellm_params=MOCK) for n in (1, 2)
+        )
     )
 
     async def work(gateway: Gateway) -> None:
         await built(gateway, names, alias=alias)
         first = proxy.rows(ref.name)[0]["model_info"]["id"]
-        proxy.call("PATCH", f"/model/{first}/update", {"model_info": {"id": first}, "blocked": True})
+        proxy.call(
+            "PATCH", f"/model/{first}/update", {"model_info": {"id": first}, "blocked": True}
+        )
         live = (await gateway.read()).state[ref]
         for status in (Status.ACTIVE, Status.INACTIVE):
             wish = gateway.support.normalise(ref, alias.model_copy(update={"status": status}))
@@ -211,7 +241,10 @@ def test_a_deployment_that_nobody_serves_is_found_and_can_be_deleted(litellm_wor
 def test_odd_names_are_one_segment(litellm_world, ending):
     p = litellm_world.prefix
     # only an alias may have a slash in its name (core.check)
-    alias, team = Ref("model_alias", f"{p}-{ending}"), Ref("team", f"{p}-{ending}".replace("/", "-"))
+    alias, team = (
+        Ref("model_alias", f"{p}-{ending}"),
+        Ref("team", f"{p}-{ending}".replace("/", "-")),
+    )
 
     async def work(gateway: Gateway) -> None:
         model = ModelAlias(litellm_model="openai/gpt-4o")
@@ -231,12 +264,16 @@ def test_a_rename_takes_groups_teams_and_keys_along(litellm_world, names):
 
     async def work(gateway: Gateway) -> None:
         several = ModelAlias(
-            deployments=tuple(Deployment(litellm_model=f"openai/{n}", litellm_params=MOCK) for n in "ab")
+            deployments=tuple(
+                Deployment(litellm_model=f"openai/{n}", litellm_params=MOCK) for n in "ab"
+            )
         )
         made = await built(gateway, names, alias=several, team=Team(models=frozenset({alias.name})))
         key = Ref("key", f"{p}-key")
         made[key] = Key(team_id=names["t"].name, models=frozenset({alias.name}))
-        secret = (await gateway.perform(creation(gateway, key, made[key]))).secret.get_secret_value()
+        secret = (
+            await gateway.perform(creation(gateway, key, made[key]))
+        ).secret.get_secret_value()
         for old in (alias, names["g"], key):
             new = Ref(old.kind, f"{old.name}-new")
             step = Step(new, Action.RENAME, made[old], made[old], renamed_from=old.name)
@@ -244,7 +281,9 @@ def test_a_rename_takes_groups_teams_and_keys_along(litellm_world, names):
             await gateway.perform(step)
             assert await gateway.landed(step) is Landed.APPLIED
         state = (await gateway.read()).state
-        assert state[Ref("access_group", f"{names['g'].name}-new")].model_aliases == {f"{alias.name}-new"}
+        assert state[Ref("access_group", f"{names['g'].name}-new")].model_aliases == {
+            f"{alias.name}-new"
+        }
         assert state[names["t"]].models == {f"{alias.name}-new"}
         assert state[Ref("key", f"{key.name}-new")].models == {f"{alias.name}-new"}
         assert litellm_world.server.chat(secret, f"{alias.name}-new").status_code == 200
@@ -288,7 +327,11 @@ def test_only_changed_fields_are_sent_so_the_reset_date_does_not_move(litellm_wo
         await built(gateway, names, team=team)
         after = await settle(gateway, ref, team, tpm_limit=7, max_budget_usd=20)
         await settle(gateway, ref, after, max_budget_usd=None, soft_budget_usd=None)
-        patches = [body for method, path, body in proxy.sent[sent:] if method == "PATCH" and path.startswith("/team/")]
+        patches = [
+            body
+            for method, path, body in proxy.sent[sent:]
+            if method == "PATCH" and path.startswith("/team/")
+        ]
         assert patches
         assert not any("budget_duration" in body for body in patches)
 
@@ -306,7 +349,9 @@ def test_metadata_of_others_and_of_the_proxy_survives(litellm_world, names):
         await gateway.read()
         record = Record(record_of(team))
         wish = Team(metadata={"nested": {"a": 1, "c": 3}})
-        found = diff(State({ref: wish}), (await gateway.read()).state, Known({ref: record}), gateway.support)
+        found = diff(
+            State({ref: wish}), (await gateway.read()).state, Known({ref: record}), gateway.support
+        )
         change_ = next(change for change in found.changes if change.ref == ref)
         assert change_.before.metadata == {"owner": "ops", "nested": {"a": 1, "b": 2}}
         await gateway.perform(Step(ref, Action.EXPAND, change_.before, change_.after))
@@ -316,7 +361,10 @@ def test_metadata_of_others_and_of_the_proxy_survives(litellm_world, names):
         assert now["nested"] == {"a": 1, "c": 3}
         assert "owner" not in now
         again = diff(
-            State({ref: wish}), (await gateway.read()).state, Known({ref: Record(record_of(wish))}), gateway.support
+            State({ref: wish}),
+            (await gateway.read()).state,
+            Known({ref: Record(record_of(wish))}),
+            gateway.support,
         )
         assert [change.ref for change in again.changes if change.ref == ref] == []
 
@@ -345,7 +393,11 @@ def plan_of(gateway, live, desired, inventory):
         Known(inventory, fixed=live.fixed),
         gateway.support,
     )
-    return make_plan(Inputs(**{f: getattr(given, f) for f in given.__dataclass_fields__} | {"runtime": live.runtime}))
+    return make_plan(
+        Inputs(
+            **{f: getattr(given, f) for f in given.__dataclass_fields__} | {"runtime": live.runtime}
+        )
+    )
 
 
 def test_deleting_a_team_says_how_many_keys_die_with_it(litellm_world, names):
@@ -362,7 +414,9 @@ def test_deleting_a_team_says_how_many_keys_die_with_it(litellm_world, names):
         assert refusal.hint == f"{FLAGS['cascade']} allows it"
         await gateway.perform(deletion(ref, live.state[ref]))
         token = hashlib.sha256(key.encode()).hexdigest()
-        assert [k for k in proxy.call("GET", "/key/list", size="100")["keys"] if k == token] == []  # the trap
+        assert [
+            k for k in proxy.call("GET", "/key/list", size="100")["keys"] if k == token
+        ] == []  # the trap
 
     run(litellm_world, work)
 
@@ -370,16 +424,25 @@ def test_deleting_a_team_says_how_many_keys_die_with_it(litellm_world, names):
 def test_a_budget_below_what_is_spent_is_said_to_refuse_at_once(litellm_world, names):
     ref, database = names["t"], os.environ.get("RECONCILER_TEST_LITELLM_DB")
     if not database:
-        pytest.skip("needs the proxy's database, to have spent something: RECONCILER_TEST_LITELLM_DB")
+        pytest.skip(
+            "needs the proxy's database, to have spent something: RECONCILER_TEST_LITELLM_DB"
+        )
 
     async def work(gateway: Gateway) -> None:
         made = await built(gateway, names)
         with psycopg.connect(database) as connection:
-            connection.execute('update "LiteLLM_TeamTable" set spend = 12.5 where team_id = %s', [ref.name])
+            connection.execute(
+                'update "LiteLLM_TeamTable" set spend = 12.5 where team_id = %s', [ref.name]
+            )
         live = await gateway.read()
         assert live.runtime[ref]["spend"] == 12.5
         wish = made[ref].model_copy(update={"max_budget_usd": 10.0, "budget_duration": "30d"})
-        plan = plan_of(gateway, live, {**made, ref: wish}, {each: Record(record_of(res)) for each, res in made.items()})
+        plan = plan_of(
+            gateway,
+            live,
+            {**made, ref: wish},
+            {each: Record(record_of(res)) for each, res in made.items()},
+        )
         assert [f.code for f in plan.refusals if f.ref == ref] == []
         assert [f.code for f in plan.refusals] == ["loss"]
 
@@ -396,10 +459,14 @@ def test_credits_are_a_budget_and_another_worth_reprices_them(litellm_world, nam
     async def work(gateway: Gateway) -> None:
         await built(gateway, names, team=team)
         assert proxy.team(ref.name)["max_budget"] == 50
-        proxy.call("PATCH", f"/team/{ref.name}", {"max_budget": 60})  # a customer's own top-up of 20 credits
+        proxy.call(
+            "PATCH", f"/team/{ref.name}", {"max_budget": 60}
+        )  # a customer's own top-up of 20 credits
         record = {ref: Record(record_of(team))}
         wish = Team(credits_allocated=150, usd_per_credit=2.0)
-        found = diff(State({ref: wish}), (await gateway.read()).state, Known(record), gateway.support)
+        found = diff(
+            State({ref: wish}), (await gateway.read()).state, Known(record), gateway.support
+        )
         change_ = next(change for change in found.changes if change.ref == ref)
         assert (change_.before.credits_allocated, change_.after.credits_allocated) == (120, 170)
         assert {field.name: field.after for field in change_.fields} == {
@@ -424,7 +491,9 @@ def test_a_top_up_counts_once_even_with_a_lost_ledger(litellm_world, names):
     run(litellm_world, work)
 
 
-@pytest.mark.parametrize("mode", ["500-after-commit", "drop-after-commit", "500-before", "drop-before"])
+@pytest.mark.parametrize(
+    "mode", ["500-after-commit", "drop-after-commit", "500-before", "drop-before"]
+)
 def test_a_grant_of_unknown_outcome_counts_once(litellm_world, names, mode):
     proxy, ref = litellm_world.server, names["t"]
     team = Team(credits_allocated=100)
@@ -444,7 +513,9 @@ def test_a_grant_of_unknown_outcome_counts_once(litellm_world, names, mode):
 # ---- requests of unknown outcome
 
 
-@pytest.mark.parametrize("mode", ["500-after-commit", "drop-after-commit", "500-before", "drop-before"])
+@pytest.mark.parametrize(
+    "mode", ["500-after-commit", "drop-after-commit", "500-before", "drop-before"]
+)
 @pytest.mark.parametrize("kind", ["m", "g", "t"])
 def test_a_creation_of_unknown_outcome_is_found_out_about(litellm_world, names, kind, mode):
     proxy, p = litellm_world.server, litellm_world.prefix
@@ -474,8 +545,12 @@ def test_a_key_is_made_once_and_its_limits_are_kept(litellm_world, names):
 
     async def work(gateway: Gateway) -> None:
         await built(gateway, names)
-        proxy.call("POST", "/key/generate", {"key_alias": f"{ref.name}-theirs", "team_id": names["t"].name})
-        key = Key(team_id=names["t"].name, max_budget_usd=5, budget_duration="7d", metadata={"use": "ci"})
+        proxy.call(
+            "POST", "/key/generate", {"key_alias": f"{ref.name}-theirs", "team_id": names["t"].name}
+        )
+        key = Key(
+            team_id=names["t"].name, max_budget_usd=5, budget_duration="7d", metadata={"use": "ci"}
+        )
         step = creation(gateway, ref, key)
         assert await gateway.landed(step) is Landed.ABSENT
         secret = (await gateway.perform(step)).secret.get_secret_value()
@@ -484,10 +559,18 @@ def test_a_key_is_made_once_and_its_limits_are_kept(litellm_world, names):
         with pytest.raises(GatewayError, match="already exists"):
             await gateway.perform(step)
         live = await gateway.read()
-        assert [each.name for each in live.state if each.kind == "key" and each.name.startswith(ref.name)] == [ref.name]
+        assert [
+            each.name
+            for each in live.state
+            if each.kind == "key" and each.name.startswith(ref.name)
+        ] == [ref.name]
         assert live.runtime[names["t"]]["keys_count"] == 2
-        after = await settle(gateway, ref, key, max_budget_usd=None, budget_duration=None, tpm_limit=9)
-        narrow = await settle(gateway, ref, after, models=frozenset({"other"}), metadata={"use": "cd"})
+        after = await settle(
+            gateway, ref, key, max_budget_usd=None, budget_duration=None, tpm_limit=9
+        )
+        narrow = await settle(
+            gateway, ref, after, models=frozenset({"other"}), metadata={"use": "cd"}
+        )
         assert proxy.chat(secret, names["m"].name).status_code == 403
         await settle(gateway, ref, narrow, status=Status.SUSPENDED)
         assert proxy.chat(secret, names["m"].name).status_code == 401
@@ -543,7 +626,9 @@ def test_when_it_holds_everywhere_is_said_by_what_changed(litellm_world):
             600,
             "holds in every process of the proxy within 600 s (access groups 600 s, teams 60 s)",
         )
-        assert (await gateway.holds_everywhere([Change(Ref("model_alias", "m"), models, None)]))[0] == 30
+        assert (await gateway.holds_everywhere([Change(Ref("model_alias", "m"), models, None)]))[
+            0
+        ] == 30
 
     run(litellm_world, work)
 
@@ -589,9 +674,13 @@ def test_broken_patterns_and_reserved_names_are_refused(litellm_world):
         team = Ref("team", "t")
         assert codes(team, Team(models=frozenset({"foo[*"}))) == ["invalid-wildcard"]
         assert codes(team, Team(models=frozenset({"openai/*", "gpt.4o*"}))) == []
-        assert codes(Ref("access_group", "g"), AccessGroup(model_aliases=frozenset({"(*"}))) == ["invalid-wildcard"]
+        assert codes(Ref("access_group", "g"), AccessGroup(model_aliases=frozenset({"(*"}))) == [
+            "invalid-wildcard"
+        ]
         assert codes(team, Team(metadata={"tags": ["x"]})) == ["reserved-metadata"]
-        assert codes(team, Team(soft_budget_usd=10, credits_allocated=10, usd_per_credit=1.0)) == ["budget-order"]
+        assert codes(team, Team(soft_budget_usd=10, credits_allocated=10, usd_per_credit=1.0)) == [
+            "budget-order"
+        ]
 
     run(litellm_world, work)
 
@@ -626,9 +715,14 @@ def test_what_config_yaml_defines_can_be_used_and_not_changed(litellm_world, nam
     async def work(gateway: Gateway) -> None:
         live = await gateway.read()
         assert ref in live.fixed
-        desired = {ref: ModelAlias(litellm_model="openai/other"), names["g"]: AccessGroup(model_aliases={in_config})}
+        desired = {
+            ref: ModelAlias(litellm_model="openai/other"),
+            names["g"]: AccessGroup(model_aliases={in_config}),
+        }
         plan = plan_of(gateway, live, desired, {})
-        assert [(f.code, f.ref) for f in plan.findings if f.code == "read-only"] == [("read-only", ref)]
+        assert [(f.code, f.ref) for f in plan.findings if f.code == "read-only"] == [
+            ("read-only", ref)
+        ]
         assert not [f for f in plan.findings if f.level == "error"]
         assert [change.ref for change in plan.changes] == [names["g"]]
         with pytest.raises(GatewayError, match=r"already exists in the proxy's config\.yaml"):
@@ -638,7 +732,11 @@ def test_what_config_yaml_defines_can_be_used_and_not_changed(litellm_world, nam
         live = await gateway.read()
         granted = access(live.state, gateway.support.rules).of(names["t"].name)
         key = litellm_world.server.team_key(names["t"].name)
-        routed = {name for name, target in gateway.support.rules.router_aliases.items() if target == in_config}
+        routed = {
+            name
+            for name, target in gateway.support.rules.router_aliases.items()
+            if target == in_config
+        }
         assert granted == {in_config, *routed}
         assert {litellm_world.server.chat(key, name).status_code for name in granted} == {200}
 
@@ -656,7 +754,9 @@ def test_limits_that_the_proxy_fills_in_are_taken_away(litellm_world, names, in_
     async def work(gateway: Gateway) -> None:
         await gateway.perform(creation(gateway, ref, Team(rpm_limit=5)))
         team = proxy.team(ref.name)
-        assert [team[each] for each in ("max_budget", "budget_duration", "tpm_limit", "rpm_limit")] == [
+        assert [
+            team[each] for each in ("max_budget", "budget_duration", "tpm_limit", "rpm_limit")
+        ] == [
             None,
             None,
             None,

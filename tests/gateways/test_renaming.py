@@ -16,7 +16,13 @@ def world(tmp_path) -> World:
 
 
 def renaming(ref: Ref, resource) -> Step:
-    return Step(Ref(ref.kind, f"{ref.name}-renamed"), Action.RENAME, resource, resource, renamed_from=ref.name)
+    return Step(
+        Ref(ref.kind, f"{ref.name}-renamed"),
+        Action.RENAME,
+        resource,
+        resource,
+        renamed_from=ref.name,
+    )
 
 
 def test_every_kind_is_renamed_once_and_looked_up(world):
@@ -46,7 +52,9 @@ def test_where_both_or_neither_name_is_there_nobody_can_tell(world):
     async def work(gateway: Gateway) -> None:
         assert await gateway.landed(renaming(ref, resource)) is Landed.UNKNOWN
         await build(gateway, resources)
-        await gateway.perform(Step(Ref("team", f"{ref.name}-renamed"), Action.CREATE, None, resource))
+        await gateway.perform(
+            Step(Ref("team", f"{ref.name}-renamed"), Action.CREATE, None, resource)
+        )
         assert await gateway.landed(renaming(ref, resource)) is Landed.UNKNOWN
 
     world.run(work)

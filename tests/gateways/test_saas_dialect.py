@@ -19,7 +19,12 @@ from reconciler.gateways.saas import documented
 from reconciler.gateways.saas import real as saas
 from reconciler.gateways.saas.backend import of_paths
 
-ALIAS, GROUP, ORG, TEAM = Ref("model_alias", "a"), Ref("access_group", "g"), Ref("organization", "o"), Ref("team", "t")
+ALIAS, GROUP, ORG, TEAM = (
+    Ref("model_alias", "a"),
+    Ref("access_group", "g"),
+    Ref("organization", "o"),
+    Ref("team", "t"),
+)
 
 
 @pytest.fixture
@@ -39,7 +44,9 @@ def named(resources, ending):
 
 
 def post(world: World, path: str, **body):
-    httpx.post(world.server.url + path, json=body, headers={"X-Admin-Key": world.server.admin_key}).raise_for_status()
+    httpx.post(
+        world.server.url + path, json=body, headers={"X-Admin-Key": world.server.admin_key}
+    ).raise_for_status()
 
 
 def test_a_model_is_split_at_its_first_slash(world):
@@ -55,7 +62,9 @@ def test_a_model_is_split_at_its_first_slash(world):
 
 
 def test_prices_and_descriptions_are_cleared(world):
-    priced = ModelAlias(litellm_model="openai/x", pricing_input=1.5, pricing_output=0, description="some")
+    priced = ModelAlias(
+        litellm_model="openai/x", pricing_input=1.5, pricing_output=0, description="some"
+    )
 
     async def work(gateway: Gateway) -> None:
         await gateway.perform(creation(gateway, ALIAS, priced))
@@ -76,7 +85,14 @@ def test_an_organization_comes_without_a_default_team(world):
 
 def test_what_the_api_cannot_reach_is_fixed(world):
     post(world, "/api/organizations/create", organization_id="o", name="O")
-    post(world, "/api/models/create", model_alias="a/b", display_name="AB", provider="openai", actual_model="x")
+    post(
+        world,
+        "/api/models/create",
+        model_alias="a/b",
+        display_name="AB",
+        provider="openai",
+        actual_model="x",
+    )
     live = world.run(lambda gateway: gateway.read())
     assert live.fixed == {Ref("team", "o_default"), Ref("model_alias", "a/b")}
     assert live.fixed <= set(live.state)
@@ -90,9 +106,22 @@ def test_an_organization_without_metadata_is_explained(world, built):
 
 
 def test_names_given_twice_are_one(world):
-    post(world, "/api/models/create", model_alias="a", display_name="A", provider="openai", actual_model="x")
+    post(
+        world,
+        "/api/models/create",
+        model_alias="a",
+        display_name="A",
+        provider="openai",
+        actual_model="x",
+    )
     twice = ["a", "a"]
-    post(world, "/api/model-access-groups/create", group_name="g", display_name="G", model_aliases=twice)
+    post(
+        world,
+        "/api/model-access-groups/create",
+        group_name="g",
+        display_name="G",
+        model_aliases=twice,
+    )
     assert world.run(lambda gateway: gateway.read()).state[GROUP].model_aliases == {"a"}
 
 
@@ -120,7 +149,9 @@ def test_a_burnt_id_fails_for_good_with_the_cure(world, built):
         assert not caught.value.unknown
         assert "/team/delete" in caught.value.hint
         world.server.litellm.delete_team("t")
-        assert (await gateway.perform(step)).secret.get_secret_value() == world.server.virtual_key("t")
+        assert (await gateway.perform(step)).secret.get_secret_value() == world.server.virtual_key(
+            "t"
+        )
 
     world.run(work)
 
@@ -140,7 +171,9 @@ def test_a_touch_tells_litellm_and_keeps_what_another_hand_changed(world, built)
     world.run(work)
     assert group[0].name in world.server.store.groups_of_team(ref.name)
     assert world.server.store.groups_of_team(ref.name) == both
-    assert world.server.litellm.teams[ref.name].models == sorted(f"{world.prefix}{name}" for name in ("-gpt", "-mini"))
+    assert world.server.litellm.teams[ref.name].models == sorted(
+        f"{world.prefix}{name}" for name in ("-gpt", "-mini")
+    )
 
 
 def test_grants_to_a_suspended_team(world, built):
@@ -149,7 +182,9 @@ def test_grants_to_a_suspended_team(world, built):
     async def work(gateway: Gateway) -> None:
         await gateway.perform(change(gateway, ref, team, status=Status.SUSPENDED))
         promo, allocation = granting(ref, team, 5, "op-1", "promo"), granting(ref, team, 7, "op-2")
-        with pytest.raises(GatewayError, match="nobody can see whether promo was granted") as caught:
+        with pytest.raises(
+            GatewayError, match="nobody can see whether promo was granted"
+        ) as caught:
             await gateway.perform(promo)
         assert not caught.value.unknown
         await gateway.perform(allocation)
@@ -164,7 +199,10 @@ def test_one_operation_id_inside_another_is_not_found(world, built):
 
     async def work(gateway: Gateway) -> None:
         await gateway.perform(granting(ref, team, 5, "reconciler:top-up:t:promo-10"))
-        assert await gateway.landed(granting(ref, team, 5, "reconciler:top-up:t:promo-1")) is Landed.ABSENT
+        assert (
+            await gateway.landed(granting(ref, team, 5, "reconciler:top-up:t:promo-1"))
+            is Landed.ABSENT
+        )
 
     world.run(work)
 
@@ -186,7 +224,9 @@ def test_what_litellm_is_not_told_is_noted(world, built):
     async def work(gateway: Gateway) -> None:
         suspended = change(gateway, ref, team, status=Status.SUSPENDED)
         assert "still works" in (await gateway.perform(suspended)).note
-        assert (await gateway.perform(Step(ref, Action.CONTRACT, suspended.after, suspended.before))).note is None
+        assert (
+            await gateway.perform(Step(ref, Action.CONTRACT, suspended.after, suspended.before))
+        ).note is None
         assert "still works" in (await gateway.perform(deletion(ref, team))).note
 
     world.run(work)
@@ -219,7 +259,9 @@ def test_a_wrong_and_an_absent_key_are_one_clear_line(tmp_path):
     with saas_double(require_admin_everywhere=True) as server:
         world = saas_world(tmp_path, server)
         world.environ = {KEY: "sk-wrong-0123456789"}
-        with pytest.raises(GatewayError, match=r"^GET /api/\S+ answered 401: Authentication required") as caught:
+        with pytest.raises(
+            GatewayError, match=r"^GET /api/\S+ answered 401: Authentication required"
+        ) as caught:
             world.run(lambda gateway: gateway.read())
         assert caught.value.hint == f"the admin key in ${KEY} is missing or wrong"
         assert "sk-wrong" not in str(caught.value) + repr(caught.value.findings)
@@ -248,10 +290,26 @@ def test_nothing_read_shows_a_virtual_key(world, built):
         (GROUP, AccessGroup(), "warn:group-empty"),
         (TEAM, Team(organization_id="o"), "group-required"),
         (TEAM, Team(access_groups={"g"}), "organization-required"),
-        (Ref("team", "o_default"), Team(organization_id="o", access_groups={"g"}), "warn:default-team-id"),
-        (TEAM, Team(organization_id="o", access_groups={"g"}, credits_allocated=2**31), "number-too-large"),
-        (TEAM, Team(organization_id="o", access_groups={"g"}, credits_per_dollar=1e8), "number-too-large"),
-        (TEAM, Team(organization_id="o", access_groups={"g"}, tokens_per_credit=0), "number-too-small"),
+        (
+            Ref("team", "o_default"),
+            Team(organization_id="o", access_groups={"g"}),
+            "warn:default-team-id",
+        ),
+        (
+            TEAM,
+            Team(organization_id="o", access_groups={"g"}, credits_allocated=2**31),
+            "number-too-large",
+        ),
+        (
+            TEAM,
+            Team(organization_id="o", access_groups={"g"}, credits_per_dollar=1e8),
+            "number-too-large",
+        ),
+        (
+            TEAM,
+            Team(organization_id="o", access_groups={"g"}, tokens_per_credit=0),
+            "number-too-small",
+        ),
     ],
 )
 def test_what_must_not_be_sent_is_refused_in_the_plan(ref, after, code):

@@ -15,8 +15,12 @@ from reconciler.core.plan.support import Support, everything
 
 KINDS = ("organization", "model_alias", "access_group", "team")
 SUPPORT = Support("test", {kind: everything(kind) for kind in KINDS}, GroupRules())
-RENAMING = Support("test", {kind: everything(kind) for kind in KINDS}, GroupRules(), renames=frozenset(KINDS))
-TOUCHING = Support("test", {kind: everything(kind) for kind in KINDS}, GroupRules(), touch_teams=True)
+RENAMING = Support(
+    "test", {kind: everything(kind) for kind in KINDS}, GroupRules(), renames=frozenset(KINDS)
+)
+TOUCHING = Support(
+    "test", {kind: everything(kind) for kind in KINDS}, GroupRules(), touch_teams=True
+)
 
 
 def random_state(rng: random.Random) -> State:
@@ -28,7 +32,9 @@ def random_state(rng: random.Random) -> State:
     found = {Ref("organization", org): Organization(name=rng.choice("AB")) for org in orgs}
     for alias in aliases:
         status = rng.choice([Status.ACTIVE] * 9 + [Status.INACTIVE])
-        found[Ref("model_alias", alias)] = ModelAlias(litellm_model=rng.choice(["openai/a", "openai/b"]), status=status)
+        found[Ref("model_alias", alias)] = ModelAlias(
+            litellm_model=rng.choice(["openai/a", "openai/b"]), status=status
+        )
     for group in groups:
         found[Ref("access_group", group)] = AccessGroup(model_aliases=some(aliases, rng))
     for team in teams:
@@ -70,7 +76,9 @@ def perform(state: State, step) -> State:
             return state.updated({step.ref: None})
         case Action.GRANT:
             total = (current.credits_allocated or 0) + step.credit.amount
-            return state.updated({step.ref: current.model_copy(update={"credits_allocated": total})})
+            return state.updated(
+                {step.ref: current.model_copy(update={"credits_allocated": total})}
+            )
         case Action.TOUCH:
             assert current is not None
             return state

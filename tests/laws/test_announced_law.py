@@ -35,13 +35,18 @@ def dated(rng: random.Random) -> dict:
         spec.update(rng.choice([{}, {"sunset": rng.choice(days)}]))
     for spec in said["teams"].values():
         groups = list(said["access_groups"])
-        spec["grants"] = [] if not groups else [period(rng, groups, days) for _ in range(rng.randint(0, 2))]
+        spec["grants"] = (
+            [] if not groups else [period(rng, groups, days) for _ in range(rng.randint(0, 2))]
+        )
     return said
 
 
 def period(rng, groups, days):
     since, until = sorted(rng.sample(days, 2))
-    spec = {"access_groups": rng.sample(groups, rng.randint(1, min(2, len(groups)))), "until": until}
+    spec = {
+        "access_groups": rng.sample(groups, rng.randint(1, min(2, len(groups)))),
+        "until": until,
+    }
     return spec | rng.choice([{}, {"since": since}])
 
 
@@ -52,7 +57,10 @@ def edited(rng, said):
     other = dated(rng)
     if rng.random() < 0.3:
         return other
-    copy = {section: {name: dict(spec) for name, spec in specs.items()} for section, specs in said.items()}
+    copy = {
+        section: {name: dict(spec) for name, spec in specs.items()}
+        for section, specs in said.items()
+    }
     for spec in copy["model_aliases"].values():
         if rng.random() < 0.4:
             spec["sunset"] = TODAY + timedelta(days=rng.choice([-1, 5, LATER, 300]))
@@ -67,13 +75,18 @@ def on(said, name, day):
     shift = day - TODAY
     if not shift:
         return reach(said, name)
-    moved = {section: {key: dict(spec) for key, spec in specs.items()} for section, specs in said.items()}
+    moved = {
+        section: {key: dict(spec) for key, spec in specs.items()} for section, specs in said.items()
+    }
     for spec in moved["model_aliases"].values():
         if "sunset" in spec:
             spec["sunset"] -= shift
     for spec in moved["teams"].values():
         spec["grants"] = [
-            {key: value - shift if key in ("since", "until") else value for key, value in grant.items()}
+            {
+                key: value - shift if key in ("since", "until") else value
+                for key, value in grant.items()
+            }
             for grant in spec.get("grants", [])
         ]
     return reach(moved, name)
@@ -82,7 +95,10 @@ def on(said, name, day):
 def applied_today(said):
     """(live, inventory) after a complete apply of the manifest today."""
     state = resolve(state_of(said), NOW, NO_PRICES).state
-    records = {ref: Record(recorded(record_of(wish), wish, None, NOW)) for ref, wish in state.resources.items()}
+    records = {
+        ref: Record(recorded(record_of(wish), wish, None, NOW))
+        for ref, wish in state.resources.items()
+    }
     return State(dict(state.resources)), records
 
 
@@ -91,10 +107,22 @@ def planned(before, after, day):
     moment = NOW + (day - TODAY)
     wish = resolve(state_of(after), moment, NO_PRICES)
     strict = Settings(safety=Safety(max_update_percent=0, max_delete_percent=100, min_objects=0))
-    granted = {name: frozenset(top["id"] for top in spec["top_ups"]) for name, spec in before["teams"].items()}
+    granted = {
+        name: frozenset(top["id"] for top in spec["top_ups"])
+        for name, spec in before["teams"].items()
+    }
     known = Known(records, granted)
     return make_plan(
-        Inputs(Target("t", "t", "test"), wish.state, live, known, SUPPORT, strict, plans=wish.plans, now=moment)
+        Inputs(
+            Target("t", "t", "test"),
+            wish.state,
+            live,
+            known,
+            SUPPORT,
+            strict,
+            plans=wish.plans,
+            now=moment,
+        )
     )
 
 
@@ -136,14 +164,20 @@ def test_a_date_moved_into_the_past_announces_nothing(seed):
     for spec in (*before["model_aliases"].values(), *before["teams"].values()):
         spec.pop("sunset", None)
         spec.pop("grants", None)
-    after = {section: {name: dict(spec) for name, spec in specs.items()} for section, specs in before.items()}
+    after = {
+        section: {name: dict(spec) for name, spec in specs.items()}
+        for section, specs in before.items()
+    }
     for spec in after["model_aliases"].values():
         spec["sunset"] = TODAY - timedelta(days=1)
     plan = planned(before, after, TODAY)
     assert all(not team.announced for team in plan.impact.teams)
     live, _ = applied_today(before)
     state = resolve(state_of(after), NOW, NO_PRICES).state
-    late = {ref: Record(recorded(record_of(wish), wish, None, NOW)) for ref, wish in state.resources.items()}
+    late = {
+        ref: Record(recorded(record_of(wish), wish, None, NOW))
+        for ref, wish in state.resources.items()
+    }
     again = make_plan(Inputs(Target("t", "t", "test"), state, live, Known(late), SUPPORT, now=NOW))
     assert all(not team.announced for team in again.impact.teams)
 
@@ -151,16 +185,27 @@ def test_a_date_moved_into_the_past_announces_nothing(seed):
 def test_the_worlds_are_worth_something():
     day = TODAY + timedelta(days=LATER)
     plans = [
-        planned(before, edited(rng, before), day) for rng in map(random.Random, range(60)) for before in [dated(rng)]
+        planned(before, edited(rng, before), day)
+        for rng in map(random.Random, range(60))
+        for before in [dated(rng)]
     ]
     assert sum(any(team.announced for team in plan.impact.teams) for plan in plans) > 15
     assert sum(any(team.unannounced for team in plan.impact.teams) for plan in plans) > 15
-    assert sum(any(team.announced and team.unannounced for team in plan.impact.teams) for plan in plans) > 3
+    assert (
+        sum(
+            any(team.announced and team.unannounced for team in plan.impact.teams) for plan in plans
+        )
+        > 3
+    )
 
 
-@pytest.mark.parametrize("moment", [datetime(2026, 6, 1, tzinfo=UTC), datetime(2026, 6, 30, 23, tzinfo=UTC)])
+@pytest.mark.parametrize(
+    "moment", [datetime(2026, 6, 1, tzinfo=UTC), datetime(2026, 6, 30, 23, tzinfo=UTC)]
+)
 def test_a_promise_is_kept_as_long_as_its_date_stands(moment):
-    wish = state_of({"model_aliases": {"m": {"litellm_model": "openai/a", "sunset": TODAY}}})[Ref("model_alias", "m")]
+    wish = state_of({"model_aliases": {"m": {"litellm_model": "openai/a", "sunset": TODAY}}})[
+        Ref("model_alias", "m")
+    ]
     first = recorded(record_of(wish), wish, None, datetime(2026, 5, 1, tzinfo=UTC))
     assert recorded(record_of(wish), wish, first, moment) == first
     other = wish.model_copy(update={"sunset": TODAY - timedelta(days=60)})

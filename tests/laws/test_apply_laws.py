@@ -41,7 +41,9 @@ def chooser(seed):
 @given(states(), states(), seeds)
 def test_no_team_loses_what_it_keeps(live, desired, seed):
     keep = kept(live, desired)
-    for step, state in run(schedule(changes_between(live, desired), live, SUPPORT), live, chooser(seed)):
+    for step, state in run(
+        schedule(changes_between(live, desired), live, SUPPORT), live, chooser(seed)
+    ):
         assert not losses(keep, state), step.id
 
 
@@ -50,7 +52,9 @@ def test_no_team_loses_what_it_keeps(live, desired, seed):
 def test_nothing_ever_dangles(live, desired, seed):
     for order in Order:
         for step, state in run(
-            schedule(changes_between(live, desired), live, SUPPORT, order=order), live, chooser(seed)
+            schedule(changes_between(live, desired), live, SUPPORT, order=order),
+            live,
+            chooser(seed),
         ):
             assert not dangling(state), step.id
 
@@ -60,7 +64,10 @@ def test_nothing_ever_dangles(live, desired, seed):
 def test_with_failing_steps_it_stays_hitless_and_the_rerun_converges(live, desired, seed):
     keep, rng, state = kept(live, desired), random.Random(seed), live
     for step, state in run(
-        schedule(changes_between(live, desired), live, SUPPORT), live, rng.choice, lambda _: rng.random() < 0.3
+        schedule(changes_between(live, desired), live, SUPPORT),
+        live,
+        rng.choice,
+        lambda _: rng.random() < 0.3,
     ):
         assert not losses(keep, state), step.id
         assert not dangling(state), step.id
@@ -88,7 +95,11 @@ def assert_desired(state, desired):
 def test_apply_ends_at_desired_and_the_second_plan_is_empty(live, desired, seed):
     for order in Order:
         state = live
-        for _, state in run(schedule(changes_between(live, desired), live, SUPPORT, order=order), live, chooser(seed)):
+        for _, state in run(
+            schedule(changes_between(live, desired), live, SUPPORT, order=order),
+            live,
+            chooser(seed),
+        ):
             pass
         assert_desired(state, desired)
         assert diff(desired, state, Known(owning(desired)), SUPPORT).changes == ()
@@ -114,7 +125,9 @@ def test_revoke_first_never_shows_more_than_before_and_after(live, desired, seed
     before, after = access(live, SUPPORT.rules), access(desired, SUPPORT.rules)
     changes = changes_between(live, desired)
     assume(not any(_swaps(change) for change in changes))
-    for step, state in run(schedule(changes, live, SUPPORT, order=Order.REVOKE_FIRST), live, chooser(seed)):
+    for step, state in run(
+        schedule(changes, live, SUPPORT, order=Order.REVOKE_FIRST), live, chooser(seed)
+    ):
         now = access(state, SUPPORT.rules)
         for team in now.teams:
             assert now.of(team) <= before.of(team) | after.of(team), step.id
@@ -122,7 +135,11 @@ def test_revoke_first_never_shows_more_than_before_and_after(live, desired, seed
 
 def _swaps(change):
     """A name set of which nothing stays is swapped grant-first, so that it is never empty on the way."""
-    fields = [f for f in change.fields if isinstance(f.after, frozenset) and change.before and change.after]
+    fields = [
+        f
+        for f in change.fields
+        if isinstance(f.after, frozenset) and change.before and change.after
+    ]
     return any(f.before and f.after and not f.before & f.after for f in fields)
 
 
@@ -160,13 +177,19 @@ def test_teams_are_sent_again_after_every_change_of_their_groups(live, desired, 
     changes = changes_between(live, desired, TOUCHING)
     sent_with: dict = {}
     state = live
-    for step, state in run(schedule(changes, live, TOUCHING, ours=set(desired)), live, chooser(seed)):
+    for step, state in run(
+        schedule(changes, live, TOUCHING, ours=set(desired)), live, chooser(seed)
+    ):
         if step.ref.kind == "team" and step.action is not Action.DELETE:
             team = state[step.ref]
-            sent_with[step.ref] = {g: state[Ref("access_group", g)].model_aliases for g in team.access_groups}
+            sent_with[step.ref] = {
+                g: state[Ref("access_group", g)].model_aliases for g in team.access_groups
+            }
     for ref, groups in sent_with.items():
         if ref in state:
-            assert groups == {g: state[Ref("access_group", g)].model_aliases for g in state[ref].access_groups}
+            assert groups == {
+                g: state[Ref("access_group", g)].model_aliases for g in state[ref].access_groups
+            }
 
 
 @LAW
@@ -181,7 +204,9 @@ def test_equal_states_need_nothing(state):
 def first_violation(live, desired, seeds=range(12)):
     keep = kept(live, desired)
     for seed in seeds:
-        for step, state in run(schedule(changes_between(live, desired), live, SUPPORT), live, chooser(seed)):
+        for step, state in run(
+            schedule(changes_between(live, desired), live, SUPPORT), live, chooser(seed)
+        ):
             if losses(keep, state):
                 return step.id
             if dangling(state):
@@ -192,7 +217,10 @@ def first_violation(live, desired, seeds=range(12)):
 MUTATIONS = {
     "rule 1: no union on the way": ("expanded", lambda before, after: after),
     "rule 2: references do not order": ("_need_references", lambda steps, by_ref, needs: None),
-    "rule 3: replaced paths do not order": ("_need_replacements", lambda world, by_ref, needs: None),
+    "rule 3: replaced paths do not order": (
+        "_need_replacements",
+        lambda world, by_ref, needs: None,
+    ),
 }
 
 

@@ -31,11 +31,16 @@ def somewhere(ref, path):
 def planned(before, after, day, hand=lambda live: live):
     live, records = applied_today(before)
     tiers = resolve(state_of(before), NOW, NO_PRICES).plans
-    records |= {Ref(PricingPlan.kind, name): Record(record_of(plan)) for name, plan in tiers.items()}
+    records |= {
+        Ref(PricingPlan.kind, name): Record(record_of(plan)) for name, plan in tiers.items()
+    }
     moment = NOW + (day - TODAY)
     written = state_of(after)
     wish = resolve(written, moment, NO_PRICES)
-    granted = {name: frozenset(top["id"] for top in spec["top_ups"]) for name, spec in before["teams"].items()}
+    granted = {
+        name: frozenset(top["id"] for top in spec["top_ups"])
+        for name, spec in before["teams"].items()
+    }
     return make_plan(
         Inputs(
             Target("t", "t", "test"), wish.state, hand(live), Known(records, granted), SUPPORT, plans=wish.plans,
@@ -77,7 +82,10 @@ def test_what_a_hand_gave_or_took_is_said_to_be_of_a_hand(seed):
 
     def hand(live):
         moved = {}
-        groups, aliases = list(live.of(AccessGroup)), [ref.name for ref in live if ref.kind == "model_alias"]
+        groups, aliases = (
+            list(live.of(AccessGroup)),
+            [ref.name for ref in live if ref.kind == "model_alias"],
+        )
         for ref in live:
             if ref.kind == Team.kind and rng.random() < 0.4:
                 held = frozenset(rng.sample(groups, rng.randint(0, len(groups))))
@@ -102,6 +110,9 @@ def test_an_own_price_and_a_tiers_price_are_told_apart():
     after["teams"] = {**before["teams"], "b": {**before["teams"]["b"], "price_usd_per_month": 5}}
     assert nearest(after, after["teams"]["b"], "price_usd_per_month") == 5
     plan = planned(before, after, TODAY)
-    told = {team.team: [(str(cause.ref), cause.path) for cause in team.causes] for team in plan.impact.teams}
+    told = {
+        team.team: [(str(cause.ref), cause.path) for cause in team.causes]
+        for team in plan.impact.teams
+    }
     assert told["a"] == [("pricing_plan/p", ("price_usd_per_month",))]
     assert told["b"] == [("team/b", ("price_usd_per_month",))]

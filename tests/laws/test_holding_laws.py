@@ -44,23 +44,35 @@ class Processes:
 
     def versions(self, ref):
         """None for an object that is gone: only who reads it anew knows that."""
-        kept = LIFETIMES[ref.kind] + SLOW  # it may have begun to read before the write, and kept it a while after
+        kept = (
+            LIFETIMES[ref.kind] + SLOW
+        )  # it may have begun to read before the write, and kept it a while after
         there = [old for until, old in self.former.get(ref, ()) if self.now - until < kept]
         return [*there, self.state.get(ref)]
 
     def certain(self, team: str) -> frozenset[str]:
         """What every process lets the team call, however old each of its entries is."""
-        active = {name for name, alias in self.state.of(ModelAlias).items() if alias.status is Status.ACTIVE}
+        active = {
+            name
+            for name, alias in self.state.of(ModelAlias).items()
+            if alias.status is Status.ACTIVE
+        }
         beliefs = [
             frozenset().union(*(self._surely(group) for group in each.access_groups))
             for each in self.versions(Ref("team", team))
             if each is not None and each.status is Status.ACTIVE
         ]
-        missing = any(each is None or each.status is not Status.ACTIVE for each in self.versions(Ref("team", team)))
+        missing = any(
+            each is None or each.status is not Status.ACTIVE
+            for each in self.versions(Ref("team", team))
+        )
         return frozenset() if missing or not beliefs else frozenset.intersection(*beliefs) & active
 
     def _surely(self, group: str) -> frozenset[str]:
-        sets = [each.model_aliases if each else frozenset() for each in self.versions(Ref("access_group", group))]
+        sets = [
+            each.model_aliases if each else frozenset()
+            for each in self.versions(Ref("access_group", group))
+        ]
         return frozenset.intersection(*sets)
 
 
@@ -80,7 +92,9 @@ def applied(processes, desired, rng, fresh=None, stop=None, held=holds):
         ready = [step for step in todo if needs[step] <= at.keys()]
         assert ready, "a circle"
         step = rng.choice(ready)
-        due = [(at[hold.after] if hold.after else began) + hold.seconds for hold in waits.get(step, ())]
+        due = [
+            (at[hold.after] if hold.after else began) + hold.seconds for hold in waits.get(step, ())
+        ]
         processes.now = max([processes.now, *due]) + rng.choice([0.001, 0.001, 1, 59, 300])
         yield step
         processes.write(step)
@@ -100,7 +114,9 @@ def kept_of(processes, desired):
 
 
 def denied(processes, keep):
-    return {(team, model) for team, models in keep.items() for model in models - processes.certain(team)}
+    return {
+        (team, model) for team, models in keep.items() for model in models - processes.certain(team)
+    }
 
 
 @LAW
@@ -114,7 +130,9 @@ def test_no_process_denies_a_kept_model_at_any_instant(live, desired, seed):
 
 @LAW
 @given(states(), states(), states(), seeds)
-def test_nor_does_it_where_an_earlier_apply_was_cut_off_or_has_just_ended(live, first, second, seed):
+def test_nor_does_it_where_an_earlier_apply_was_cut_off_or_has_just_ended(
+    live, first, second, seed
+):
     rng = random.Random(seed)
     processes = Processes(live)
     for _ in applied(processes, first, rng, stop=rng.randint(0, 6)):
@@ -184,7 +202,10 @@ def world(groups, **teams):
     return State(
         {
             **{Ref("model_alias", name): ModelAlias(litellm_model="openai/a") for name in "mxy"},
-            **{Ref("access_group", name): AccessGroup(model_aliases=frozenset(of)) for name, of in groups.items()},
+            **{
+                Ref("access_group", name): AccessGroup(model_aliases=frozenset(of))
+                for name, of in groups.items()
+            },
             **{Ref("team", name): Team(access_groups=frozenset(of)) for name, of in teams.items()},
         }
     )
@@ -194,7 +215,9 @@ def planned(live, desired):
     changes = changes_between(live, desired)
     needs = schedule(changes, live, CACHED)
     found = holds(needs, changes, live, CACHED)
-    return needs, {step.id: {(hold.after.id, hold.seconds) for hold in waits} for step, waits in found.items()}
+    return needs, {
+        step.id: {(hold.after.id, hold.seconds) for hold in waits} for step, waits in found.items()
+    }
 
 
 def test_a_model_that_moves_between_groups_waits_for_the_group_that_grew():
@@ -209,18 +232,24 @@ def test_an_offboarding_waits_for_nothing_though_others_keep_their_models():
 
 
 def test_a_team_that_changes_its_tier_waits_for_nothing():
-    assert planned(world({"g": "m", "h": "my"}, t="g"), world({"g": "m", "h": "my"}, t="h"))[1] == {}
+    assert (
+        planned(world({"g": "m", "h": "my"}, t="g"), world({"g": "m", "h": "my"}, t="h"))[1] == {}
+    )
 
 
 def test_a_group_is_deleted_only_when_everybody_knows_that_its_team_has_another(monkeypatch):
     live = world({"g": "m", "h": "my"}, t="g")
-    desired = live.updated({Ref("access_group", "g"): None, Ref("team", "t"): Team(access_groups=frozenset("h"))})
+    desired = live.updated(
+        {Ref("access_group", "g"): None, Ref("team", "t"): Team(access_groups=frozenset("h"))}
+    )
     assert not any(_denials(live, desired))
     needs, found = planned(live, desired)
     monkeypatch.setattr(holding, "CUTTING", (Action.CONTRACT,))
     assert any(_denials(live, desired))
     assert found == {"delete access_group/g": {("expand team/t", 65.0)}}
-    assert longest(needs, {step: {Hold(None, 5)} for step in needs if step.id == "expand team/t"}) == 5
+    assert (
+        longest(needs, {step: {Hold(None, 5)} for step in needs if step.id == "expand team/t"}) == 5
+    )
 
 
 def _denials(live, desired):

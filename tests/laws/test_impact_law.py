@@ -46,7 +46,10 @@ def manifest(rng: random.Random) -> dict:
         "model_aliases": {name: alias(rng) for name in aliases},
         "access_groups": {name: group(rng, aliases) for name in groups},
         "plans": {name: plan(rng, groups, plans[:position]) for position, name in enumerate(plans)},
-        "teams": {name: team(rng, groups, plans) for name in rng.sample(TEAMS, rng.choice([0, 4, 5, 6, 7, 8]))},
+        "teams": {
+            name: team(rng, groups, plans)
+            for name in rng.sample(TEAMS, rng.choice([0, 4, 5, 6, 7, 8]))
+        },
     }
 
 
@@ -55,7 +58,10 @@ def some(rng, names):
 
 
 def alias(rng):
-    spec = {"litellm_model": rng.choice(["openai/a", "anthropic/b"]), "tags": some(rng, ["chat", "fast"])}
+    spec = {
+        "litellm_model": rng.choice(["openai/a", "anthropic/b"]),
+        "tags": some(rng, ["chat", "fast"]),
+    }
     spec |= rng.choice([{}, {}, {}, {"status": "inactive"}, {"status": "deprecated"}])
     spec |= rng.choice([{}, {}, {"sunset": rng.choice(DAYS)}])
     return spec
@@ -64,7 +70,12 @@ def alias(rng):
 def group(rng, aliases):
     spec = {"model_aliases": some(rng, aliases)}
     spec |= rng.choice(
-        [{}, {}, {"select": {"tag": "chat"}}, {"select": {"provider": "openai", "tag": ["fast", "chat"]}}]
+        [
+            {},
+            {},
+            {"select": {"tag": "chat"}},
+            {"select": {"provider": "openai", "tag": ["fast", "chat"]}},
+        ]
     )
     return spec
 
@@ -84,8 +95,15 @@ def team(rng, groups, plans):
     spec |= rng.choice([{}, {}, {"credits_allocated": rng.choice([0, 50, 2000])}])
     if groups and rng.random() < 0.4:
         since, until = sorted(rng.sample(DAYS, 2))
-        spec["grants"] = [{"access_groups": [rng.choice(groups)], "until": until} | rng.choice([{}, {"since": since}])]
-    spec["top_ups"] = [{"id": name, "amount": amount} for name, amount in (("a", 10), ("b", 100)) if rng.random() < 0.3]
+        spec["grants"] = [
+            {"access_groups": [rng.choice(groups)], "until": until}
+            | rng.choice([{}, {"since": since}])
+        ]
+    spec["top_ups"] = [
+        {"id": name, "amount": amount}
+        for name, amount in (("a", 10), ("b", 100))
+        if rng.random() < 0.3
+    ]
     return spec
 
 
@@ -119,12 +137,19 @@ def reach(said, name):
     for grant in spec.get("grants", []):
         if grant["until"] > TODAY and grant.get("since", TODAY) <= TODAY:
             groups |= set(grant["access_groups"])
-    return {model for model in said["model_aliases"] if callable_(said, model) and groups & holding(said, model)}
+    return {
+        model
+        for model in said["model_aliases"]
+        if callable_(said, model) and groups & holding(said, model)
+    }
 
 
 def callable_(said, model):
     spec = said["model_aliases"][model]
-    return spec.get("status", "active") == "active" and spec.get("sunset", TODAY + timedelta(days=1)) > TODAY
+    return (
+        spec.get("status", "active") == "active"
+        and spec.get("sunset", TODAY + timedelta(days=1)) > TODAY
+    )
 
 
 def holding(said, model):
@@ -132,7 +157,13 @@ def holding(said, model):
     found = set()
     for name, each in said["access_groups"].items():
         select = each.get("select")
-        tags = {select["tag"]} if select and isinstance(select["tag"], str) else set(select["tag"]) if select else set()
+        tags = (
+            {select["tag"]}
+            if select and isinstance(select["tag"], str)
+            else set(select["tag"])
+            if select
+            else set()
+        )
         provider = (select or {}).get("provider", spec["litellm_model"].split("/")[0])
         fits = bool(tags & set(spec["tags"])) and spec["litellm_model"].startswith(provider + "/")
         if model in each["model_aliases"] or fits:
@@ -179,10 +210,15 @@ def planned(before, after, live):
     applied = resolve(state_of(before), NOW, NO_PRICES).state
     owned = {ref: Record(record_of(resource)) for ref, resource in applied.resources.items()}
     there = {
-        ref: resource.model_copy(update={"credits_allocated": live[ref.name]}) if ref.kind == "team" else resource
+        ref: resource.model_copy(update={"credits_allocated": live[ref.name]})
+        if ref.kind == "team"
+        else resource
         for ref, resource in applied.resources.items()
     }
-    granted = {name: frozenset(top["id"] for top in spec["top_ups"]) for name, spec in before["teams"].items()}
+    granted = {
+        name: frozenset(top["id"] for top in spec["top_ups"])
+        for name, spec in before["teams"].items()
+    }
     known = Known(owned, granted, frozenset(), frozenset())
     desired = resolve(state_of(after), NOW, NO_PRICES).state
     return make_plan(Inputs(Target("t", "t", "test"), desired, State(there), known, SUPPORT))
@@ -202,8 +238,12 @@ def test_a_plans_meaning_is_what_a_brute_force_finds(seed):
     gained = {name: reach(after, name) - reach(before, name) for name in teams}
     lost = {name: reach(before, name) - reach(after, name) for name in teams}
 
-    assert {t.team: set(t.gained) for t in found.teams if t.gained} == {t: m for t, m in gained.items() if m}
-    assert {t.team: set(t.lost) for t in found.teams if t.lost} == {t: m for t, m in lost.items() if m}
+    assert {t.team: set(t.gained) for t in found.teams if t.gained} == {
+        t: m for t, m in gained.items() if m
+    }
+    assert {t.team: set(t.lost) for t in found.teams if t.lost} == {
+        t: m for t, m in lost.items() if m
+    }
     emptied = {t for t in after["teams"] if reach(before, t) and not reach(after, t)}
     assert {t.team for t in found.teams if t.left_with_nothing} == emptied
     granted, taken = credits_moved(before, after, live)

@@ -28,7 +28,9 @@ def test_taking_every_difference_over_makes_the_environments_equal(source, targe
 @settings(max_examples=60, deadline=None)
 def test_the_other_way_round_it_says_the_opposite(source, target):
     there, back = compared(source, target), compared(target, source)
-    assert [(c.ref, c.before, c.after) for c in there.changes] == [(c.ref, c.after, c.before) for c in back.changes]
+    assert [(c.ref, c.before, c.after) for c in there.changes] == [
+        (c.ref, c.after, c.before) for c in back.changes
+    ]
     assert [(gap.team, gap.lacks, gap.beyond) for gap in there.teams] == [
         (gap.team, gap.beyond, gap.lacks) for gap in back.teams
     ]
@@ -48,7 +50,9 @@ def test_every_format_names_every_team_that_lacks_a_model(source, target):
     found = compared(source, target)
     said = {team["team"]: team["lacks"] for team in json.loads(promotion_json(found))["teams"]}
     assert said == {gap.team: sorted(gap.lacks) for gap in found.teams}
-    assert (render_promotion(found) == render_promotion(compared(source, target))) and promotion_markdown(found)
+    assert (
+        render_promotion(found) == render_promotion(compared(source, target))
+    ) and promotion_markdown(found)
 
 
 @given(states())

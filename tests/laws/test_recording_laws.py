@@ -28,7 +28,9 @@ def company(rng: random.Random) -> dict:
     return {
         "organizations": {"o": {"name": "O"}},
         "model_aliases": {f"m{n}": alias(rng, n) for n in range(3)},
-        "access_groups": {name: {"model_aliases": ["m0", *rng.sample(["m1", "m2"], 1)]} for name in GROUPS},
+        "access_groups": {
+            name: {"model_aliases": ["m0", *rng.sample(["m1", "m2"], 1)]} for name in GROUPS
+        },
         "plans": {name: tier(rng, plans[:position]) for position, name in enumerate(plans)},
         "teams": {name: team(rng, plans) for name in TEAMS},
     }
@@ -36,12 +38,22 @@ def company(rng: random.Random) -> dict:
 
 def alias(rng, number):
     dated = {"sunset": rng.choice(["2031-01-01", "2032-01-01"])} if rng.random() < 0.4 else {}
-    return {"litellm_model": f"openai/m{number}", "tags": rng.sample(["chat", "fast"], rng.randint(0, 2)), **dated}
+    return {
+        "litellm_model": f"openai/m{number}",
+        "tags": rng.sample(["chat", "fast"], rng.randint(0, 2)),
+        **dated,
+    }
 
 
 def tier(rng, parents):
-    spec = {"price_usd_per_month": rng.choice([0, 99, 199.5]), "credits_allocated": rng.choice([100, 200])}
-    spec |= {"access_groups": rng.sample(GROUPS, rng.randint(0, 2)), "labels": {"x": rng.choice("ab")}}
+    spec = {
+        "price_usd_per_month": rng.choice([0, 99, 199.5]),
+        "credits_allocated": rng.choice([100, 200]),
+    }
+    spec |= {
+        "access_groups": rng.sample(GROUPS, rng.randint(0, 2)),
+        "labels": {"x": rng.choice("ab")},
+    }
     return spec | ({"extends": rng.choice(parents)} if parents and rng.random() < 0.5 else {})
 
 
@@ -51,7 +63,9 @@ def team(rng, plans):
     spec |= {"price_usd_per_month": rng.choice([1, 2])} if rng.random() < 0.3 else {}
     spec |= {"labels": {"env": rng.choice(["dev", "prod"])}} if rng.random() < 0.5 else {}
     if rng.random() < 0.3:
-        spec["grants"] = [{"access_groups": ["g2"], "until": rng.choice(["2030-01-01", "2033-01-01"])}]
+        spec["grants"] = [
+            {"access_groups": ["g2"], "until": rng.choice(["2030-01-01", "2033-01-01"])}
+        ]
     return spec
 
 
@@ -121,7 +135,12 @@ def test_a_plan_after_an_apply_says_nothing(tmp_path, path):
         (directory / "all.yaml").write_text(yaml.safe_dump(said))
         scope = asyncio.run(path(directory))
         plan, *_ = asyncio.run(planned(directory, scope))
-        assert (plan.changes, plan.noted, plan.impact.teams, plan.impact.reasons) == ((), (), (), ()), number
+        assert (plan.changes, plan.noted, plan.impact.teams, plan.impact.reasons) == (
+            (),
+            (),
+            (),
+            (),
+        ), number
         assert plan.impact.risk is Risk.NONE
         assert plan.impact.revenue_before == pytest.approx(plan.impact.revenue_after)
         assert not plan.pending

@@ -33,7 +33,10 @@ def limited(state: State, rng: random.Random) -> State:
     """The state with budgets and rates on some teams."""
     found = {}
     for name, team in state.of(Team).items():
-        limits = {"rpm_limit": rng.choice([None, None, None, 0, 60]), "tpm_limit": rng.choice([None, None, None, 0, 9])}
+        limits = {
+            "rpm_limit": rng.choice([None, None, None, 0, 60]),
+            "tpm_limit": rng.choice([None, None, None, 0, 9]),
+        }
         limits["max_budget_usd"] = rng.choice([None, 0, 5, 50])
         found[Ref("team", name)] = team.model_copy(update=limits)
     return state.updated(found)
@@ -41,7 +44,10 @@ def limited(state: State, rng: random.Random) -> State:
 
 def used(state: State, rng: random.Random):
     return {
-        ref: {"credits_used": rng.choice([0, 0, 50, 100, 300]), "spend": rng.choice([0.0, 4.0, 5.0, 70.0])}
+        ref: {
+            "credits_used": rng.choice([0, 0, 50, 100, 300]),
+            "spend": rng.choice([0.0, 4.0, 5.0, 70.0]),
+        }
         for ref in state
         if ref.kind == "team"
     }
@@ -49,7 +55,9 @@ def used(state: State, rng: random.Random):
 
 def planned(live, desired, runtime, support):
     known = Known(owning(live))
-    return make_plan(Inputs(Target("t", "t", "test"), desired, live, known, support, runtime=runtime))
+    return make_plan(
+        Inputs(Target("t", "t", "test"), desired, live, known, support, runtime=runtime)
+    )
 
 
 def answers(state: State, name: str, facts: dict, support: Support) -> bool:
@@ -59,7 +67,11 @@ def answers(state: State, name: str, facts: dict, support: Support) -> bool:
         return False
     if support is IN_CREDITS and (team.credits_allocated or 0) - facts.get("credits_used", 0) <= 0:
         return False
-    return not (support is IN_USD and team.max_budget_usd is not None and facts.get("spend", 0) >= team.max_budget_usd)
+    return not (
+        support is IN_USD
+        and team.max_budget_usd is not None
+        and facts.get("spend", 0) >= team.max_budget_usd
+    )
 
 
 def models(state: State, name: str) -> set[str]:
@@ -67,7 +79,12 @@ def models(state: State, name: str) -> set[str]:
     if team.status is Status.SUSPENDED:
         return set()
     members = (state[Ref("access_group", group)].model_aliases for group in team.access_groups)
-    return {m for group in members for m in group if state[Ref("model_alias", m)].status is Status.ACTIVE}
+    return {
+        m
+        for group in members
+        for m in group
+        if state[Ref("model_alias", m)].status is Status.ACTIVE
+    }
 
 
 def callable_models(state: State, name: str, facts: dict, support: Support) -> set[str]:
@@ -78,7 +95,9 @@ def callable_models(state: State, name: str, facts: dict, support: Support) -> s
 
 @LAW
 @given(states(), states(), seeds, st.sampled_from([IN_CREDITS, IN_USD, FREE]))
-def test_the_teams_that_are_refused_every_call_are_those_of_an_independent_computation(live, desired, seed, support):
+def test_the_teams_that_are_refused_every_call_are_those_of_an_independent_computation(
+    live, desired, seed, support
+):
     rng = random.Random(seed)
     live, desired = limited(live, rng), limited(desired, rng)
     runtime = used(live, rng)
@@ -89,24 +108,33 @@ def test_the_teams_that_are_refused_every_call_are_those_of_an_independent_compu
 
     for name in after.of(Team):
         facts = runtime.get(Ref("team", name), {})
-        assert (name in plan.impact.silent) == (not callable_models(after, name, facts, support)), name
+        assert (name in plan.impact.silent) == (not callable_models(after, name, facts, support)), (
+            name
+        )
     told = {team.team: team for team in plan.impact.teams}
     cut = set()
     for name in live.of(Team):
         facts = runtime[Ref("team", name)]
-        before, now = callable_models(live, name, facts, support), callable_models(after, name, facts, support)
+        before, now = (
+            callable_models(live, name, facts, support),
+            callable_models(after, name, facts, support),
+        )
         refused = Ref("team", name) in after and not answers(after, name, facts, support)
         if before and refused:
             cut.add(name)
         if answers(live, name, facts, support) or not refused:
             lost = set(told[name].lost) if name in told else set()
-            assert before - now <= lost, "whoever could call a model and cannot any more has lost it"
+            assert before - now <= lost, (
+                "whoever could call a model and cannot any more has lost it"
+            )
     assert {name for name, team in told.items() if team.cut_off} == cut
 
 
 @LAW
 @given(states(), states(), seeds)
-def test_a_plan_that_takes_every_call_from_a_team_is_refused_and_is_no_low_risk(live, desired, seed):
+def test_a_plan_that_takes_every_call_from_a_team_is_refused_and_is_no_low_risk(
+    live, desired, seed
+):
     rng = random.Random(seed)
     live, desired = limited(live, rng), limited(desired, rng)
     plan = planned(live, desired, used(live, rng), IN_CREDITS)
@@ -124,13 +152,19 @@ def test_the_worlds_are_worth_something():
     rng = random.Random(1)
     cut = 0
     for seed in range(150):
-        live, desired = (limited(random_state(random.Random(f"{seed}{side}")), rng) for side in "ab")
-        cut += any(team.cut_off for team in planned(live, desired, used(live, rng), IN_CREDITS).impact.teams)
+        live, desired = (
+            limited(random_state(random.Random(f"{seed}{side}")), rng) for side in "ab"
+        )
+        cut += any(
+            team.cut_off
+            for team in planned(live, desired, used(live, rng), IN_CREDITS).impact.teams
+        )
     assert cut > 3
 
 
 @pytest.mark.parametrize(
-    ("declared", "spent", "says"), [(20, 30, "970 credits left -> -10"), (30, 30, "970 credits left -> 0")]
+    ("declared", "spent", "says"),
+    [(20, 30, "970 credits left -> -10"), (30, 30, "970 credits left -> 0")],
 )
 def test_a_cut_below_what_is_used_says_what_is_left(declared, spent, says):
     held = frozenset({"g"})
@@ -139,7 +173,21 @@ def test_a_cut_below_what_is_used_says_what_is_left(declared, spent, says):
         Ref("model_alias", "m"): ModelAlias(litellm_model="openai/a"),
         Ref("access_group", "g"): AccessGroup(model_aliases=frozenset({"m"})),
     }
-    live = State({**world, Ref("team", "t"): Team(organization_id="o", access_groups=held, credits_allocated=1000)})
-    wish = State({**world, Ref("team", "t"): Team(organization_id="o", access_groups=held, credits_allocated=declared)})
+    live = State(
+        {
+            **world,
+            Ref("team", "t"): Team(organization_id="o", access_groups=held, credits_allocated=1000),
+        }
+    )
+    wish = State(
+        {
+            **world,
+            Ref("team", "t"): Team(
+                organization_id="o", access_groups=held, credits_allocated=declared
+            ),
+        }
+    )
     plan = planned(live, wish, {Ref("team", "t"): {"credits_used": spent}}, IN_CREDITS)
-    assert [finding.message for finding in plan.refusals] == [f"1 team would be refused every call: t ({says})"]
+    assert [finding.message for finding in plan.refusals] == [
+        f"1 team would be refused every call: t ({says})"
+    ]

@@ -24,15 +24,24 @@ seeds = st.integers(0, 2**64)
 def world(rng: random.Random, kinds: tuple[str, ...]):
     """Live, desired with some of its objects under new names (everything else may change, too), and old -> new."""
     live, other = random_state(rng), random_state(rng)
-    moves = {ref: Ref(ref.kind, f"{ref.name}-new") for ref in live if ref.kind in kinds and rng.random() < 0.5}
+    moves = {
+        ref: Ref(ref.kind, f"{ref.name}-new")
+        for ref in live
+        if ref.kind in kinds and rng.random() < 0.5
+    }
     names = {new: old.name for old, new in moves.items()}
     wished = renamed_state(other, moves).resources
-    told = {r: res.model_copy(update={"renamed_from": names[r]}) if r in names else res for r, res in wished.items()}
+    told = {
+        r: res.model_copy(update={"renamed_from": names[r]}) if r in names else res
+        for r, res in wished.items()
+    }
     return live, State(told), moves
 
 
 def planned(live, desired, support, *, owned=True):
-    known = Known(owning(live) if owned else {ref: r for ref, r in owning(live).items() if ref in desired})
+    known = Known(
+        owning(live) if owned else {ref: r for ref, r in owning(live).items() if ref in desired}
+    )
     return make_plan(Inputs(Target("t", "t", "test"), desired, live, known, support))
 
 
@@ -44,7 +53,9 @@ def plain(state):
     """Without what no gateway holds and what goes by grants."""
     gone = {"renamed_from": None}
     return {
-        ref: res.model_copy(update=gone | ({"credits_allocated": None} if ref.kind == "team" else {}))
+        ref: res.model_copy(
+            update=gone | ({"credits_allocated": None} if ref.kind == "team" else {})
+        )
         for ref, res in state.resources.items()
     }
 
@@ -59,7 +70,10 @@ def test_in_place_nobody_loses_what_it_keeps_under_whatever_name(seed, fails):
     live, desired, _ = world(rng, ALL)
     plan = planned(live, desired, RENAMING)
     moves = moves_of(plan.changes)
-    first, last = access(renamed_state(live, moves), RENAMING.rules), access(desired, RENAMING.rules)
+    first, last = (
+        access(renamed_state(live, moves), RENAMING.rules),
+        access(desired, RENAMING.rules),
+    )
     keep = {team: first.of(team) & last.of(team) for team in first.teams}
     state = live
     broken = (lambda _: rng.random() < 0.3) if fails else (lambda _: False)
@@ -103,10 +117,14 @@ def test_a_rename_alone_means_nothing_to_anybody_but_callers_of_an_alias(seed):
     live, _, moves = world(rng, ("organization", "access_group", "team"))
     names = {new: old.name for old, new in moves.items()}
     wished = renamed_state(live, moves).resources
-    desired = State({r: s.model_copy(update={"renamed_from": names.get(r)}) for r, s in wished.items()})
+    desired = State(
+        {r: s.model_copy(update={"renamed_from": names.get(r)}) for r, s in wished.items()}
+    )
     plan = planned(live, desired, RENAMING)
     assert {change.ref for change in plan.changes} == set(names)
-    assert not any(team.gained or team.lost or team.created or team.deleted for team in plan.impact.teams)
+    assert not any(
+        team.gained or team.lost or team.created or team.deleted for team in plan.impact.teams
+    )
     assert plan.refusals == ()
     assert [step.action for step in steps(plan, live, RENAMING)] == [Action.RENAME] * len(names)
 
@@ -129,7 +147,9 @@ def test_without_its_order_a_rename_breaks_the_law(monkeypatch):
     broken = 0
     for seed in range(60):
         try:
-            test_in_place_nobody_loses_what_it_keeps_under_whatever_name.hypothesis.inner_test(seed, fails=False)
+            test_in_place_nobody_loses_what_it_keeps_under_whatever_name.hypothesis.inner_test(
+                seed, fails=False
+            )
         except AssertionError:
             broken += 1
     assert broken

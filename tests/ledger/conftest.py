@@ -50,7 +50,13 @@ def lease(ledger, now):
 @pytest.fixture
 def apply_id(ledger, lease, now):
     return ledger.begin(
-        lease, actor="alice", revision="c0ffee", plan_digest="sha256:1", counts={"create": 2}, now=now, command="apply"
+        lease,
+        actor="alice",
+        revision="c0ffee",
+        plan_digest="sha256:1",
+        counts={"create": 2},
+        now=now,
+        command="apply",
     )
 
 
@@ -63,7 +69,12 @@ def process():
         command = [sys.executable, "-c", program, *map(str, arguments)]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         child = subprocess.Popen(
-            command, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            command,
+            env=environment,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
         started.append(child)
         return child

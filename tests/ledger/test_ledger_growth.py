@@ -11,7 +11,11 @@ GATEWAY = "saas-litellm https://gateway.example.com/a/long/path"
 TTL = timedelta(minutes=5)
 OBJECTS = 90
 BYTES_PER_OBJECT = 450
-RECORD = {"access_groups": [f"group-{n}" for n in range(12)], "metadata": {"owner": "x" * 200}, "status": "active"}
+RECORD = {
+    "access_groups": [f"group-{n}" for n in range(12)],
+    "metadata": {"owner": "x" * 200},
+    "status": "active",
+}
 DETAIL = {"before": RECORD, "after": RECORD, "record": RECORD, "credit": None}
 
 
@@ -19,14 +23,22 @@ def one_apply(ledger, now, *, unknown: int = 0) -> int:
     """An apply that changes every object, its last `unknown` steps without an outcome; its id."""
     lease = ledger.acquire(GATEWAY, "alice@ci", now, TTL)
     apply_id = ledger.begin(
-        lease, actor="alice@ci", revision="c" * 40, plan_digest="d" * 64, counts={}, now=now, command="apply"
+        lease,
+        actor="alice@ci",
+        revision="c" * 40,
+        plan_digest="d" * 64,
+        counts={},
+        now=now,
+        command="apply",
     )
     names = [f"team-{n:03}" for n in range(OBJECTS)]
     steps = [Intent(f"expand team/{name}", "team", name, "expand", detail=DETAIL) for name in names]
     for start in range(0, OBJECTS, 15):
         ledger.intend(lease, apply_id, steps[start : start + 15], now)
     done = OBJECTS - unknown
-    ends = [Settlement(s.step_id, "applied", own=Claim("team", s.name, RECORD)) for s in steps[:done]]
+    ends = [
+        Settlement(s.step_id, "applied", own=Claim("team", s.name, RECORD)) for s in steps[:done]
+    ]
     ends += [Settlement(s.step_id, "unknown", "no answer") for s in steps[done:]]
     for start in range(0, OBJECTS, 9):
         ledger.settle(lease, apply_id, ends[start : start + 9], now)
@@ -68,7 +80,9 @@ def test_open_steps_and_grants_outlive_it(ledger, now, monkeypatch):
     monkeypatch.setattr(store, "KEPT", 2)
     odd = one_apply(ledger, now, unknown=3)
     lease = ledger.acquire(GATEWAY, "alice@ci", now, TTL)
-    paid = ledger.begin(lease, actor="a", revision=None, plan_digest="d", counts={}, now=now, command="apply")
+    paid = ledger.begin(
+        lease, actor="a", revision=None, plan_digest="d", counts={}, now=now, command="apply"
+    )
     grant = GrantRecord("team-001", "promo", 5, "op-1")
     ledger.intend(lease, paid, [Intent("grant", "team", "team-001", "grant", grant=grant)], now)
     ledger.settle(lease, paid, [Settlement("grant", "applied")], now)

@@ -9,14 +9,22 @@ from reconciler.ledger import Claim, GrantRecord, Intent, LedgerError, Owned, Se
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 TTL = timedelta(minutes=5)
-on_one_ledger = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+on_one_ledger = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 storable = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
-keys = st.tuples(st.sampled_from(["team", "plan"]), st.one_of(st.sampled_from("abc"), st.text(storable, max_size=8)))
-scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+keys = st.tuples(
+    st.sampled_from(["team", "plan"]),
+    st.one_of(st.sampled_from("abc"), st.text(storable, max_size=8)),
+)
+scalars = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+)
 any_text = st.text(st.characters(), max_size=5)
 values = st.recursive(
-    scalars | any_text, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(any_text, inner, max_size=3)
+    scalars | any_text,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(any_text, inner, max_size=3),
 )
 claims = st.builds(
     lambda key, applied, adopted: Claim(*key, applied, adopted),
@@ -57,7 +65,8 @@ def test_the_inventory_is_a_dictionary(ledger, steps):
 
 
 attempts = st.lists(
-    st.tuples(st.sampled_from("xyz"), st.sampled_from(["applied", "failed", "unknown", "crash"])), max_size=8
+    st.tuples(st.sampled_from("xyz"), st.sampled_from(["applied", "failed", "unknown", "crash"])),
+    max_size=8,
 )
 
 
@@ -66,7 +75,9 @@ attempts = st.lists(
 def test_a_grant_is_let_through_once_ever(ledger, attempts):
     """A new operation gets in only while no earlier one is granted or may have been."""
     lease = ledger.acquire(uuid.uuid4().hex, "law", NOW, TTL)
-    number = ledger.begin(lease, actor="a", revision=None, plan_digest="d", counts={}, now=NOW, command="apply")
+    number = ledger.begin(
+        lease, actor="a", revision=None, plan_digest="d", counts={}, now=NOW, command="apply"
+    )
     granted, maybe = None, None
     for step, (operation, end) in enumerate(attempts):
         grant = GrantRecord("a", "promo", 100, f"{lease.gateway} {operation}")
@@ -81,13 +92,18 @@ def test_a_grant_is_let_through_once_ever(ledger, attempts):
         granted = operation if end == "applied" else None
         maybe = operation if end in ("unknown", "crash") else None
     states = [record.state for record in ledger.grants(lease.gateway).values()]
-    assert states == ([] if not attempts else ["granted" if granted else "intended" if maybe else "refused"])
+    assert states == (
+        [] if not attempts else ["granted" if granted else "intended" if maybe else "refused"]
+    )
 
 
 @pytest.mark.slow
 def test_an_inventory_of_100_000_comes_back_as_it_was(ledger):
     lease = ledger.acquire("big", "law", NOW, TTL)
-    entries = [Claim("team", f"team-{n}", {"access_groups": ["a", f"g{n % 50}"], "n": n}) for n in range(100_000)]
+    entries = [
+        Claim("team", f"team-{n}", {"access_groups": ["a", f"g{n % 50}"], "n": n})
+        for n in range(100_000)
+    ]
     ledger.own(lease, entries, NOW)
 
     found = ledger.inventory("big")

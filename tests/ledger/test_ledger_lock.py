@@ -2,7 +2,16 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.ledger import Claim, GrantRecord, Intent, LeaseLost, LedgerError, LockHeld, Settlement, open_ledger
+from reconciler.ledger import (
+    Claim,
+    GrantRecord,
+    Intent,
+    LeaseLost,
+    LedgerError,
+    LockHeld,
+    Settlement,
+    open_ledger,
+)
 
 GATEWAY = "embedded http://gw"
 TTL = timedelta(minutes=5)
@@ -16,7 +25,10 @@ WRITES = {
     ),
     "finish": lambda ledger, lease, apply_id, now: ledger.finish(lease, apply_id, "done", {}, now),
     "intend": lambda ledger, lease, apply_id, now: ledger.intend(
-        lease, apply_id, [Intent("2", "team", "b", "create", grant=GrantRecord("b", "p", 1, "op2"))], now
+        lease,
+        apply_id,
+        [Intent("2", "team", "b", "create", grant=GrantRecord("b", "p", 1, "op2"))],
+        now,
     ),
     "settle": lambda ledger, lease, apply_id, now: ledger.settle(
         lease, apply_id, [Settlement("1", "applied", own=Claim("team", "b", {}))], now
@@ -73,7 +85,9 @@ def test_an_expired_lock_is_reported_with_its_way_out_and_not_taken_over(ledger,
 
     assert caught.value.holder.stale
     assert "reconciler unlock" in caught.value.hint
-    ledger.own(lease, [Claim("team", "a", {})], late)  # slow is not dead: nobody else has come in between
+    ledger.own(
+        lease, [Claim("team", "a", {})], late
+    )  # slow is not dead: nobody else has come in between
     assert ledger.renew(lease, late, TTL).expires == late + TTL
     assert not ledger.holder(GATEWAY, late).stale
 
@@ -107,7 +121,11 @@ def test_a_released_lock_is_free_and_its_lease_is_lost(ledger, lease, now):
 def test_breaking_a_lock_says_whose_it_was_and_ends_its_apply(ledger, lease, apply_id, now):
     broken = ledger.break_lock(GATEWAY, now + timedelta(minutes=1))
 
-    assert (broken.owner, broken.token, broken.age) == (lease.holder, lease.token, timedelta(minutes=1))
+    assert (broken.owner, broken.token, broken.age) == (
+        lease.holder,
+        lease.token,
+        timedelta(minutes=1),
+    )
     assert ledger.history(GATEWAY)[0].status == "interrupted"
 
 

@@ -112,14 +112,21 @@ def test_a_password_is_in_no_error(url):
 
 
 def test_a_password_is_in_no_repr():
-    engine = opening._engine(opening._parse("postgresql://u:hunter2@h/db?password=hunter2&sslpassword=hunter2"))
+    engine = opening._engine(
+        opening._parse("postgresql://u:hunter2@h/db?password=hunter2&sslpassword=hunter2")
+    )
 
     assert "hunter2" not in repr(engine) + opening.label(engine.url)
 
 
 @pytest.mark.parametrize(
     "url",
-    ["sqlite://", "sqlite:///:memory:", "sqlite:///file::memory:?mode=memory&uri=true", "sqlite:///a.db?mode=memory"],
+    [
+        "sqlite://",
+        "sqlite:///:memory:",
+        "sqlite:///file::memory:?mode=memory&uri=true",
+        "sqlite:///a.db?mode=memory",
+    ],
 )
 def test_a_ledger_in_memory_is_refused(url):
     with pytest.raises(LedgerError, match=r"memory|path alone"):
@@ -136,7 +143,9 @@ def test_a_plain_path_is_a_sqlite_ledger_that_loses_nothing_when_the_power_goes(
 
 
 def test_what_cannot_be_a_ledger_is_said_plainly(tmp_path):
-    (tmp_path / "file").write_text("This is not a database, but it is long enough to have a header." * 50)
+    (tmp_path / "file").write_text(
+        "This is not a database, but it is long enough to have a header." * 50
+    )
 
     with pytest.raises(LedgerError, match="not a database"):
         open_ledger(str(tmp_path / "file"))

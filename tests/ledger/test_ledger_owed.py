@@ -5,7 +5,15 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from reconciler.ledger import Claim, GrantRecord, Intent, LeaseLost, Renamed, Settlement, open_ledger
+from reconciler.ledger import (
+    Claim,
+    GrantRecord,
+    Intent,
+    LeaseLost,
+    Renamed,
+    Settlement,
+    open_ledger,
+)
 
 TTL = timedelta(minutes=5)
 GW = "embedded http://gw"
@@ -31,7 +39,9 @@ def test_a_key_is_owed_from_its_intent_until_it_is_delivered(ledger, lease, appl
     assert owed(ledger) == set()
 
 
-@pytest.mark.parametrize(("state", "key_settled", "left"), [("applied", False, 1), ("failed", True, 0)])
+@pytest.mark.parametrize(
+    ("state", "key_settled", "left"), [("applied", False, 1), ("failed", True, 0)]
+)
 def test_a_creation_that_is_looked_up_later_owes_its_key_if_it_happened(
     ledger, lease, apply_id, now, state, key_settled, left
 ):
@@ -41,7 +51,9 @@ def test_a_creation_that_is_looked_up_later_owes_its_key_if_it_happened(
     assert len(owed(ledger)) == left
 
 
-def test_what_is_deleted_is_owed_nothing_and_a_renamed_team_is_owed_its_key(ledger, lease, apply_id, now):
+def test_what_is_deleted_is_owed_nothing_and_a_renamed_team_is_owed_its_key(
+    ledger, lease, apply_id, now
+):
     ledger.intend(lease, apply_id, [creating("a"), creating("b"), creating("c")], now)
     ledger.own(lease, [Claim("team", name, {}) for name in "abc"], now)
     ledger.disown(lease, [("team", "a")])
@@ -65,7 +77,9 @@ def test_a_lost_request_of_an_apply_that_was_cut_off_is_remembered(ledger, lease
 
 def test_what_was_created_since_the_last_whole_apply_is_an_unfinished_creation(ledger, lease, now):
     def one(name, status):
-        number = ledger.begin(lease, actor="a", revision=None, plan_digest="", counts={}, now=now, command="")
+        number = ledger.begin(
+            lease, actor="a", revision=None, plan_digest="", counts={}, now=now, command=""
+        )
         ledger.intend(lease, number, [creating(name)], now)
         ledger.settle(lease, number, [Settlement(f"create team/{name}", "applied")], now)
         ledger.finish(lease, number, status, {}, now)
@@ -90,7 +104,9 @@ def remembered(ledger, name, *teams, now, grant=None):
     lease = ledger.acquire(name, "alice", now, TTL)
     ledger.own(lease, [Claim("team", team, {"by": name}) for team in teams], now)
     if grant:
-        number = ledger.begin(lease, actor="a", revision=None, plan_digest="", counts={}, now=now, command="")
+        number = ledger.begin(
+            lease, actor="a", revision=None, plan_digest="", counts={}, now=now, command=""
+        )
         record = GrantRecord(grant, "promo", 10, f"op {name}")
         ledger.intend(lease, number, [Intent("g", "team", grant, "grant", None, None, record)], now)
         ledger.settle(lease, number, [Settlement("g", "applied")], now)

@@ -12,7 +12,10 @@ def granted(ledger, lease, apply_id, now, team, grant_id, state="applied", again
     operation = f"reconciler:top-up:{team}:{grant_id}"
     step = f"grant {team} {grant_id}{again}"
     ledger.intend(
-        lease, apply_id, [Intent(step, "team", team, "grant", grant=GrantRecord(team, grant_id, 5, operation))], now
+        lease,
+        apply_id,
+        [Intent(step, "team", team, "grant", grant=GrantRecord(team, grant_id, 5, operation))],
+        now,
     )
     ledger.settle(lease, apply_id, [Settlement(step, state)], now)
 
@@ -21,11 +24,20 @@ def rename(ledger, lease, apply_id, now, **more):
     ledger.intend(lease, apply_id, [Intent("rename", "team", "new", "rename")], now)
     assert ("team", "new") not in ledger.inventory(GATEWAY) or more.pop("stale", False)
     moved = Renamed("team", "old", "new", NAMES, more.pop("records", ()))
-    ledger.settle(lease, apply_id, [Settlement("rename", "applied", renamed=moved, **more)], now + timedelta(hours=1))
+    ledger.settle(
+        lease,
+        apply_id,
+        [Settlement("rename", "applied", renamed=moved, **more)],
+        now + timedelta(hours=1),
+    )
 
 
-def test_the_row_moves_with_its_history_and_the_grants_with_their_operations(ledger, lease, apply_id, now):
-    ledger.own(lease, [Claim("team", "old", {"n": 1}, adopted=True), Claim("team", "other", {})], now)
+def test_the_row_moves_with_its_history_and_the_grants_with_their_operations(
+    ledger, lease, apply_id, now
+):
+    ledger.own(
+        lease, [Claim("team", "old", {"n": 1}, adopted=True), Claim("team", "other", {})], now
+    )
     granted(ledger, lease, apply_id, now, "old", "welcome")
     granted(ledger, lease, apply_id, now, "other", "welcome")
     rename(ledger, lease, apply_id, now)
@@ -40,7 +52,9 @@ def test_the_row_moves_with_its_history_and_the_grants_with_their_operations(led
     granted(ledger, lease, apply_id, now, "old", "welcome", again=" again")  # the old name is free
 
 
-def test_what_the_outcome_claims_and_what_refers_to_it_is_written_along(ledger, lease, apply_id, now):
+def test_what_the_outcome_claims_and_what_refers_to_it_is_written_along(
+    ledger, lease, apply_id, now
+):
     ledger.own(lease, [Claim("team", "old", {"n": 1}), Claim("key", "k", {"team_id": "old"})], now)
     records = (Claim("key", "k", {"team_id": "new"}),)
     rename(ledger, lease, apply_id, now, records=records, own=Claim("team", "new", {"n": 2}))
@@ -51,7 +65,11 @@ def test_what_the_outcome_claims_and_what_refers_to_it_is_written_along(ledger, 
 
 
 def test_of_two_grants_with_one_id_the_one_that_was_made_counts(ledger, lease, apply_id, now):
-    for team, grant_id, state in (("old", "a", "failed"), ("new", "a", "applied"), ("old", "b", "applied")):
+    for team, grant_id, state in (
+        ("old", "a", "failed"),
+        ("new", "a", "applied"),
+        ("old", "b", "applied"),
+    ):
         granted(ledger, lease, apply_id, now, team, grant_id, state)
     granted(ledger, lease, apply_id, now, "new", "b", "failed")
     rename(ledger, lease, apply_id, now)
@@ -66,6 +84,8 @@ def test_a_row_that_stands_under_the_new_name_gives_way_and_nothing_moves_for_wh
 ):
     ledger.own(lease, [Claim("team", "old", {"n": 1}), Claim("team", "new", {"n": 0})], now)
     rename(ledger, lease, apply_id, now, stale=True)
-    assert {key: row.applied for key, row in ledger.inventory(GATEWAY).items()} == {("team", "new"): {"n": 1}}
+    assert {key: row.applied for key, row in ledger.inventory(GATEWAY).items()} == {
+        ("team", "new"): {"n": 1}
+    }
     ledger.rename(lease, [Renamed("access_group", "g", "h")], now)
     assert set(ledger.inventory(GATEWAY)) == {("team", "new")}

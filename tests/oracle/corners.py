@@ -8,7 +8,10 @@ from worlds import Case, infer_from_price_map
 from reconciler.core.access.litellm.world import Deployment, LiteLLMTeam, LiteLLMWorld
 
 GPT = (Deployment("gpt-4o", "openai/gpt-4o"), Deployment("claude", "anthropic/claude-opus-4-8"))
-HALF_TAGGED = (Deployment("gpt-4o", "openai/gpt-4o", frozenset({"beta"})), Deployment("gpt-4o", "azure/gpt-4o"))
+HALF_TAGGED = (
+    Deployment("gpt-4o", "openai/gpt-4o", frozenset({"beta"})),
+    Deployment("gpt-4o", "azure/gpt-4o"),
+)
 BEDROCK_CLAUDE = (Deployment("claude-opus-4-8", "bedrock/us.anthropic.claude-opus-4-8"),)
 OPENAI_WILD = (Deployment("openai/*", "openai/*", frozenset({"beta"})),)
 PREFIX_WILD = (

@@ -37,7 +37,10 @@ def router(world: LiteLLMWorld) -> litellm.Router:
         {
             "model_name": deployment.model_name,
             "litellm_params": {"model": deployment.litellm_model, "api_key": "sk-not-used"},
-            "model_info": {"id": f"deployment-{n}", "access_groups": sorted(deployment.access_groups)},
+            "model_info": {
+                "id": f"deployment-{n}",
+                "access_groups": sorted(deployment.access_groups),
+            },
         }
         for n, deployment in enumerate(world.deployments)
     ]
@@ -56,7 +59,9 @@ async def _decide(cases: list[Case]) -> list[bool]:
     decisions = []
     for case in cases:
         made = routers.get(id(case.world)) or routers.setdefault(id(case.world), router(case.world))
-        decisions.append(all([await _can_call(case, made, lookup) for lookup in _lookups(case.world, case.team)]))
+        decisions.append(
+            all([await _can_call(case, made, lookup) for lookup in _lookups(case.world, case.team)])
+        )
     return decisions
 
 
@@ -68,8 +73,14 @@ def _lookups(world: LiteLLMWorld, team: LiteLLMTeam) -> list:
 
     async def as_litellm(access_group_ids, prisma_client=None, **_):
         with mock.patch.object(auth_checks, "get_access_object", get_access_object):
-            edges = {"prisma_client": _EDGE, "user_api_key_cache": _EDGE, "proxy_logging_obj": _EDGE}
-            return await auth_checks._get_resources_from_access_groups(access_group_ids, "access_model_names", **edges)
+            edges = {
+                "prisma_client": _EDGE,
+                "user_api_key_cache": _EDGE,
+                "proxy_logging_obj": _EDGE,
+            }
+            return await auth_checks._get_resources_from_access_groups(
+                access_group_ids, "access_model_names", **edges
+            )
 
     async def broken_first(access_group_ids, **_):
         found = await as_litellm(access_group_ids)
@@ -84,12 +95,19 @@ def _lookups(world: LiteLLMWorld, team: LiteLLMTeam) -> list:
 
 async def _can_call(case: Case, made: litellm.Router, get_models_from_access_groups) -> bool:
     table = LiteLLM_TeamTable(
-        team_id="team-1", models=list(case.team.models), access_group_ids=list(case.team.access_groups)
+        team_id="team-1",
+        models=list(case.team.models),
+        access_group_ids=list(case.team.access_groups),
     )
-    with mock.patch.object(auth_checks, "get_models_from_access_groups", get_models_from_access_groups):
+    with mock.patch.object(
+        auth_checks, "get_models_from_access_groups", get_models_from_access_groups
+    ):
         try:
             return await auth_checks.can_team_access_model(
-                model=case.model, team_object=table, llm_router=made, team_model_aliases=dict(case.team.model_aliases)
+                model=case.model,
+                team_object=table,
+                llm_router=made,
+                team_model_aliases=dict(case.team.model_aliases),
             )
         except (ProxyException, *FAILURES):
             return False
@@ -97,7 +115,9 @@ async def _can_call(case: Case, made: litellm.Router, get_models_from_access_gro
 
 def guessed_spelling(name: str) -> str | None:
     """The second spelling that LiteLLM matches a wildcard against, None where it guesses none or the same."""
-    with mock.patch.object(auth_checks, "is_model_allowed_by_pattern", lambda model, allowed_model_pattern: model):
+    with mock.patch.object(
+        auth_checks, "is_model_allowed_by_pattern", lambda model, allowed_model_pattern: model
+    ):
         spelling = auth_checks._model_custom_llm_provider_matches_wildcard_pattern(name, "*")
     return spelling if spelling and spelling != name else None
 
@@ -108,7 +128,13 @@ def blocked(team: LiteLLMTeam, world: LiteLLMWorld, model: str) -> bool:
 
     table = LiteLLM_TeamTable(team_id="team-1", models=list(team.models), blocked=team.blocked)
     request = Request(
-        {"type": "http", "headers": [], "path": "/chat/completions", "query_string": b"", "method": "POST"}
+        {
+            "type": "http",
+            "headers": [],
+            "path": "/chat/completions",
+            "query_string": b"",
+            "method": "POST",
+        }
     )
     try:
         asyncio.run(

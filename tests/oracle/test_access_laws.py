@@ -22,7 +22,8 @@ def asked():
     compiled = {}
     return [
         (
-            compiled.get(id(case.world)) or compiled.setdefault(id(case.world), compile_world(case.world)),
+            compiled.get(id(case.world))
+            or compiled.setdefault(id(case.world), compile_world(case.world)),
             case.team,
             case.model,
         )
@@ -67,7 +68,9 @@ def test_many_teams_at_once_is_each_in_turn(asked):
     for world, team in of_teams(asked):
         worlds.setdefault(id(world), (world, []))[1].append(team)
     for world, teams in worlds.values():
-        assert accessible_to_all(world, teams * 2) == [accessible(world, team) for team in teams] * 2
+        assert (
+            accessible_to_all(world, teams * 2) == [accessible(world, team) for team in teams] * 2
+        )
 
 
 def test_everything_is_any_string(asked):

@@ -32,7 +32,9 @@ def test_corner(name, decide):
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.filterwarnings("ignore")  # LiteLLM's whole proxy is imported here, with the warnings of its dependencies
+@pytest.mark.filterwarnings(
+    "ignore"
+)  # LiteLLM's whole proxy is imported here, with the warnings of its dependencies
 def test_a_blocked_team_calls_nothing():
     from litellm_side import blocked  # as in conftest
 

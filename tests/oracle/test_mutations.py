@@ -74,7 +74,10 @@ def no_default_models_denies(compiled, entries, team, name):
 
 def case_blind(compiled, entries, team, name):
     return original["_allows"](
-        compiled, [*entries, *([name] if name.lower() in map(str.lower, entries) else [])], team, name
+        compiled,
+        [*entries, *([name] if name.lower() in map(str.lower, entries) else [])],
+        team,
+        name,
     )
 
 
@@ -84,7 +87,9 @@ def provider_normalised(compiled, entries, team, name):
 
 
 def team_alias_by_target(compiled, entries, team, name):
-    return original["_allows"](compiled, entries, replace(team, model_aliases={}), team.model_aliases.get(name, name))
+    return original["_allows"](
+        compiled, entries, replace(team, model_aliases={}), team.model_aliases.get(name, name)
+    )
 
 
 def team_alias_ignored(compiled, entries, team, name):
@@ -105,7 +110,9 @@ def all_team_models_is_everything(compiled, entries):
 
 def all_proxy_models_is_deployed(compiled, entries, team, name):
     known = compiled.listed if "all-proxy-models" in entries else ()
-    return original["_allows"](compiled, [*(e for e in entries if e != "all-proxy-models"), *known], team, name)
+    return original["_allows"](
+        compiled, [*(e for e in entries if e != "all-proxy-models"), *known], team, name
+    )
 
 
 def every_namespace_guessed(compiled, name):
@@ -121,7 +128,9 @@ def every_deployment_must_be_tagged(deployments):
 
 
 def only_names_in_groups(compiled, team):
-    return tuple((group, entry) for group, entry in original["_unified"](compiled, team) if "*" not in entry)
+    return tuple(
+        (group, entry) for group, entry in original["_unified"](compiled, team) if "*" not in entry
+    )
 
 
 def no_legacy_groups_in_groups(compiled, team):
@@ -139,12 +148,17 @@ def broken_patterns_skipped(compiled, patterns, name):
 
 
 def broken_pattern_always_fails(compiled, entries, team, name):
-    return None if ACCESS.invalid_patterns(entries) else original["_allows"](compiled, entries, team, name)
+    return (
+        None
+        if ACCESS.invalid_patterns(entries)
+        else original["_allows"](compiled, entries, team, name)
+    )
 
 
 def anchored_routes(deployed):
     return tuple(
-        replace(route, regex=re.compile(f"(?:{route.regex.pattern})$")) for route in original["_routes"](deployed)
+        replace(route, regex=re.compile(f"(?:{route.regex.pattern})$"))
+        for route in original["_routes"](deployed)
     )
 
 
@@ -155,7 +169,9 @@ def shortest_route_first(deployed):
 def all_routes_add_up(world, routes, name):
     inferred = world.infer(name)
     spellings = [name, f"{inferred.provider if inferred else None}/{name}"]
-    found = [route.access_groups for route in routes if any(route.regex.match(s) for s in spellings)]
+    found = [
+        route.access_groups for route in routes if any(route.regex.match(s) for s in spellings)
+    ]
     return frozenset().union(*found) if found else None
 
 
@@ -174,7 +190,10 @@ def alias_without_its_targets_groups(world, deployed, routes, name):
 
 
 def first_failure_forgotten(compiled, entries, team, model):
-    answers = [original["_allows"](compiled, entries, team, name) for name in original["_candidates"](compiled, model)]
+    answers = [
+        original["_allows"](compiled, entries, team, name)
+        for name in original["_candidates"](compiled, model)
+    ]
     return True if True in answers else answers[-1]
 
 
@@ -245,5 +264,8 @@ def test_random_worlds_notice(mutation, many_decided, monkeypatch):
     "guess", [no_provider, lambda name: Inferred("openai", name)], ids=["nothing", "always openai"]
 )
 def test_the_oracle_notices_a_wrong_guess(guess, random_decided):
-    guessing = [(replace(case, world=replace(case.world, infer=guess)), theirs) for case, theirs in random_decided]
+    guessing = [
+        (replace(case, world=replace(case.world, infer=guess)), theirs)
+        for case, theirs in random_decided
+    ]
     assert len(disagreements(guessing)) > 3

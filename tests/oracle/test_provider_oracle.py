@@ -10,7 +10,9 @@ LOGS_IN = ("github_copilot/", "chatgpt/")  # LiteLLM starts a login to answer
 def names():
     known = set(price_map())
     spelled = {
-        spelling for name in known for spelling in (name.split("/")[-1], name.upper(), f"{name}-x", f"foo/{name}")
+        spelling
+        for name in known
+        for spelling in (name.split("/")[-1], name.upper(), f"{name}-x", f"foo/{name}")
     }
     azure = {f"azure/{name.split('/')[-1]}" for name in known}
     new = {
@@ -32,7 +34,9 @@ def test_what_a_wildcard_is_matched_against_agrees(decide, names):
     theirs = {name: guessed_spelling(name) for name in names}
     assert len(names) > 15_000
     assert sum(found is not None for found in theirs.values()) > 300
-    assert {name: (found, ours(name)) for name, found in theirs.items() if found != ours(name)} == {}
+    assert {
+        name: (found, ours(name)) for name, found in theirs.items() if found != ours(name)
+    } == {}
 
 
 def ours(name):

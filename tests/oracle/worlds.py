@@ -10,7 +10,12 @@ from pathlib import Path
 
 from reconciler.core.access.litellm import lists as litellm_access
 from reconciler.core.access.litellm.providers import InferProvider, infer_provider, provider_catalog
-from reconciler.core.access.litellm.world import Deployment, LiteLLMTeam, LiteLLMWorld, compile_world
+from reconciler.core.access.litellm.world import (
+    Deployment,
+    LiteLLMTeam,
+    LiteLLMWorld,
+    compile_world,
+)
 
 BARE = [
     "gpt-4o", "gpt-4o-mini", "GPT-4o", "gptX4o", "gpt.4o", "gpt-image-9", "o3", "text-embedding-3-small", "claude-opus-4-8", "claude-2",
@@ -42,7 +47,17 @@ PATTERNS = [
 ]  # fmt: skip
 BROKEN = ["foo[*", "(gpt*", "gpt*)", "a{99999999999}*"]
 SENTINELS = ["no-default-models", "all-proxy-models", "all-team-models"]
-TAGS = ["beta", "prod-models", "eu", "gpt-4o", "openai/*", "foo[*", "all-proxy-models", "all-team-models", "*"]
+TAGS = [
+    "beta",
+    "prod-models",
+    "eu",
+    "gpt-4o",
+    "openai/*",
+    "foo[*",
+    "all-proxy-models",
+    "all-team-models",
+    "*",
+]
 TAG_WEIGHTS = [30, 30, 20, 3, 2, 1, 1, 1, 1]
 ALIASES = ["fast", "smart", "chat", "gpt-4o", "claude", "my-alias", "o3", "beta"]
 UNIFIED = ["alpha", "bravo", "charlie", "delta", "echo"]
@@ -65,7 +80,9 @@ class Case:
 @cache
 def price_map() -> dict:
     spec = find_spec("litellm")  # finds the package without the seconds of importing it
-    return json.loads(Path(spec.origin).with_name("model_prices_and_context_window_backup.json").read_text())
+    return json.loads(
+        Path(spec.origin).with_name("model_prices_and_context_window_backup.json").read_text()
+    )
 
 
 @cache
@@ -75,7 +92,8 @@ def infer_from_price_map() -> InferProvider:
 
 def disagreements(decided: list[tuple[Case, bool]]) -> list[str]:
     compiled = {
-        id(world): compile_world(world) for world in {id(case.world): case.world for case, _ in decided}.values()
+        id(world): compile_world(world)
+        for world in {id(case.world): case.world for case, _ in decided}.values()
     }
     return [
         f"LiteLLM says {theirs}: {case}"
@@ -84,7 +102,9 @@ def disagreements(decided: list[tuple[Case, bool]]) -> list[str]:
     ]
 
 
-def cases(seed: int, worlds: int, teams_per_world: int = 5, names_per_team: int = 12) -> Iterator[Case]:
+def cases(
+    seed: int, worlds: int, teams_per_world: int = 5, names_per_team: int = 12
+) -> Iterator[Case]:
     rng = random.Random(seed)
     for _ in range(worlds):
         world = random_world(rng)
@@ -97,20 +117,28 @@ def cases(seed: int, worlds: int, teams_per_world: int = 5, names_per_team: int 
 def random_world(rng: random.Random) -> LiteLLMWorld:
     deployments = tuple(_deployment(rng) for _ in range(rng.choice([0, 1, 3, 5, 7, 9])))
     deployments += tuple(
-        Deployment(d.model_name, d.litellm_model, _tags(rng)) for d in deployments if rng.random() < 0.3
+        Deployment(d.model_name, d.litellm_model, _tags(rng))
+        for d in deployments
+        if rng.random() < 0.3
     )
     known = [d.model_name for d in deployments]
     router = {
-        rng.choice(ALIASES): rng.choice([*known, *known, *BARE, *NAMESPACED, *ALIASES]) for _ in range(rng.randrange(4))
+        rng.choice(ALIASES): rng.choice([*known, *known, *BARE, *NAMESPACED, *ALIASES])
+        for _ in range(rng.randrange(4))
     }
     groups = {
-        name: _entries(rng, [*known, *router], rng.randrange(5)) for name in rng.sample(UNIFIED, rng.randrange(1, 5))
+        name: _entries(rng, [*known, *router], rng.randrange(5))
+        for name in rng.sample(UNIFIED, rng.randrange(1, 5))
     }
     return LiteLLMWorld(deployments, groups, router, infer_from_price_map())
 
 
 def _deployment(rng: random.Random) -> Deployment:
-    name = rng.choice(rng.choices([BARE[:-1], NAMESPACED, DEPLOYED_PATTERNS, SENTINELS, BROKEN], [60, 25, 25, 1, 1])[0])
+    name = rng.choice(
+        rng.choices(
+            [BARE[:-1], NAMESPACED, DEPLOYED_PATTERNS, SENTINELS, BROKEN], [60, 25, 25, 1, 1]
+        )[0]
+    )
     return Deployment(name, "openai/*" if name.endswith("/*") else "openai/gpt-4o", _tags(rng))
 
 
@@ -123,17 +151,34 @@ def random_team(rng: random.Random, world: LiteLLMWorld) -> LiteLLMTeam:
     models = _entries(rng, known, rng.choice([0, 1, 1, 2, 2, 3, 4]))
     if rng.random() < 0.3:
         models = ("no-default-models",)
-    aliases = {rng.choice([*ALIASES, *BARE]): rng.choice([*known, *BARE]) for _ in range(rng.choice([0, 0, 1, 2]))}
+    aliases = {
+        rng.choice([*ALIASES, *BARE]): rng.choice([*known, *BARE])
+        for _ in range(rng.choice([0, 0, 1, 2]))
+    }
     return LiteLLMTeam(models, tuple(rng.sample(UNIFIED, rng.choice([0, 0, 1, 2, 3]))), aliases)
 
 
 def _entries(rng: random.Random, known: list[str], count: int) -> tuple[str, ...]:
-    pools = [known or BARE, BARE, NAMESPACED, PATTERNS, TAGS[:3], SENTINELS, BROKEN, ["gone", "GPT-4O", "Beta"]]
-    return tuple(rng.choice(rng.choices(pools, [40, 12, 12, 25, 20, 10, 2, 5])[0]) for _ in range(count))
+    pools = [
+        known or BARE,
+        BARE,
+        NAMESPACED,
+        PATTERNS,
+        TAGS[:3],
+        SENTINELS,
+        BROKEN,
+        ["gone", "GPT-4O", "Beta"],
+    ]
+    return tuple(
+        rng.choice(rng.choices(pools, [40, 12, 12, 25, 20, 10, 2, 5])[0]) for _ in range(count)
+    )
 
 
 def _names(rng: random.Random, world: LiteLLMWorld, team: LiteLLMTeam, count: int) -> list[str]:
-    near = {d.model_name for d in world.deployments} | {*world.router_aliases, *world.router_aliases.values()}
+    near = {d.model_name for d in world.deployments} | {
+        *world.router_aliases,
+        *world.router_aliases.values(),
+    }
     near |= {*team.models, *team.model_aliases, *team.model_aliases.values()}
     near |= {entry for group in team.access_groups for entry in world.groups.get(group, ())}
     near |= set(rng.sample([*BARE, *NAMESPACED, "never-heard-of"], 6))

@@ -28,13 +28,21 @@ GROUPS = {
 }
 
 
-def state(teams: dict[str, Team], groups: dict[str, tuple[str, ...]] | None = None, **more: ModelAlias) -> State:
-    resources: dict[Ref, Resource] = {Ref("organization", "org_acme"): Organization(name="ACME Corp")}
-    aliases = {name: ModelAlias(litellm_model=model, pricing_output=price) for name, (model, price) in MODELS.items()}
+def state(
+    teams: dict[str, Team], groups: dict[str, tuple[str, ...]] | None = None, **more: ModelAlias
+) -> State:
+    resources: dict[Ref, Resource] = {
+        Ref("organization", "org_acme"): Organization(name="ACME Corp")
+    }
+    aliases = {
+        name: ModelAlias(litellm_model=model, pricing_output=price)
+        for name, (model, price) in MODELS.items()
+    }
     resources |= {Ref("model_alias", name): alias for name, alias in (aliases | more).items()}
     members = {**GROUPS, **(groups or {})}
     resources |= {
-        Ref("access_group", name): AccessGroup(model_aliases=frozenset(held)) for name, held in members.items()
+        Ref("access_group", name): AccessGroup(model_aliases=frozenset(held))
+        for name, held in members.items()
     }
     resources |= {Ref("team", name): team for name, team in teams.items()}
     return State(resources)
@@ -42,7 +50,10 @@ def state(teams: dict[str, Team], groups: dict[str, tuple[str, ...]] | None = No
 
 def team(*groups: str, credits_allocated: int = 1000, **more: object) -> Team:
     return Team(
-        organization_id="org_acme", access_groups=frozenset(groups), credits_allocated=credits_allocated, **more
+        organization_id="org_acme",
+        access_groups=frozenset(groups),
+        credits_allocated=credits_allocated,
+        **more,
     )
 
 
@@ -65,11 +76,24 @@ def planned(live: State, desired: State, **more: object) -> tuple[Plan, tuple[Ac
 def few() -> tuple[Plan, tuple[Access, Access]]:
     """A company of nine teams: gpt-4 is lost by two of them and gained by five."""
     before = {f"acme-{name}": team("basic-models") for name in ("dev", "qa", "ops", "data", "web")}
-    before |= {"beta-prod": team("gpt-models", credits_allocated=5000), "beta-dev": team("gpt-models")}
+    before |= {
+        "beta-prod": team("gpt-models", credits_allocated=5000),
+        "beta-dev": team("gpt-models"),
+    }
     before |= {"gamma": team("pro-models"), "delta": team("best-models")}
-    after = {name: team("basic-models", "pro-models", credits_allocated=5000) for name in before if "acme" in name}
-    after |= {"beta-prod": team("basic-models"), "beta-dev": team("basic-models"), "gamma": before["gamma"]}
-    after |= {"delta": team("best-models", "gpt-models", plan="enterprise", price_usd_per_month=999.0)}
+    after = {
+        name: team("basic-models", "pro-models", credits_allocated=5000)
+        for name in before
+        if "acme" in name
+    }
+    after |= {
+        "beta-prod": team("basic-models"),
+        "beta-dev": team("basic-models"),
+        "gamma": before["gamma"],
+    }
+    after |= {
+        "delta": team("best-models", "gpt-models", plan="enterprise", price_usd_per_month=999.0)
+    }
     after |= {"omega-prod": team("best-models", plan="professional", price_usd_per_month=299.0)}
     after["acme-web"] = team("basic-models", "best-models")
     groups = {"best-models": ("claude-3-opus", "gemini-pro", "gemini-ultra")}
@@ -78,7 +102,9 @@ def few() -> tuple[Plan, tuple[Access, Access]]:
                 ref=Ref("team", "omega-prod"), path=("access_groups", 0), origin=Origin("config/teams.yaml", 12, 23)),
         error("limit-invalid", "team/gamma: tpm_limit is below rpm_limit", origin=Origin("config/teams.yaml", 40, 5)),
     )  # fmt: skip
-    ultra = ModelAlias(litellm_model="gemini/gemini-ultra", litellm_params={"timeout": 60, "extra": {"tier": "a"}})
+    ultra = ModelAlias(
+        litellm_model="gemini/gemini-ultra", litellm_params={"timeout": 60, "extra": {"tier": "a"}}
+    )
     return planned(state(before), state(after, groups, **{"gemini-ultra": ultra}), findings=found)
 
 
@@ -86,13 +112,23 @@ def many(teams: int = 10_000) -> tuple[Plan, tuple[Access, Access]]:
     """Many teams in some hundred ways: every third loses, every other gains, some come and go."""
     names = [f"customer-{number:05}-prod" for number in range(teams)]
     groups = {
-        f"bundle-{number:02}": tuple(f"model-{(number * 7 + k) % 60:02}" for k in range(6)) for number in range(40)
+        f"bundle-{number:02}": tuple(f"model-{(number * 7 + k) % 60:02}" for k in range(6))
+        for number in range(40)
     }
-    extra = {f"model-{k:02}": ModelAlias(litellm_model=f"openai/m-{k}", pricing_output=float(k)) for k in range(60)}
+    extra = {
+        f"model-{k:02}": ModelAlias(litellm_model=f"openai/m-{k}", pricing_output=float(k))
+        for k in range(60)
+    }
     held = lambda n, shift: (f"bundle-{(n + shift) % 40:02}", f"bundle-{(n * 3) % 40:02}")  # noqa: E731  # short
-    before = {name: team(*held(n, 0), credits_allocated=1000 + n % 50) for n, name in enumerate(names) if n % 97}
+    before = {
+        name: team(*held(n, 0), credits_allocated=1000 + n % 50)
+        for n, name in enumerate(names)
+        if n % 97
+    }
     after = {
-        name: team(*held(n, n % 3), *(["pro-models"] if n % 2 else []), credits_allocated=1000 + n % 70)
+        name: team(
+            *held(n, n % 3), *(["pro-models"] if n % 2 else []), credits_allocated=1000 + n % 70
+        )
         for n, name in enumerate(names)
         if n % 89
     }

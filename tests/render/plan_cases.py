@@ -2,7 +2,15 @@
 
 from reconciler.core.model.changes import Change, CreditGrant, FieldChange
 from reconciler.core.model.findings import Finding, Origin, error, info, warning
-from reconciler.core.model.kinds import AccessGroup, Deployment, ModelAlias, Organization, PricingPlan, Resource, Team
+from reconciler.core.model.kinds import (
+    AccessGroup,
+    Deployment,
+    ModelAlias,
+    Organization,
+    PricingPlan,
+    Resource,
+    Team,
+)
 from reconciler.core.model.refs import Ref
 from reconciler.core.plan.plan import Exposure, Impact, Plan, Risk, Target, TeamImpact
 
@@ -11,8 +19,16 @@ F = frozenset
 
 
 def update(ref: Ref, before: Resource, after: Resource, **more) -> Change:
-    pairs = ((name, getattr(before, name), getattr(after, name)) for name in type(after).model_fields)
-    return Change(ref, before, after, tuple(FieldChange(*pair) for pair in pairs if pair[1] != pair[2]), **more)
+    pairs = (
+        (name, getattr(before, name), getattr(after, name)) for name in type(after).model_fields
+    )
+    return Change(
+        ref,
+        before,
+        after,
+        tuple(FieldChange(*pair) for pair in pairs if pair[1] != pair[2]),
+        **more,
+    )
 
 
 def new(ref: Ref, after: Resource, **more) -> Change:
@@ -27,11 +43,18 @@ def first_plan() -> Plan:
     }
     changes = [
         new(Ref("organization", "org_acme"), Organization(name="ACME Corp")),
-        *(new(Ref("model_alias", name), ModelAlias(litellm_model=model)) for name, model in aliases.items()),
-        new(
-            Ref("access_group", "basic-models"), AccessGroup(description="For all", model_aliases=F(["gpt-3.5-turbo"]))
+        *(
+            new(Ref("model_alias", name), ModelAlias(litellm_model=model))
+            for name, model in aliases.items()
         ),
-        new(Ref("access_group", "gpt-models"), AccessGroup(model_aliases=F(["gpt-4", "gpt-3.5-turbo"]))),
+        new(
+            Ref("access_group", "basic-models"),
+            AccessGroup(description="For all", model_aliases=F(["gpt-3.5-turbo"])),
+        ),
+        new(
+            Ref("access_group", "gpt-models"),
+            AccessGroup(model_aliases=F(["gpt-4", "gpt-3.5-turbo"])),
+        ),
         new(
             Ref("team", "acme-prod"),
             Team(
@@ -44,12 +67,21 @@ def first_plan() -> Plan:
         ),
         new(
             Ref("team", "acme-dev"),
-            Team(organization_id="org_acme", access_groups=F(["basic-models"]), credits_allocated=1000),
+            Team(
+                organization_id="org_acme",
+                access_groups=F(["basic-models"]),
+                credits_allocated=1000,
+            ),
         ),
     ]
     teams = (
         TeamImpact(
-            "acme-dev", F(["gpt-3.5-turbo"]), plan_after="starter", price_after=99, credits_after=1000, created=True
+            "acme-dev",
+            F(["gpt-3.5-turbo"]),
+            plan_after="starter",
+            price_after=99,
+            credits_after=1000,
+            created=True,
         ),
         TeamImpact(
             "acme-prod",
@@ -61,7 +93,13 @@ def first_plan() -> Plan:
             dearest_after=("gpt-4", 60.0),
         ),
     )
-    impact = Impact(teams, revenue_after=398.5, credits_granted=7500, risk=Risk.LOW, reasons=("2 teams gain models",))
+    impact = Impact(
+        teams,
+        revenue_after=398.5,
+        credits_granted=7500,
+        risk=Risk.LOW,
+        reasons=("2 teams gain models",),
+    )
     return Plan(TARGET, tuple(changes), impact)
 
 
@@ -73,7 +111,11 @@ def tier_change() -> Plan:
     """3,000 teams go from starter to professional; one in seven loses a model that only starter had."""
     names = [f"acme-{number:04}" for number in range(1, 3001)]
     group = Ref("access_group", "pro-models")
-    pro = update(group, AccessGroup(model_aliases=F(["gpt-4"])), AccessGroup(model_aliases=F(["gpt-4", "o1"])))
+    pro = update(
+        group,
+        AccessGroup(model_aliases=F(["gpt-4"])),
+        AccessGroup(model_aliases=F(["gpt-4", "o1"])),
+    )
     old = Team(access_groups=F(["basic-models"]), credits_allocated=1000)
     after = Team(access_groups=F(["pro-models"]), credits_allocated=5000)
     grant = (CreditGrant("allocation", 4000, "credits_allocated 5000"),)
@@ -84,7 +126,9 @@ def tier_change() -> Plan:
         )
         for place, name in enumerate(names)
     )  # fmt: skip
-    impact = Impact(teams, (), 297_000, 897_000, 12_000_000, 0, Risk.HIGH, ("429 teams lose a model",))
+    impact = Impact(
+        teams, (), 297_000, 897_000, 12_000_000, 0, Risk.HIGH, ("429 teams lose a model",)
+    )
     refused = (
         error(
             "access-loss",
@@ -101,15 +145,23 @@ def losses_and_refusals() -> Plan:
     alias = update(
         Ref("model_alias", "gpt-4"),
         ModelAlias(
-            litellm_model="openai/gpt-4", pricing_output=60, litellm_params={"timeout": 30, "extra": {"tier": "a"}}
+            litellm_model="openai/gpt-4",
+            pricing_output=60,
+            litellm_params={"timeout": 30, "extra": {"tier": "a"}},
         ),
         ModelAlias(
-            litellm_model="openai/gpt-4o", pricing_output=10.5, litellm_params={"timeout": 60, "extra": {"tier": "a"}}
+            litellm_model="openai/gpt-4o",
+            pricing_output=10.5,
+            litellm_params={"timeout": 60, "extra": {"tier": "a"}},
         ),
     )
     team = update(
         Ref("team", "beta-prod"),
-        Team(access_groups=F(["gpt-models", "basic-models"]), credits_allocated=5000, tpm_limit=100_000),
+        Team(
+            access_groups=F(["gpt-models", "basic-models"]),
+            credits_allocated=5000,
+            tpm_limit=100_000,
+        ),
         Team(access_groups=F(["basic-models"]), credits_allocated=1000),
         credits=(CreditGrant("allocation", -4000, "credits_allocated 1000"),),
     )
@@ -143,7 +195,12 @@ def adoption() -> Plan:
     changes = (
         Change(Ref("access_group", "gpt-models"), group, group, adopt=True),
         *(Change(Ref("team", f"old-{number}"), Team(), Team(), adopt=True) for number in range(5)),
-        update(Ref("team", "acme-prod"), Team(team_alias="prod"), Team(team_alias="Production"), adopt=True),
+        update(
+            Ref("team", "acme-prod"),
+            Team(team_alias="prod"),
+            Team(team_alias="Production"),
+            adopt=True,
+        ),
     )
     return Plan(TARGET, changes, foreign=(Ref("team", "a"), Ref("team", "b")), unchanged=3)
 
@@ -151,18 +208,33 @@ def adoption() -> Plan:
 def deletions() -> Plan:
     changes = (
         Change(Ref("access_group", "chat-bundle"), AccessGroup(model_aliases=F(["gpt-4"])), None),
-        *(Change(Ref("team", f"trial-{number:02}"), Team(credits_allocated=100), None) for number in range(1, 13)),
+        *(
+            Change(Ref("team", f"trial-{number:02}"), Team(credits_allocated=100), None)
+            for number in range(1, 13)
+        ),
         update(Ref("team", "acme-dev"), Team(access_groups=F(["chat-bundle"])), Team()),
     )
     gone = [
         TeamImpact(
-            f"trial-{n:02}", lost=F(["gpt-4"]), plan_before="starter", price_before=99, credits_before=100, deleted=True
+            f"trial-{n:02}",
+            lost=F(["gpt-4"]),
+            plan_before="starter",
+            price_before=99,
+            credits_before=100,
+            deleted=True,
         )
         for n in range(1, 13)
     ]
     left = TeamImpact("acme-dev", lost=F(["gpt-4"]), left_with_nothing=True)
     impact = Impact(
-        (left, *gone), (), 1188, 0, 0, 0, Risk.HIGH, ("12 teams are deleted", "1 team is left with nothing")
+        (left, *gone),
+        (),
+        1188,
+        0,
+        0,
+        0,
+        Risk.HIGH,
+        ("12 teams are deleted", "1 team is left with nothing"),
     )
     refused = tuple(
         error(
@@ -181,7 +253,10 @@ def refused_every_call() -> Plan:
     """A tier whose credits are cut below what is used, and one that nobody is on."""
     starter = Ref("pricing_plan", "starter")
     noted = (
-        new(Ref("pricing_plan", "platinum"), PricingPlan(price_usd_per_month=2999, access_groups=F(["pro-models"]))),
+        new(
+            Ref("pricing_plan", "platinum"),
+            PricingPlan(price_usd_per_month=2999, access_groups=F(["pro-models"])),
+        ),
         update(
             starter,
             PricingPlan(price_usd_per_month=99, credits_allocated=1000),
@@ -210,7 +285,17 @@ def refused_every_call() -> Plan:
         refused_after="no credits are left",
     )
     back = TeamImpact("shop-trial", gained=F(["gpt-4"]), left_before=0, left_after=50, unit="credits", refused_before="no credits are left")  # fmt: skip
-    impact = Impact((team, back), (), 99, 89, 0, 980, Risk.HIGH, ("1 team is refused every call",), F(["shop-prod"]))
+    impact = Impact(
+        (team, back),
+        (),
+        99,
+        89,
+        0,
+        980,
+        Risk.HIGH,
+        ("1 team is refused every call",),
+        F(["shop-prod"]),
+    )
     said = error(
         "loss",
         "1 team would be refused every call: shop-prod (970 credits left -> -10)",
@@ -240,14 +325,19 @@ def unsupported_fields() -> Plan:
         path=("rpm_limit",),
     )
     return Plan(
-        TARGET, (update(Ref("team", "t-001"), Team(), Team(rpm_limit=100)),), findings=(*stuck, kept), unchanged=200
+        TARGET,
+        (update(Ref("team", "t-001"), Team(), Team(rpm_limit=100)),),
+        findings=(*stuck, kept),
+        unchanged=200,
     )
 
 
 def hostile_names() -> Plan:
     """Names that try to be markup, mentions, table cells, terminal codes and fences."""
     evil = "x|y`z</details><script>alert(1)</script>@admin #1 [a](http://evil.example) \x1b[31m$a$ *b* _c_\n```"
-    alias = ModelAlias(deployments=(Deployment(litellm_model=evil, weight=1),), litellm_params={evil: [evil]})
+    alias = ModelAlias(
+        deployments=(Deployment(litellm_model=evil, weight=1),), litellm_params={evil: [evil]}
+    )
     changes = (
         new(Ref("model_alias", evil), alias),
         update(Ref("team", evil), Team(), Team(access_groups=F([evil, "\\|"]))),
@@ -256,9 +346,17 @@ def hostile_names() -> Plan:
         (TeamImpact(evil, F([evil, "\\|"]), F(["`"]), evil, "@team", 1, 2, left_with_nothing=True, dearest_after=(evil, 1.0)),),
         (Exposure(evil, evil, evil),), 1, 2, risk=Risk.HIGH, reasons=(evil, f"- {evil}"),
     )  # fmt: skip
-    said = (error("bad", evil, hint=evil, origin=Origin("```", 1, 2)), warning("odd", evil, ref=Ref("team", evil)))
+    said = (
+        error("bad", evil, hint=evil, origin=Origin("```", 1, 2)),
+        warning("odd", evil, ref=Ref("team", evil)),
+    )
     return Plan(
-        Target(evil, evil, "embedded"), changes, impact, said, (error("no", evil, hint=evil),), (Ref("team", evil),)
+        Target(evil, evil, "embedded"),
+        changes,
+        impact,
+        said,
+        (error("no", evil, hint=evil),),
+        (Ref("team", evil),),
     )
 
 

@@ -23,13 +23,25 @@ def read(line: str) -> tuple[str, dict[str, str], str]:
     found = COMMAND.match(line)
     assert found, line
     properties = dict(pair.split("=", 1) for pair in found[2].split(","))
-    return found[1], {name: unescaped(value) for name, value in properties.items()}, unescaped(found[3])
+    return (
+        found[1],
+        {name: unescaped(value) for name, value in properties.items()},
+        unescaped(found[3]),
+    )
 
 
 def test_a_finding_is_an_annotation_at_its_place():
-    finding = error("dangling-reference", "no plan x", hint="did you mean y?", origin=Origin("config/a.yaml", 3, 11))
+    finding = error(
+        "dangling-reference",
+        "no plan x",
+        hint="did you mean y?",
+        origin=Origin("config/a.yaml", 3, 11),
+    )
     first, count = render_annotations([finding]).splitlines()
-    assert first == "::error file=config/a.yaml,line=3,col=11,title=dangling-reference::no plan x%0Adid you mean y?"
+    assert (
+        first
+        == "::error file=config/a.yaml,line=3,col=11,title=dangling-reference::no plan x%0Adid you mean y?"
+    )
     assert count == "1 error"
 
 
@@ -39,8 +51,14 @@ def test_without_a_place_the_object_is_named():
 
 
 def test_errors_come_first_so_that_they_are_not_the_ones_that_are_cut():
-    findings = [warning("w", "w", origin=Origin("a.yaml", 1, 1)), error("e", "e", origin=Origin("z.yaml", 9, 1))]
-    assert [read(line)[0] for line in render_annotations(findings).splitlines()[:2]] == ["error", "warning"]
+    findings = [
+        warning("w", "w", origin=Origin("a.yaml", 1, 1)),
+        error("e", "e", origin=Origin("z.yaml", 9, 1)),
+    ]
+    assert [read(line)[0] for line in render_annotations(findings).splitlines()[:2]] == [
+        "error",
+        "warning",
+    ]
 
 
 texts = st.text(min_size=1, max_size=30)

@@ -21,7 +21,15 @@ from reconciler.core.model.refs import Ref
 from reconciler.core.plan.plan import Exposure, Impact, Plan, Risk, Target, TeamImpact
 from reconciler.render import plan_view
 from reconciler.render.plan.html import render
-from reconciler.render.plan.html.matrix import CELLS, COLUMNS, GAINS, KEEPS, LOSES, NEVER, access_matrix
+from reconciler.render.plan.html.matrix import (
+    CELLS,
+    COLUMNS,
+    GAINS,
+    KEEPS,
+    LOSES,
+    NEVER,
+    access_matrix,
+)
 from reconciler.render.plan.html.teams import fitting, team_rows
 
 F = frozenset
@@ -75,7 +83,9 @@ def report(name: str) -> str:
     return render(plan_view(CASES[name]()))
 
 
-@pytest.mark.parametrize("name", ["few", "no_changes", "losses_and_refusals", "hostile_names", "deletions"])
+@pytest.mark.parametrize(
+    "name", ["few", "no_changes", "losses_and_refusals", "hostile_names", "deletions"]
+)
 def test_golden_html(name):
     agree(GOLDEN / name / "plan.html", plain(report(name)))
 
@@ -92,10 +102,17 @@ def named(text: str) -> tuple[Plan, tuple[Access, Access]]:
         Team(metadata={"k": "what stood here before the plan came"}),
         Team(access_groups=F([text]), metadata={"k": text, f"a{text}": text}),
     )
-    group = update(Ref("access_group", text), AccessGroup(), AccessGroup(description=text, model_aliases=F([text])))
+    group = update(
+        Ref("access_group", text),
+        AccessGroup(),
+        AccessGroup(description=text, model_aliases=F([text])),
+    )
     hit = TeamImpact(text, F([text]), F(), text, f"{text}2", 1, 2, 3, 4, dearest_before=(text, 1.0), dearest_after=(text, 2.0))  # fmt: skip
     impact = Impact((hit,), (Exposure(text, text, text),), 1, 2, 3, 4, Risk.HIGH, (text,))
-    said = (error(text, text, hint=text, origin=Origin(text, 1, 2)), warning(text, text, ref=Ref("team", text)))
+    said = (
+        error(text, text, hint=text, origin=Origin(text, 1, 2)),
+        warning(text, text, ref=Ref("team", text)),
+    )
     plan = Plan(
         Target(text, text, "x"), (change, group), impact, said, (error("no", text, hint=text),), (Ref("team", text),),
         scope=(text,), revision=text,
@@ -114,7 +131,9 @@ def test_no_name_changes_the_markup(text):
     page = Reader(render(plan_view(plan), access))
     assert page.structure == Reader(BENIGN).structure
     assert safe(text) in page.text
-    assert not any(value and value.startswith(("http", "//", "javascript")) for _, value in page.attributes)
+    assert not any(
+        value and value.startswith(("http", "//", "javascript")) for _, value in page.attributes
+    )
 
 
 @pytest.mark.parametrize("name", ["few", "hostile_names"])
@@ -126,7 +145,13 @@ def test_nothing_is_loaded_and_only_own_script_runs(name):
     assert [kind for kind, _ in parts] == ["style", "script", "script"]
     for _, content in parts:
         assert f"sha256-{b64encode(sha256(content.encode()).digest()).decode()}" in policy
-    assert not {key for key, _ in Reader(page).attributes} & {"src", "srcset", "style", "onclick", "action"}
+    assert not {key for key, _ in Reader(page).attributes} & {
+        "src",
+        "srcset",
+        "style",
+        "onclick",
+        "action",
+    }
     assert not re.search(r"@import|url\(", parts[0][1])
 
 
@@ -155,7 +180,9 @@ def test_teams_alike_share_a_row_and_none_is_missing():
             team = hit[name]
             assert (set(row.lost), set(row.gained)) == (team.lost, team.gained)
             assert set(row.keeps) == access[0].of(name) & access[1].of(name)
-            assert row.credits.after == (None if team.credits_after is None else f"{team.credits_after:,}")
+            assert row.credits.after == (
+                None if team.credits_after is None else f"{team.credits_after:,}"
+            )
 
 
 def test_the_matrix_is_access_before_and_after():
@@ -186,8 +213,13 @@ def test_a_matrix_too_large_keeps_what_changes_and_counts_the_rest():
 @pytest.mark.slow
 def test_a_plan_too_large_for_a_browser_says_what_is_left_out():
     pool = [f"model-{number:03}" for number in range(300)]
-    teams = tuple(TeamImpact(f"team-{n:05}", F(pool[n % 200 : n % 200 + 100]), F([f"own-{n}"])) for n in range(3_000))
-    changes = tuple(update(Ref("team", team.team), Team(), Team(tpm_limit=n)) for n, team in enumerate(teams))
+    teams = tuple(
+        TeamImpact(f"team-{n:05}", F(pool[n % 200 : n % 200 + 100]), F([f"own-{n}"]))
+        for n in range(3_000)
+    )
+    changes = tuple(
+        update(Ref("team", team.team), Team(), Team(tpm_limit=n)) for n, team in enumerate(teams)
+    )
     page = render(plan_view(Plan(TARGET, changes, Impact(teams, risk=Risk.HIGH))))
     assert len(page) < 12_000_000
     shown = len(rows(page, "teams"))

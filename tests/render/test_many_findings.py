@@ -16,7 +16,10 @@ MANY = 20_000
 def many():
     places = [Origin("config/teams.yaml", line, 3) for line in range(1, MANY + 1)]
     warned = [warning("name-style", f"w{place.line}", origin=place) for place in places]
-    wrong = [error("name-invalid", f"team {place.line} has a bad id", origin=place) for place in places[-40:]]
+    wrong = [
+        error("name-invalid", f"team {place.line} has a bad id", origin=place)
+        for place in places[-40:]
+    ]
     return [*warned, *wrong]
 
 

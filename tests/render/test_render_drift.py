@@ -43,7 +43,9 @@ def test_who_lost_and_gained_what_and_whose_calls_are_refused():
         team__one=Team(access_groups={"g", "h"}, credits_allocated=100),
         team__three=Team(access_groups={"h"}, credits_allocated=30),
     )
-    assert [(each.team, set(each.lost), set(each.gained), each.refused) for each in found.teams] == [
+    assert [
+        (each.team, set(each.lost), set(each.gained), each.refused) for each in found.teams
+    ] == [
         ("one", {"b"}, {"c"}, None),
         ("three", {"c"}, set(), "no credits are left"),
         ("two", {"b"}, set(), None),
@@ -56,11 +58,18 @@ def test_who_lost_and_gained_what_and_whose_calls_are_refused():
     ):
         assert f"team {line[0]}: {line[1]}" in text
         assert f"- team `{line[0]}`: {line[1]}" in markdown
-    assert drift_data(found, TARGET)["teams"][0] == {"team": "one", "lost": ["b"], "gained": ["c"], "refused": None}
+    assert drift_data(found, TARGET)["teams"][0] == {
+        "team": "one",
+        "lost": ["b"],
+        "gained": ["c"],
+        "refused": None,
+    }
 
 
 def test_what_changes_nothing_for_a_team_is_said_to_mean_nothing():
     found = drifted(team__one=Team(access_groups={"g"}, credits_allocated=60))
     assert [each.ref.name for each in found.objects] == ["one"]
     assert not found.teams
-    assert "What it means" not in render_drift(drifted(team__one=APPLIED[Ref("team", "one")]), TARGET)
+    assert "What it means" not in render_drift(
+        drifted(team__one=APPLIED[Ref("team", "one")]), TARGET
+    )

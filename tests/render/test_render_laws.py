@@ -55,15 +55,21 @@ def _maybe(rng: random.Random, value):
 def _team(rng: random.Random) -> Team:
     metadata = {_text(rng): _wild(rng) for _ in range(rng.randint(0, 3))}
     return Team(
-        access_groups=_set(rng), credits_allocated=_maybe(rng, rng.randrange(10**5)), metadata=_maybe(rng, metadata)
+        access_groups=_set(rng),
+        credits_allocated=_maybe(rng, rng.randrange(10**5)),
+        metadata=_maybe(rng, metadata),
     )
 
 
 def _change(rng: random.Random, name: str) -> Change:
     kind = rng.choice(("team", "access_group"))
-    before, after = (_team(rng) if kind == "team" else AccessGroup(model_aliases=_set(rng)) for _ in range(2))
+    before, after = (
+        _team(rng) if kind == "team" else AccessGroup(model_aliases=_set(rng)) for _ in range(2)
+    )
     ref = Ref(kind, name)
-    grants = tuple(CreditGrant(_text(rng), rng.randint(-99, 99), _wild(rng)) for _ in range(rng.randint(0, 2)))
+    grants = tuple(
+        CreditGrant(_text(rng), rng.randint(-99, 99), _wild(rng)) for _ in range(rng.randint(0, 2))
+    )
     match rng.choice(("create", "delete", "adopt", "update")):
         case "create":
             return Change(ref, None, after)
@@ -72,14 +78,23 @@ def _change(rng: random.Random, name: str) -> Change:
         case "adopt":
             return Change(ref, before, before, adopt=True)
         case _:
-            return update(ref, before, after, adopt=rng.random() < 0.3, credits=grants if kind == "team" else ())
+            return update(
+                ref,
+                before,
+                after,
+                adopt=rng.random() < 0.3,
+                credits=grants if kind == "team" else (),
+            )
 
 
 def _hit(rng: random.Random, name: str) -> TeamImpact:
     few = [frozenset(), frozenset({"gpt-4"}), _set(rng)]
     number = lambda: _maybe(rng, rng.randrange(9))  # noqa: E731  # short
     dearest = [_maybe(rng, (_text(rng), rng.random() * 100)) for _ in range(2)]
-    flags = {flag: rng.random() < 0.2 for flag in ("left_with_nothing", "everything", "created", "deleted")}
+    flags = {
+        flag: rng.random() < 0.2
+        for flag in ("left_with_nothing", "everything", "created", "deleted")
+    }
     plans = [_maybe(rng, rng.choice(("a", "b"))) for _ in range(2)]
     amounts = [number() for _ in range(4)]
     return TeamImpact(
@@ -98,7 +113,14 @@ def _finding(rng: random.Random) -> Finding:
     level = rng.choice((Level.ERROR, Level.WARNING, Level.INFO))
     origin = Origin(_wild(rng), rng.randint(1, 99), 1)
     ref = _maybe(rng, Ref("team", _wild(rng)))
-    return Finding(level, rng.choice("abc"), _wild(rng), _maybe(rng, _wild(rng)), ref, origin=_maybe(rng, origin))
+    return Finding(
+        level,
+        rng.choice("abc"),
+        _wild(rng),
+        _maybe(rng, _wild(rng)),
+        ref,
+        origin=_maybe(rng, origin),
+    )
 
 
 def random_plan(seed: int) -> Plan:
@@ -113,7 +135,12 @@ def random_plan(seed: int) -> Plan:
     findings = [tuple(_finding(rng) for _ in range(rng.randint(0, 12))) for _ in range(2)]
     foreign = tuple(Ref("team", _text(rng)) for _ in range(rng.randint(0, 4)))
     return Plan(
-        TARGET, tuple(_change(rng, name) for name in sorted(names)), impact, *findings, foreign, rng.randrange(99)
+        TARGET,
+        tuple(_change(rng, name) for name in sorted(names)),
+        impact,
+        *findings,
+        foreign,
+        rng.randrange(99),
     )
 
 
@@ -126,13 +153,25 @@ def test_counts_are_those_of_the_plan(chosen, full):
         assert counted.number == sum(change.verb == counted.verb for change in plan.changes)
     for section in view.sections:
         mine = [change for change in plan.changes if change.ref.kind == section.kind]
-        assert sum(row.count for row in section.rows) + section.more == len(mine) == sum(section.counts.values())
+        assert (
+            sum(row.count for row in section.rows) + section.more
+            == len(mine)
+            == sum(section.counts.values())
+        )
         assert all(len(row.names) == row.count for row in section.rows)
-    assert sum(len(section.counts) and sum(section.counts.values()) for section in view.sections) == len(plan.changes)
-    assert sum(row.count for row in view.impact) + view.more_impact_teams == len(plan.impact.teams) == view.teams
+    assert sum(
+        len(section.counts) and sum(section.counts.values()) for section in view.sections
+    ) == len(plan.changes)
+    assert (
+        sum(row.count for row in view.impact) + view.more_impact_teams
+        == len(plan.impact.teams)
+        == view.teams
+    )
     distinct = {finding for finding in plan.findings if full or finding.level is not Level.INFO}
     assert sum(view.problems.counts.values()) == len(distinct)
-    assert len(view.problems.shown) + sum(number for *_, number in view.problems.more) == len(distinct)
+    assert len(view.problems.shown) + sum(number for *_, number in view.problems.more) == len(
+        distinct
+    )
 
 
 @MANY
@@ -151,10 +190,17 @@ def test_every_team_of_an_impact_row_is_hit_as_the_row_says(chosen):
 def test_full_view_names_every_change_and_cuts_nothing(chosen):
     plan = random_plan(chosen)
     view = plan_view(plan, full=True)
-    shown = {Ref(section.kind, name) for section in view.sections for row in section.rows for name in row.names.names}
+    shown = {
+        Ref(section.kind, name)
+        for section in view.sections
+        for row in section.rows
+        for name in row.names.names
+    }
     assert shown == {Ref(change.ref.kind, safe(change.ref.name)) for change in plan.changes}
     assert view.complete
-    assert not any(section.more or row.more_fields for section in view.sections for row in section.rows)
+    assert not any(
+        section.more or row.more_fields for section in view.sections for row in section.rows
+    )
 
 
 @MANY
@@ -163,9 +209,16 @@ def test_order_of_the_plan_does_not_matter(chosen, seed):
     plan = random_plan(chosen)
     rng = random.Random(seed)
     impact = replace(
-        plan.impact, teams=_shuffled(plan.impact.teams, rng), exposures=_shuffled(plan.impact.exposures, rng)
+        plan.impact,
+        teams=_shuffled(plan.impact.teams, rng),
+        exposures=_shuffled(plan.impact.exposures, rng),
     )
-    other = replace(plan, changes=_shuffled(plan.changes, rng), findings=_shuffled(plan.findings, rng), impact=impact)
+    other = replace(
+        plan,
+        changes=_shuffled(plan.changes, rng),
+        findings=_shuffled(plan.findings, rng),
+        impact=impact,
+    )
     for render in FORMATS.values():
         assert render(plan_view(plan)) == render(plan_view(other))
 
@@ -194,7 +247,9 @@ def test_json_fits_its_schema_and_the_plan(chosen):
     data = json.loads(render_json(plan))
     jsonschema_rs.validate(plan_schema(), data)
     assert len(data["changes"]) == len(plan.changes)
-    assert [team["team"] for team in data["impact"]["teams"]] == sorted(team.team for team in plan.impact.teams)
+    assert [team["team"] for team in data["impact"]["teams"]] == sorted(
+        team.team for team in plan.impact.teams
+    )
     assert data["counts"]["adopted"] == sum(change.adopt for change in plan.changes)
 
 
@@ -215,10 +270,15 @@ def test_markdown_keeps_any_limit(chosen, full, limit):
 def test_markdown_of_a_huge_plan_says_how_much_is_missing(size):
     longest = "x" * 60
     varied = [
-        Team(access_groups=frozenset(f"{longest}-{number}-{each}" for each in range(5))) for number in range(size)
+        Team(access_groups=frozenset(f"{longest}-{number}-{each}" for each in range(5)))
+        for number in range(size)
     ]
     plan = Plan(
-        TARGET, tuple(update(Ref("team", f"t-{number:04}"), Team(), team) for number, team in enumerate(varied))
+        TARGET,
+        tuple(
+            update(Ref("team", f"t-{number:04}"), Team(), team)
+            for number, team in enumerate(varied)
+        ),
     )
     text = render_markdown(plan_view(plan, full=True))
     missing = re.search(r"_and ([\d,]+) more changes \(too long for a comment\)_", text)
@@ -240,11 +300,16 @@ def test_tier_change_over_3000_teams_is_under_40_lines_and_true():
     assert max(map(len, text.splitlines())) <= 120
 
 
-@pytest.mark.parametrize("seed", [pytest.param(n, marks=[pytest.mark.slow] if n > 4 else []) for n in range(20)])
+@pytest.mark.parametrize(
+    "seed", [pytest.param(n, marks=[pytest.mark.slow] if n > 4 else []) for n in range(20)]
+)
 def test_a_large_varied_plan_is_under_40_lines(seed):
     """Teams that change in a hundred ways, lose and gain in as many, with findings on each."""
     rng = random.Random(seed)
-    pools = [frozenset(f"group-{rng.randrange(40)}" for _ in range(rng.randrange(1, 9))) for _ in range(100)]
+    pools = [
+        frozenset(f"group-{rng.randrange(40)}" for _ in range(rng.randrange(1, 9)))
+        for _ in range(100)
+    ]
     made = [
         update(
             Ref("team", f"customer-{n:05}-production"),
@@ -254,7 +319,10 @@ def test_a_large_varied_plan_is_under_40_lines(seed):
         for n in range(3000)
     ]
     made += [
-        Change(Ref("access_group", f"group-{n}"), None, AccessGroup(model_aliases=rng.choice(pools))) for n in range(40)
+        Change(
+            Ref("access_group", f"group-{n}"), None, AccessGroup(model_aliases=rng.choice(pools))
+        )
+        for n in range(40)
     ]
     hits = tuple(
         TeamImpact(
@@ -271,7 +339,9 @@ def test_a_large_varied_plan_is_under_40_lines(seed):
         for change in made[:3000]
     )
     said = tuple(
-        Finding(Level.WARNING, f"code-{rng.randrange(3)}", f"about {change.ref}", "a hint", change.ref)
+        Finding(
+            Level.WARNING, f"code-{rng.randrange(3)}", f"about {change.ref}", "a hint", change.ref
+        )
         for change in made[:500]
     )
     plan = Plan(
@@ -287,7 +357,9 @@ def test_a_large_varied_plan_is_under_40_lines(seed):
 def test_secrets_are_masked_by_type():
     before = Team(metadata={"key": SecretStr("hunter2"), "deep": [SecretStr("hunter3")], "same": 1})
     after = Team(metadata={"key": SecretStr("hunter4"), "deep": [SecretStr("hunter3")], "same": 2})
-    plan = Plan(TARGET, (update(Ref("team", "a"), before, after), Change(Ref("team", "b"), None, before)))
+    plan = Plan(
+        TARGET, (update(Ref("team", "a"), before, after), Change(Ref("team", "b"), None, before))
+    )
     for name, render in FORMATS.items():
         for full in (False, True):
             text = render(plan_view(plan, full=full))
@@ -298,7 +370,13 @@ def test_secrets_are_masked_by_type():
 def test_a_changed_secret_is_a_change_without_its_value():
     plan = Plan(
         TARGET,
-        (update(Ref("team", "a"), Team(metadata={"k": SecretStr("one")}), Team(metadata={"k": SecretStr("two")})),),
+        (
+            update(
+                Ref("team", "a"),
+                Team(metadata={"k": SecretStr("one")}),
+                Team(metadata={"k": SecretStr("two")}),
+            ),
+        ),
     )
     assert "(secret) -> (secret)" in render_text(plan_view(plan))
 

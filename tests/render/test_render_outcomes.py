@@ -17,10 +17,17 @@ from reconciler.render.progress import Progress
 def outcomes() -> list[Outcome]:
     group = Step(Ref("access_group", "pro-models"), Action.CREATE, None, AccessGroup())
     change = update(Ref("team", "t"), Team(), Team(access_groups=frozenset(["pro-models"])))
-    steps = [Step(Ref("team", f"t-{n:04}"), Action.EXPAND, change.before, change.after) for n in range(1200)]
+    steps = [
+        Step(Ref("team", f"t-{n:04}"), Action.EXPAND, change.before, change.after)
+        for n in range(1200)
+    ]
     return [
         Outcome(
-            group, Result.FAILED, "500 from POST /api/access-groups: \x1b[31mboom", "look at the gateway's log", 0.2
+            group,
+            Result.FAILED,
+            "500 from POST /api/access-groups: \x1b[31mboom",
+            "look at the gateway's log",
+            0.2,
         ),
         *(Outcome(step, Result.BLOCKED, blocked_by=group.id) for step in steps[:400]),
         *(Outcome(step, Result.FAILED, "429 Too Many Requests") for step in steps[400:405]),
@@ -53,7 +60,10 @@ def test_all_applied_asks_for_nothing():
 def test_a_run_that_was_stopped_has_no_cause_to_remove():
     done = [outcome for outcome in outcomes() if outcome.result is Result.APPLIED]
     blocked = (outcome.step for outcome in outcomes() if outcome.result is Result.BLOCKED)
-    stopped = [*done, *(Outcome(step, Result.BLOCKED, "not started before the stop") for step in blocked)]
+    stopped = [
+        *done,
+        *(Outcome(step, Result.BLOCKED, "not started before the stop") for step in blocked),
+    ]
     assert "What was applied stays. Go on with: reconciler apply\n" in render_outcomes(stopped)
     assert "Remove the cause, then go on with: reconciler apply\n" in render_outcomes(outcomes())
 

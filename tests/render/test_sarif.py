@@ -17,10 +17,13 @@ from reconciler.render.findings.sarif import render_sarif, uri
 
 # The schema of SARIF 2.1.0 errata 01 (OASIS) without its descriptions.
 VALIDATOR = jsonschema_rs.Draft4Validator(
-    json.loads((Path(__file__).parent / "sarif-schema-2.1.0.json").read_text(encoding="utf-8")), validate_formats=True
+    json.loads((Path(__file__).parent / "sarif-schema-2.1.0.json").read_text(encoding="utf-8")),
+    validate_formats=True,
 )
 TEXT = st.text(max_size=20)
-ORIGINS = st.builds(Origin, st.text(min_size=1, max_size=20), st.integers(0, 10**6), st.integers(0, 10**4))
+ORIGINS = st.builds(
+    Origin, st.text(min_size=1, max_size=20), st.integers(0, 10**6), st.integers(0, 10**4)
+)
 FINDINGS = st.builds(
     Finding,
     st.sampled_from(Level),
@@ -42,7 +45,11 @@ def run(findings, **options) -> dict:
 
 def place(result: dict) -> tuple[str, int, int]:
     physical = result["locations"][0]["physicalLocation"]
-    return physical["artifactLocation"]["uri"], physical["region"]["startLine"], physical["region"]["startColumn"]
+    return (
+        physical["artifactLocation"]["uri"],
+        physical["region"]["startLine"],
+        physical["region"]["startColumn"],
+    )
 
 
 def test_golden_sarif():
@@ -80,7 +87,9 @@ def test_levels_places_and_hints():
 
 
 def test_a_finding_without_a_place_is_at_the_anchor():
-    (result,) = run([error("empty-config", "nothing is declared")], anchor="config/reconciler.yaml")["results"]
+    (result,) = run(
+        [error("empty-config", "nothing is declared")], anchor="config/reconciler.yaml"
+    )["results"]
     assert place(result) == ("config/reconciler.yaml", 1, 1)
 
 

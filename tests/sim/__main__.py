@@ -6,7 +6,11 @@ from pathlib import Path
 
 # The order of a set of texts is another in each process, unless this says which.
 if "PYTHONHASHSEED" not in os.environ:
-    os.execve(sys.executable, [sys.executable, "-m", "tests.sim", *sys.argv[1:]], {**os.environ, "PYTHONHASHSEED": "0"})
+    os.execve(
+        sys.executable,
+        [sys.executable, "-m", "tests.sim", *sys.argv[1:]],
+        {**os.environ, "PYTHONHASHSEED": "0"},
+    )
 
 sys.path.insert(0, str(Path(__file__).parent))
 

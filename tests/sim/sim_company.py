@@ -97,7 +97,9 @@ def _other_groups(company: Company, rng: random.Random) -> Company:
     team = _picked(company, rng)
     if team is None:
         return company
-    return _with(company, team, replace(company.teams[team], groups=_some(frozenset(company.groups), rng)))
+    return _with(
+        company, team, replace(company.teams[team], groups=_some(frozenset(company.groups), rng))
+    )
 
 
 def _top_up(company: Company, rng: random.Random) -> Company:
@@ -113,7 +115,9 @@ def _suspended(company: Company, rng: random.Random) -> Company:
     team = _picked(company, rng)
     if team is None:
         return company
-    return _with(company, team, replace(company.teams[team], suspended=not company.teams[team].suspended))
+    return _with(
+        company, team, replace(company.teams[team], suspended=not company.teams[team].suspended)
+    )
 
 
 def came(company: Company, rng: random.Random) -> Company:
@@ -125,7 +129,9 @@ def _went(company: Company, rng: random.Random) -> Company:
     team = _picked(company, rng)
     if team is None or len(company.teams) == 1:
         return company
-    return replace(company, teams={name: wish for name, wish in company.teams.items() if name != team})
+    return replace(
+        company, teams={name: wish for name, wish in company.teams.items() if name != team}
+    )
 
 
 def _other_models(company: Company, rng: random.Random) -> Company:

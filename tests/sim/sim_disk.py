@@ -25,7 +25,11 @@ class Disk:
 
     def _checked(self, name: str, call: Any) -> Any:
         def checked(*args: Any, **named: Any) -> Any:
-            half = (lambda: os.write(args[0], args[1][: len(args[1]) // 2])) if name == "write" else _nothing
+            half = (
+                (lambda: os.write(args[0], args[1][: len(args[1]) // 2]))
+                if name == "write"
+                else _nothing
+            )
             self.check(name, half)
             result = call(*args, **named)
             try:
@@ -68,7 +72,9 @@ class _File:
         return getattr(self._file, name)
 
     def write(self, text: Any) -> Any:
-        self._disk.check("write", lambda: (self._file.write(text[: len(text) // 2]), self._file.flush()))
+        self._disk.check(
+            "write", lambda: (self._file.write(text[: len(text) // 2]), self._file.flush())
+        )
         result = self._file.write(text)
         self._disk.process.after("disk write")
         return result

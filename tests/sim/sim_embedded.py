@@ -25,7 +25,10 @@ NEW = {
 }
 GATEWAY_ID = "4c0f2a9e-7d53-4be1-9a40-5d1c3a7d7b10"
 # What tells a client which dialect this is, and what it can do.
-PATHS = {f"/api/{kind}": {} for kind in ("organizations", "model-aliases", "model-access-groups", "teams")}
+PATHS = {
+    f"/api/{kind}": {}
+    for kind in ("organizations", "model-aliases", "model-access-groups", "teams")
+}
 PATHS |= {"/api/operations/void": {}, "/api/credits/add": {}}
 
 
@@ -147,7 +150,10 @@ class Embedded:
         if self.tables.teams[team]["status"] != "active":
             said = "Team suspended: Team access is suspended. Please contact support."
             return 403, _call_error(said, "permission_error", "team_suspended")
-        models = [{"id": alias, "object": "model", "owned_by": "reconciler"} for alias in sorted(self.allowed(team))]
+        models = [
+            {"id": alias, "object": "model", "owned_by": "reconciler"}
+            for alias in sorted(self.allowed(team))
+        ]
         return 200, {"object": "list", "data": models}
 
     # --- writes: once by their id, never on an older generation
@@ -161,7 +167,9 @@ class Embedded:
         if operation is not None and operation in self.tables.operations:
             return self._known(operation, asked)
         if match is not None and match.strip() != "*":
-            self._require_generation(parts[1], parts[2], {int(number) for number in re.findall("[0-9]+", match)})
+            self._require_generation(
+                parts[1], parts[2], {int(number) for number in re.findall("[0-9]+", match)}
+            )
         self.operation = operation
         answer, secret = _parted(handle(request, parts[2:]))
         if operation is not None:
@@ -172,7 +180,9 @@ class Embedded:
         known = self.tables.operations[operation]
         self._refuse_void(operation)
         if known.asked != asked:
-            detail = f"operation_id '{operation}' was another request: its method, path or body differed"
+            detail = (
+                f"operation_id '{operation}' was another request: its method, path or body differed"
+            )
             raise Refused(422, detail, "operation-reused")
         return copy.deepcopy(known.answer or {})
 
@@ -242,7 +252,11 @@ class Embedded:
                 name = body["organization_id"]
                 if name in rows:
                     raise _exists("Organization", name)
-                rows[name] = {"organization_id": name, "name": body["name"], "metadata": body.get("metadata") or {}}
+                rows[name] = {
+                    "organization_id": name,
+                    "name": body["name"],
+                    "metadata": body.get("metadata") or {},
+                }
                 rows[name] |= {"status": "active", "generation": 1}
                 self._touched("organization", name)
                 return self._organization(name)
@@ -255,7 +269,10 @@ class Embedded:
                 return self._organization(name)
             case "DELETE", [name]:
                 if count := self._organization(name)["team_count"]:
-                    raise Refused(409, f"Organization has active teams: '{name}' has {count}; delete them first")
+                    raise Refused(
+                        409,
+                        f"Organization has active teams: '{name}' has {count}; delete them first",
+                    )
                 del rows[name]
                 self._touched("organization", name)
                 return {"organization_id": name, "message": f"Organization '{name}' deleted"}
@@ -302,18 +319,26 @@ class Embedded:
             case "DELETE", [name]:
                 holders = self._alias(name)["access_groups"]
                 for group in holders:
-                    left = [each for each in self.tables.groups[group]["model_aliases"] if each != name]
+                    left = [
+                        each for each in self.tables.groups[group]["model_aliases"] if each != name
+                    ]
                     self._set("access_group", self.tables.groups, group, {"model_aliases": left})
                 del rows[name]
                 self._touched("model_alias", name)
-                return {"alias": name, "removed_from_groups": holders, "message": f"Model alias '{name}' deleted"}
+                return {
+                    "alias": name,
+                    "removed_from_groups": holders,
+                    "message": f"Model alias '{name}' deleted",
+                }
         raise Refused(404, "Not Found")
 
     def _alias(self, name: str) -> Row:
         if name not in self.tables.aliases:
             raise _missing("Model alias", name)
         row = self.tables.aliases[name]
-        holders = sorted(group for group, each in self.tables.groups.items() if name in each["model_aliases"])
+        holders = sorted(
+            group for group, each in self.tables.groups.items() if name in each["model_aliases"]
+        )
         return {**row, "active": row["status"] == "active", "access_groups": holders}
 
     def _require_aliases(self, names: list[str]) -> None:
@@ -345,7 +370,10 @@ class Embedded:
             case "GET", [name]:
                 row = self._group(name)
                 models = [self.tables.aliases[alias] for alias in row["model_aliases"]]
-                shown = [{key: model[key] for key in ("alias", "litellm_model", "description")} for model in models]
+                shown = [
+                    {key: model[key] for key in ("alias", "litellm_model", "description")}
+                    for model in models
+                ]
                 return {**row, "model_aliases": shown, "teams_with_access": self._with_group(name)}
             case "PUT", [name]:
                 row = self._group(name)
@@ -369,7 +397,9 @@ class Embedded:
                 self._group(name)
                 teams = self._with_group(name)
                 for team in teams:
-                    kept = [each for each in self.tables.teams[team]["access_groups"] if each != name]
+                    kept = [
+                        each for each in self.tables.teams[team]["access_groups"] if each != name
+                    ]
                     self._set("team", self.tables.teams, team, {"access_groups": kept})
                 del rows[name]
                 self._touched("access_group", name)
@@ -384,12 +414,23 @@ class Embedded:
 
     def _group_row(self, name: str, request: Request) -> Row:
         row = self.tables.groups[name]
-        shown = {key: row[key] for key in ("group_name", "description", "display_name", "generation")}
-        shown |= {"model_count": len(row["model_aliases"]), "team_count": len(self._with_group(name))}
-        return {**shown, "model_aliases": list(row["model_aliases"])} if request.params.get("include") else shown
+        shown = {
+            key: row[key] for key in ("group_name", "description", "display_name", "generation")
+        }
+        shown |= {
+            "model_count": len(row["model_aliases"]),
+            "team_count": len(self._with_group(name)),
+        }
+        return (
+            {**shown, "model_aliases": list(row["model_aliases"])}
+            if request.params.get("include")
+            else shown
+        )
 
     def _with_group(self, name: str) -> list[str]:
-        return sorted(team for team, row in self.tables.teams.items() if name in row["access_groups"])
+        return sorted(
+            team for team, row in self.tables.teams.items() if name in row["access_groups"]
+        )
 
     # --- teams
 
@@ -432,7 +473,9 @@ class Embedded:
         key = self._free_key(name, body)
         self._require_groups(body.get("access_groups", []))
         if body.get("credits_allocated") and any(
-            row["operation_id"] == self.operation for row in self.tables.transactions if self.operation
+            row["operation_id"] == self.operation
+            for row in self.tables.transactions
+            if self.operation
         ):
             said = "UNIQUE constraint failed: transactions.operation_id"
             raise Refused(409, f"the change contradicts what is stored: {said}")
@@ -500,7 +543,9 @@ class Embedded:
         """The active aliases in any of the team's groups, whatever its status."""
         aliases, groups = self.tables.aliases, self.tables.groups
         names = {
-            alias for group in self.tables.teams[name]["access_groups"] for alias in groups[group]["model_aliases"]
+            alias
+            for group in self.tables.teams[name]["access_groups"]
+            for alias in groups[group]["model_aliases"]
         }
         return {alias for alias in names if aliases[alias]["status"] == "active"}
 
@@ -521,7 +566,11 @@ class Embedded:
 
     def _add(self, body: Row) -> Row:
         name, amount, operation = body["team_id"], body["amount"], body.get("operation_id")
-        known = [each for each in self.tables.transactions if operation and each["operation_id"] == operation]
+        known = [
+            each
+            for each in self.tables.transactions
+            if operation and each["operation_id"] == operation
+        ]
         if known:
             if (known[0]["team_id"], known[0]["amount"]) != (name, amount):
                 was = f"{known[0]['amount']} credits to team '{known[0]['team_id']}'"
@@ -545,7 +594,9 @@ class Embedded:
             detail = f"the newest operation of team '{name}' is {is_}, not {meant}"
             raise Refused(409, detail, "operation-order")
 
-    def _moved(self, name: str, amount: int, kind: str, description: str | None, operation: str | None) -> Row:
+    def _moved(
+        self, name: str, amount: int, kind: str, description: str | None, operation: str | None
+    ) -> Row:
         team = self.tables.teams[name]
         before = team["credits_allocated"]
         team["credits_allocated"] = before + amount
@@ -564,21 +615,35 @@ class Embedded:
         }
         self.tables.transactions.append(row)
         life = self.account.births[name]
-        self.account.effects.append(Effect(name, life, amount, operation, self.sender, self.clock()))
+        self.account.effects.append(
+            Effect(name, life, amount, operation, self.sender, self.clock())
+        )
         return row
 
     def _transactions(self, request: Request) -> Row:
         asked = request.params
-        rows = [row for row in self.tables.transactions if asked.get("team_id") in (None, row["team_id"])]
+        rows = [
+            row
+            for row in self.tables.transactions
+            if asked.get("team_id") in (None, row["team_id"])
+        ]
         rows = [row for row in rows if asked.get("operation_id") in (None, row["operation_id"])]
         if "operation_prefix" in asked:
-            rows = [row for row in rows if (row["operation_id"] or "").startswith(asked["operation_prefix"])]
+            rows = [
+                row
+                for row in rows
+                if (row["operation_id"] or "").startswith(asked["operation_prefix"])
+            ]
         newest = asked.get("order", "newest") == "newest"
         if newest:
             rows.reverse()
         if "after" in asked:
             after = asked["after"]
-            rows = [row for row in rows if (row["transaction_id"] < after) == newest and row["transaction_id"] != after]
+            rows = [
+                row
+                for row in rows
+                if (row["transaction_id"] < after) == newest and row["transaction_id"] != after
+            ]
         limit = int(asked["limit"]) if "limit" in asked else None
         rows = rows[:limit]
         if asked.get("team_id") and not rows:

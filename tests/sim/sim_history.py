@@ -109,7 +109,9 @@ class History:
     patient: bool = False
 
     def __str__(self) -> str:
-        lines = [f"seed {self.seed}: {self.dialect}, {'one ledger' if self.shared else 'a ledger each'}"]
+        lines = [
+            f"seed {self.seed}: {self.dialect}, {'one ledger' if self.shared else 'a ledger each'}"
+        ]
         lines[0] += f", clocks {self.skews[0]:+g} s and {self.skews[1]:+g} s"
         lines[0] += ", late requests arrive before the last applies" if self.patient else ""
         for number, company in enumerate(self.versions):
@@ -165,7 +167,11 @@ def _late(rng: random.Random, versions: list[Company], dialect: Dialect) -> Them
     if rng.random() < 0.5:
         second = replace(second, fates=tuple(_outage(rng, dialect)))
     gap = rng.choice((0.5, 1.0, 8.0, 30.0))
-    return versions, [_calm(rng, 0), second, replace(_apply(rng, 2, dialect, fair=rng.random() < 0.7), gap=gap)], True
+    return (
+        versions,
+        [_calm(rng, 0), second, replace(_apply(rng, 2, dialect, fair=rng.random() < 0.7), gap=gap)],
+        True,
+    )
 
 
 def _like(first: Company, second: Company, rng: random.Random) -> Company:
@@ -179,7 +185,10 @@ def _outage(rng: random.Random, dialect: Dialect) -> list[tuple[str, Fate]]:
     """Nothing that is sent for a while is answered; some of it arrives."""
     begin = rng.randint(1, 3)
     cut = rng.choice((None, 0.1))
-    fates = (Fate("late", out=rng.choice(_delays(dialect)), cut=cut), Fate("lost", out=None, cut=cut))
+    fates = (
+        Fate("late", out=rng.choice(_delays(dialect)), cut=cut),
+        Fate("lost", out=None, cut=cut),
+    )
     return [(f"w{number}", rng.choice(fates)) for number in range(begin, begin + rng.randint(4, 9))]
 
 
@@ -263,7 +272,11 @@ def _events(rng: random.Random, versions: int, dialect: Dialect) -> list[Event]:
                 events.append(_incident(rng))
             if number and rng.random() < 0.5:
                 events.append(Unlock(rng.randrange(2), gap=rng.choice((0.0, 1.0, 150.0))))
-            late = version - 1 if version and dialect == "embedded" and rng.random() < 0.05 else version
+            late = (
+                version - 1
+                if version and dialect == "embedded" and rng.random() < 0.05
+                else version
+            )
             events.append(_apply(rng, late, dialect, fair=first))
     return events
 
@@ -289,13 +302,17 @@ def _halt(rng: random.Random, dialect: Dialect) -> Halt:
     deed = min(rng.randint(1, 60), rng.randint(1, 60))
     if rng.random() < 0.7:
         return Halt(deed, after=rng.random() < 0.5)
-    return Halt(deed, seconds=rng.choice(PAUSES), after=rng.random() < 0.5, asleep=rng.random() < 0.3)
+    return Halt(
+        deed, seconds=rng.choice(PAUSES), after=rng.random() < 0.5, asleep=rng.random() < 0.3
+    )
 
 
 def _fate(rng: random.Random, dialect: Dialect) -> tuple[str, Fate]:
     number = rng.randint(1, 6)
     if rng.random() < 0.1:
-        read = rng.choice((Fate("read lost", out=None, cut=0.1), Fate("503", status=503, refused=True)))
+        read = rng.choice(
+            (Fate("read lost", out=None, cut=0.1), Fate("503", status=503, refused=True))
+        )
         return f"r{number + rng.randint(0, 12)}", read
     return f"w{number}", rng.choice(_fates(rng, dialect))
 

@@ -14,8 +14,15 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=0, help="the first seed")
     parser.add_argument("--histories", type=int, default=1000, help="how many seeds")
     parser.add_argument("--dialect", choices=["embedded", "saas-litellm"], default="embedded")
-    parser.add_argument("--show", type=int, default=1, help="how many failures to show in full, as small as they get")
-    parser.add_argument("--trace", action="store_true", help="show the history of --seed whatever becomes of it")
+    parser.add_argument(
+        "--show",
+        type=int,
+        default=1,
+        help="how many failures to show in full, as small as they get",
+    )
+    parser.add_argument(
+        "--trace", action="store_true", help="show the history of --seed whatever becomes of it"
+    )
     given = parser.parse_args(arguments)
     clock, begun = time.perf_counter, time.perf_counter()
     with simulation() as home:

@@ -38,10 +38,14 @@ class Watch:
                 continue
             if not all(team in company.teams for company in world.history.versions):
                 continue
-            kept = frozenset.intersection(*(company.models(team) for company in world.history.versions))
+            kept = frozenset.intersection(
+                *(company.models(team) for company in world.history.versions)
+            )
             missing = kept - world.gateway.allowed(team)
             if missing and not self.found:
-                text = f"{team} has lost {', '.join(sorted(missing))} by {request.sender}: {request}"
+                text = (
+                    f"{team} has lost {', '.join(sorted(missing))} by {request.sender}: {request}"
+                )
                 self.found.append(Broken("kept model", text))
 
 
@@ -74,7 +78,11 @@ def _bugs(world: World) -> Iterator[Broken]:
 def _effects(world: World, team: str) -> list[Effect]:
     """What we did to the credits of the team in its present life."""
     life = world.gateway.account.births.get(team)
-    return [e for e in world.gateway.account.effects if (e.team, e.born) == (team, life) and ours(e.sender)]
+    return [
+        e
+        for e in world.gateway.account.effects
+        if (e.team, e.born) == (team, life) and ours(e.sender)
+    ]
 
 
 def _top_up(effect: Effect) -> bool:
@@ -92,17 +100,24 @@ def _nothing_twice(world: World) -> Iterator[Broken]:
             given[str(effect.operation)] = given.get(str(effect.operation), 0) + 1
             continue
         wishes = [
-            company.teams[effect.team].credits for company in world.history.versions if effect.team in company.teams
+            company.teams[effect.team].credits
+            for company in world.history.versions
+            if effect.team in company.teams
         ]
         life = (effect.team, effect.born)
         lives[life] = lives.get(life, 0) + effect.amount
         if lives[life] > max(wishes):
             law = "granted twice by two memories" if world.broken else "granted twice"
-            yield Broken(law, f"{effect.team} was allocated {lives[life]}, and {max(wishes)} at most is declared")
+            yield Broken(
+                law,
+                f"{effect.team} was allocated {lives[life]}, and {max(wishes)} at most is declared",
+            )
             return
     apart = world.broken and world.history.dialect != "embedded"
     for operation, times in given.items():
-        if times > 1 and not apart:  # two ledgers at once, and a gateway that counts twice: nobody could tell
+        if (
+            times > 1 and not apart
+        ):  # two ledgers at once, and a gateway that counts twice: nobody could tell
             yield Broken("granted twice", f"{operation} counted {times} times")
 
 
@@ -110,10 +125,15 @@ def _strangers(world: World) -> Iterator[Broken]:
     """What others made stays as they left it: its row, its key; and no request of before takes away what came later."""
     for team, maker, sender in world.gateway.account.rotated:
         if not ours(maker) and ours(sender):
-            yield Broken("foreign key", f"{sender} gave a new key to {team}, which {maker} had made")
+            yield Broken(
+                "foreign key", f"{sender} gave a new key to {team}, which {maker} had made"
+            )
     for team, maker, born, sender, sent in world.gateway.account.deleted:
         if not ours(maker) and ours(sender) and sent < born:
-            yield Broken("foreign team", f"{sender} deleted {team}, which {maker} made after the request had left")
+            yield Broken(
+                "foreign team",
+                f"{sender} deleted {team}, which {maker} made after the request had left",
+            )
     declared = {team for company in world.history.versions for team in company.teams}
     for kind, name, sender in world.gateway.account.touched:
         if kind == "team" and name not in declared and ours(sender):
@@ -125,7 +145,10 @@ def _as_declared(world: World) -> Iterator[Broken]:
     for group, aliases in wish.groups.items():
         live = tables.groups.get(group)
         if live is None or frozenset(live["model_aliases"]) != aliases:
-            yield Broken("not as declared", f"{group} is {live and live['model_aliases']}, declared {sorted(aliases)}")
+            yield Broken(
+                "not as declared",
+                f"{group} is {live and live['model_aliases']}, declared {sorted(aliases)}",
+            )
     for team, said in wish.teams.items():
         row = tables.teams.get(team)
         status = "suspended" if said.suspended else "active"
@@ -133,7 +156,9 @@ def _as_declared(world: World) -> Iterator[Broken]:
             yield Broken("not as declared", f"{team} is gone")
         elif (frozenset(row["access_groups"]), row["status"]) != (said.groups, status):
             now = f"{sorted(row['access_groups'])} {row['status']}"
-            yield Broken("not as declared", f"{team} is {now}, declared {sorted(said.groups)} {status}")
+            yield Broken(
+                "not as declared", f"{team} is {now}, declared {sorted(said.groups)} {status}"
+            )
     for team in tables.teams:
         if team not in wish.teams and ours(world.gateway.account.makers[team]) and not world.broken:
             yield Broken("not as declared", f"{team} is not declared any more, and still there")
@@ -154,13 +179,19 @@ def _credits(world: World) -> Iterator[Broken]:
             yield Broken("credits", f"{team} was allocated {allocated}, declared {wish.credits}")
         for name, amount in wish.top_ups:
             wanted = operation_id(team, name)
-            counted = [e.amount for e in world.gateway.account.effects if e.operation == wanted and ours(e.sender)]
+            counted = [
+                e.amount
+                for e in world.gateway.account.effects
+                if e.operation == wanted and ours(e.sender)
+            ]
             if counted == [] and wish.suspended and world.history.dialect == "saas-litellm":
                 continue  # it waits, and says so, until the team is active: nobody could see whether it was given
             if len(counted) == 1 and counted[0] in _amounts(world, team, name):
                 continue  # what was granted stays as it was: another amount needs another id
             if counted != [amount]:
-                yield Broken("credits", f"top-up {name} of {team} counted {counted}, declared once {amount}")
+                yield Broken(
+                    "credits", f"top-up {name} of {team} counted {counted}, declared once {amount}"
+                )
 
 
 def _keys(world: World) -> Iterator[Broken]:
@@ -212,7 +243,9 @@ def _until_done(world: World, *, patient: bool) -> Iterator[Broken]:
         return (yield from _until_done(world, patient=True))
     yield from at_all_times(world)
     if run is not None and not _may_refuse(world, run):
-        yield Broken("stuck", f"{MOST_TRIES} applies, and the last one says: exit {run.code} {run.said}")
+        yield Broken(
+            "stuck", f"{MOST_TRIES} applies, and the last one says: exit {run.code} {run.said}"
+        )
     return None
 
 

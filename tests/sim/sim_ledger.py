@@ -43,7 +43,9 @@ class Apply:
 class Book:
     """Everything the ledger's database holds, of one gateway or several."""
 
-    locks: dict[str, tuple[int, str | None, datetime | None, datetime | None]] = field(default_factory=dict)
+    locks: dict[str, tuple[int, str | None, datetime | None, datetime | None]] = field(
+        default_factory=dict
+    )
     inventory: dict[str, dict[Key, Owned]] = field(default_factory=dict)
     applies: list[Apply] = field(default_factory=list)
     journal: list[JournalEntry] = field(default_factory=list)
@@ -170,13 +172,26 @@ class Ledger:
     ) -> int:
         def act(book: Book) -> int:
             number = len(book.applies) + 1
-            record = ApplyRecord(number, actor, revision, plan_digest, command, "running", dict(counts), {}, now, None)
+            record = ApplyRecord(
+                number,
+                actor,
+                revision,
+                plan_digest,
+                command,
+                "running",
+                dict(counts),
+                {},
+                now,
+                None,
+            )
             book.applies.append(Apply(lease.gateway, lease.token, record))
             return number
 
         return self._fenced("begin", lease, act)
 
-    def finish(self, lease: Lease, apply_id: int, status: Any, counts: Mapping[str, int], now: datetime) -> None:
+    def finish(
+        self, lease: Lease, apply_id: int, status: Any, counts: Mapping[str, int], now: datetime
+    ) -> None:
         def act(book: Book) -> None:
             found = _running(book, lease, apply_id)
             found.record = replace(found.record, status=status, counts=dict(counts), finished=now)
@@ -190,12 +205,20 @@ class Ledger:
 
         return self._read("history", look)
 
-    def apply_record(self, gateway: str, apply_id: int) -> tuple[ApplyRecord, tuple[JournalEntry, ...]]:
+    def apply_record(
+        self, gateway: str, apply_id: int
+    ) -> tuple[ApplyRecord, tuple[JournalEntry, ...]]:
         def look(book: Book) -> tuple[ApplyRecord, tuple[JournalEntry, ...]]:
-            found = [apply for apply in book.applies if apply.record.apply_id == apply_id and apply.gateway == gateway]
+            found = [
+                apply
+                for apply in book.applies
+                if apply.record.apply_id == apply_id and apply.gateway == gateway
+            ]
             if not found:
                 raise LedgerError(f"there is no apply {apply_id} in the history of {gateway}")
-            return found[0].record, tuple(entry for entry in book.journal if entry.apply_id == apply_id)
+            return found[0].record, tuple(
+                entry for entry in book.journal if entry.apply_id == apply_id
+            )
 
         return self._read("apply_record", look)
 
@@ -208,7 +231,9 @@ class Ledger:
 
         self._fenced("intend " + ", ".join(entry.step_id for entry in entries), lease, act)
 
-    def settle(self, lease: Lease, apply_id: int, entries: Sequence[Settlement], now: datetime) -> None:
+    def settle(
+        self, lease: Lease, apply_id: int, entries: Sequence[Settlement], now: datetime
+    ) -> None:
         def act(book: Book) -> None:
             _running(book, lease, apply_id)
             _settle(book, lease, apply_id, entries, now)
@@ -217,7 +242,9 @@ class Ledger:
         self._fenced(f"settle {said}", lease, act)
 
     def unsettled(self, gateway: str) -> tuple[JournalEntry, ...]:
-        return self._read("unsettled", lambda book: tuple(entry for entry in book.journal if entry.state in OPEN))
+        return self._read(
+            "unsettled", lambda book: tuple(entry for entry in book.journal if entry.state in OPEN)
+        )
 
     def resolve(
         self,
@@ -236,7 +263,13 @@ class Ledger:
         def act(book: Book) -> None:
             entry = _entry(book, journal_id)
             settlement = Settlement(
-                entry.step_id, state, own=own, disown=disown, grant=grant, renamed=renamed, key_settled=key_settled
+                entry.step_id,
+                state,
+                own=own,
+                disown=disown,
+                grant=grant,
+                renamed=renamed,
+                key_settled=key_settled,
             )
             _check_grants(book, lease.gateway, [grant] if grant else [])
             _replace(book, replace(entry, state=state, note=note, settled=now))
@@ -248,7 +281,11 @@ class Ledger:
         def look(book: Book) -> tuple[JournalEntry, ...]:
             cut = [each.record for each in book.applies if each.gateway == gateway]
             newest = [record.apply_id for record in cut if record.status == "interrupted"][-1:]
-            return tuple(entry for entry in book.journal if entry.note == DOUBTED and entry.apply_id in newest)
+            return tuple(
+                entry
+                for entry in book.journal
+                if entry.note == DOUBTED and entry.apply_id in newest
+            )
 
         return self._read("late", look)
 
@@ -259,7 +296,11 @@ class Ledger:
         def look(book: Book) -> frozenset[Key]:
             ours = [each.record for each in book.applies if each.gateway == gateway]
             since = max((record.apply_id for record in ours if record.status == "done"), default=0)
-            made = (entry for entry in book.journal if entry.apply_id > since and entry.state == "applied")
+            made = (
+                entry
+                for entry in book.journal
+                if entry.apply_id > since and entry.state == "applied"
+            )
             return frozenset((entry.kind, entry.name) for entry in made if entry.action == "create")
 
         return self._read("unfinished_creations", look)
@@ -285,7 +326,9 @@ class Ledger:
         def act(book: Book) -> None:
             for name in others:
                 if name in book.inventory or name in book.locks:
-                    raise AssertionError("no gateway of the simulation was ever known by another name")
+                    raise AssertionError(
+                        "no gateway of the simulation was ever known by another name"
+                    )
                 if name != identity:
                     book.names[name] = identity
 
@@ -338,11 +381,15 @@ def _running(book: Book, lease: Lease, apply_id: int) -> Apply:
         lease.token,
         "running",
     ):
-        raise LedgerError(f"apply {apply_id} is not a running apply of {lease.holder} on {lease.gateway}")
+        raise LedgerError(
+            f"apply {apply_id} is not a running apply of {lease.holder} on {lease.gateway}"
+        )
     return found[0]
 
 
-def _own(book: Book, gateway: str, ends: Mapping[Key, Claim | None], apply_id: int | None, now: Any) -> None:
+def _own(
+    book: Book, gateway: str, ends: Mapping[Key, Claim | None], apply_id: int | None, now: Any
+) -> None:
     rows = book.inventory.setdefault(gateway, {})
     for (kind, name), claim in ends.items():
         known = rows.get((kind, name))
@@ -367,7 +414,9 @@ def _owe(book: Book, gateway: str, apply_id: int, refs: Iterable[Key], now: date
         rows[kind, name] = OwedKey(kind, name, since, apply_id)
 
 
-def _intend(book: Book, lease: Lease, apply_id: int, entries: Sequence[Intent], now: datetime) -> None:
+def _intend(
+    book: Book, lease: Lease, apply_id: int, entries: Sequence[Intent], now: datetime
+) -> None:
     known = {entry.step_id for entry in book.journal if entry.apply_id == apply_id}
     steps = [entry.step_id for entry in entries]
     if known & set(steps) or len(set(steps)) < len(steps):
@@ -399,10 +448,18 @@ def _intend(book: Book, lease: Lease, apply_id: int, entries: Sequence[Intent], 
             )
         )
     _write_grants(book, lease.gateway, apply_id, grants, now)
-    _owe(book, lease.gateway, apply_id, [(entry.kind, entry.name) for entry in entries if entry.owes_key], now)
+    _owe(
+        book,
+        lease.gateway,
+        apply_id,
+        [(entry.kind, entry.name) for entry in entries if entry.owes_key],
+        now,
+    )
 
 
-def _settle(book: Book, lease: Lease, apply_id: int, entries: Sequence[Settlement], now: datetime) -> None:
+def _settle(
+    book: Book, lease: Lease, apply_id: int, entries: Sequence[Settlement], now: datetime
+) -> None:
     known = {entry.step_id: entry for entry in book.journal if entry.apply_id == apply_id}
     states: dict[str, str] = {step: entry.state for step, entry in known.items()}
     for entry in entries:
@@ -410,9 +467,13 @@ def _settle(book: Book, lease: Lease, apply_id: int, entries: Sequence[Settlemen
         if before is None:
             raise LedgerError(f"step {entry.step_id} was settled without having been intended")
         if before in ENDS and before != entry.state:
-            raise LedgerError(f"step {entry.step_id} is {before} already and cannot become {entry.state}")
+            raise LedgerError(
+                f"step {entry.step_id} is {before} already and cannot become {entry.state}"
+            )
         states[entry.step_id] = entry.state
-    _check_grants(book, lease.gateway, [entry.grant for entry in entries if entry.grant is not None])
+    _check_grants(
+        book, lease.gateway, [entry.grant for entry in entries if entry.grant is not None]
+    )
     for entry in entries:
         row = known[entry.step_id]
         note = DOUBTED if entry.doubted else None
@@ -421,7 +482,9 @@ def _settle(book: Book, lease: Lease, apply_id: int, entries: Sequence[Settlemen
     _spread(book, lease.gateway, [(known[entry.step_id], entry) for entry in entries], now)
 
 
-def _spread(book: Book, gateway: str, effects: Sequence[tuple[JournalEntry, Settlement]], now: datetime) -> None:
+def _spread(
+    book: Book, gateway: str, effects: Sequence[tuple[JournalEntry, Settlement]], now: datetime
+) -> None:
     ends: dict[Key, Claim | None] = {}
     for entry, settlement in effects:
         if settlement.disown:
@@ -432,7 +495,11 @@ def _spread(book: Book, gateway: str, effects: Sequence[tuple[JournalEntry, Sett
         _own(book, gateway, ends, entry.apply_id, now)
         if settlement.grant is not None:
             _write_grants(book, gateway, entry.apply_id, [settlement.grant], now)
-    gone = [(entry.kind, entry.name) for entry, settlement in effects if settlement.disown or settlement.key_settled]
+    gone = [
+        (entry.kind, entry.name)
+        for entry, settlement in effects
+        if settlement.disown or settlement.key_settled
+    ]
     _clear(book, gateway, gone)
     for entry, settlement in effects:
         end = ENDS.get(settlement.state)
@@ -444,7 +511,9 @@ def _spread(book: Book, gateway: str, effects: Sequence[tuple[JournalEntry, Sett
 
 
 def _entry(book: Book, journal_id: int) -> JournalEntry:
-    found = [entry for entry in book.journal if entry.journal_id == journal_id and entry.state in OPEN]
+    found = [
+        entry for entry in book.journal if entry.journal_id == journal_id and entry.state in OPEN
+    ]
     if not found:
         raise LedgerError(f"journal entry {journal_id} does not exist or is settled already")
     return found[0]
@@ -467,14 +536,20 @@ def _refuse_double(before: GrantRecord | None, record: GrantRecord) -> None:
     what = f"grant {record.grant_id!r} of team {record.team!r}"
     same = before.operation_id == record.operation_id
     if before.state == "granted" and not (same and record.state == "granted"):
-        raise LedgerError(f"{what} was granted already ({before.amount} credits)", "give a new top-up a new id")
+        raise LedgerError(
+            f"{what} was granted already ({before.amount} credits)", "give a new top-up a new id"
+        )
     if not same:
         raise LedgerError(f"{what} has an earlier request whose outcome is unknown", "run it again")
     if before.amount != record.amount:
-        raise LedgerError(f"{what} was asked for with {before.amount} credits", "give a new top-up a new id")
+        raise LedgerError(
+            f"{what} was asked for with {before.amount} credits", "give a new top-up a new id"
+        )
 
 
-def _write_grants(book: Book, gateway: str, apply_id: int, records: Sequence[GrantRecord], now: datetime) -> None:
+def _write_grants(
+    book: Book, gateway: str, apply_id: int, records: Sequence[GrantRecord], now: datetime
+) -> None:
     rows = book.grants.setdefault(gateway, {})
     for record in records:
         before = rows.get((record.team, record.grant_id))

@@ -35,8 +35,16 @@ class Task(asyncio.Task[Any]):
 class Handle:
     __slots__ = ("args", "callback", "context", "due", "gone", "process")
 
-    def __init__(self, callback: Any, args: Any, context: Context | None, process: Any, due: float) -> None:
-        self.callback, self.args, self.context, self.process, self.due = callback, args, context, process, due
+    def __init__(
+        self, callback: Any, args: Any, context: Context | None, process: Any, due: float
+    ) -> None:
+        self.callback, self.args, self.context, self.process, self.due = (
+            callback,
+            args,
+            context,
+            process,
+            due,
+        )
         self.gone = False
 
     def cancel(self) -> None:
@@ -66,20 +74,28 @@ class Loop(asyncio.AbstractEventLoop):
     def time(self) -> float:
         return self.now - self.current.slept if self.current is not None else self.now
 
-    def call_soon(self, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> Handle:
+    def call_soon(
+        self, callback: Callable[..., Any], *args: Any, context: Context | None = None
+    ) -> Handle:
         process = context.get(PROCESS) if context is not None else self.current
         handle = Handle(callback, args, context, process, self.now)
         self.ready.append(handle)
         return handle
 
-    def call_later(self, delay: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> Handle:
+    def call_later(
+        self, delay: float, callback: Callable[..., Any], *args: Any, context: Any = None
+    ) -> Handle:
         return self.at(self.now + delay, callback, args, context, self.current)
 
-    def call_at(self, when: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> Handle:
+    def call_at(
+        self, when: float, callback: Callable[..., Any], *args: Any, context: Any = None
+    ) -> Handle:
         slept = self.current.slept if self.current is not None else 0.0
         return self.at(when + slept, callback, args, context, self.current)
 
-    def at(self, when: float, callback: Any, args: Any = (), context: Any = None, process: Any = None) -> Handle:
+    def at(
+        self, when: float, callback: Any, args: Any = (), context: Any = None, process: Any = None
+    ) -> Handle:
         """Call back at a moment of the world's time, for no process unless told."""
         handle = Handle(callback, args, context, process, when)
         self._push(handle)
@@ -92,7 +108,9 @@ class Loop(asyncio.AbstractEventLoop):
     def create_future(self) -> asyncio.Future[Any]:
         return asyncio.Future(loop=self)
 
-    def create_task(self, coro: Any, *, name: str | None = None, context: Context | None = None) -> asyncio.Task[Any]:
+    def create_task(
+        self, coro: Any, *, name: str | None = None, context: Context | None = None
+    ) -> asyncio.Task[Any]:
         task = Task(coro, loop=self, name=name or "-", context=context)
         task.number = len(self.tasks)
         task._log_destroy_pending = False

@@ -34,13 +34,21 @@ Swap = Callable[[Any, str, Any], None]
 def no_operation_ids(swap: Swap) -> None:
     """No request but a grant names its operation."""
     plain = requests.Requests._headers
-    swap(requests.Requests, "_headers", lambda self: {k: v for k, v in plain(self).items() if k == "If-Match"})
+    swap(
+        requests.Requests,
+        "_headers",
+        lambda self: {k: v for k, v in plain(self).items() if k == "If-Match"},
+    )
 
 
 def no_generations(swap: Swap) -> None:
     """No request says for which state of its object it was decided."""
     plain = requests.Requests._headers
-    swap(requests.Requests, "_headers", lambda self: {k: v for k, v in plain(self).items() if k != "If-Match"})
+    swap(
+        requests.Requests,
+        "_headers",
+        lambda self: {k: v for k, v in plain(self).items() if k != "If-Match"},
+    )
 
 
 def allocation_named_anew(swap: Swap) -> None:
@@ -146,8 +154,12 @@ def unknown_creation_is_ours(swap: Swap) -> None:
     """An object that stands where we wanted to create one is taken to be ours, and so is its key."""
     plain = recovery.resolve
 
-    def resolve(ledger: Any, lease: Any, entry: Any, step: Any, *, done: bool, now: Any, by: Any = None) -> Any:
-        return plain(ledger, lease, entry, step, done=done or step.action is Action.CREATE, now=now, by=by)
+    def resolve(
+        ledger: Any, lease: Any, entry: Any, step: Any, *, done: bool, now: Any, by: Any = None
+    ) -> Any:
+        return plain(
+            ledger, lease, entry, step, done=done or step.action is Action.CREATE, now=now, by=by
+        )
 
     swap(recovery, "resolve", resolve)
 
@@ -156,7 +168,9 @@ def sent_again_in_doubt(swap: Swap) -> None:
     """A grant that counts each time it comes is sent again where nobody can tell whether it happened."""
     plain = apply._decided
 
-    def decided(step: Any, problem: Any, verdict: Any, gateway: Any, *, doubt: bool, last: bool) -> Any:
+    def decided(
+        step: Any, problem: Any, verdict: Any, gateway: Any, *, doubt: bool, last: bool
+    ) -> Any:
         if step.action is Action.GRANT and problem.unknown and not last:
             return None
         return plain(step, problem, verdict, gateway, doubt=doubt, last=last)
@@ -203,7 +217,9 @@ def no_intents(swap: Swap) -> None:
 
     def late(self: Any, outcomes: Any, **named: Any) -> None:
         steps = [outcome.step for outcome in outcomes]
-        self.ledger.intend(self.lease, self.apply_id, [self._intent(step) for step in steps], self.now())
+        self.ledger.intend(
+            self.lease, self.apply_id, [self._intent(step) for step in steps], self.now()
+        )
         settle(self, outcomes, **named)
 
     swap(recording.Recorder, "intend", lambda self, steps: [self._named(step) for step in steps])
@@ -251,7 +267,9 @@ def no_hand_over(swap: Swap) -> None:
     """What is owed is forgotten by the next apply."""
 
     async def forget(ledger: Any, lease: Any, _gateway: Any, _keys: Any, _ours: Any) -> Any:
-        ledger.key_delivered(lease, [(owed.kind, owed.name) for owed in ledger.owed_keys(lease.gateway)])
+        ledger.key_delivered(
+            lease, [(owed.kind, owed.name) for owed in ledger.owed_keys(lease.gateway)]
+        )
         return owed_keys.Handed()
 
     from reconciler.apply import run as applying
@@ -265,7 +283,11 @@ def existing_team_gets_a_key(swap: Swap) -> None:
 
     async def attempt(step: Any, means: Any, key: Any = None) -> Any:
         tried = await plain(step, means, key)
-        if step.action is Action.CREATE and tried.result is Result.FAILED and "already exists" in (tried.error or ""):
+        if (
+            step.action is Action.CREATE
+            and tried.result is Result.FAILED
+            and "already exists" in (tried.error or "")
+        ):
             try:
                 await means.gateway.reissue(step.ref, key)
             except GatewayError:
@@ -331,7 +353,9 @@ def mutated(breaks: Callable[[Swap], None]) -> Iterator[None]:
             setattr(owner, name, value)
 
 
-def first_caught(mutation: Mutation, home: Path, start: int, most: int) -> tuple[int, Verdict | None]:
+def first_caught(
+    mutation: Mutation, home: Path, start: int, most: int
+) -> tuple[int, Verdict | None]:
     """The first verdict that the mutation, and not the product, is to blame for: (histories until then, verdict)."""
     for number in range(most):
         wanted = history(start + number, mutation.dialect)

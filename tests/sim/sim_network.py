@@ -17,7 +17,13 @@ from sim_loop import Loop
 from sim_machine import Process
 
 SAFE = ("GET", "HEAD")
-PHRASES = {200: "OK", 404: "Not Found", 409: "Conflict", 412: "Precondition Failed", 429: "Too Many Requests"}
+PHRASES = {
+    200: "OK",
+    404: "Not Found",
+    409: "Conflict",
+    412: "Precondition Failed",
+    429: "Too Many Requests",
+}
 
 
 @dataclass(frozen=True)
@@ -77,26 +83,52 @@ class Request:
 
     def __str__(self) -> str:
         sent = {name: value for name, value in self.headers.items() if name in SHOWN}
-        query = "?" + "&".join(f"{name}={value}" for name, value in self.params.items()) if self.params else ""
-        parts = [f"{self.method} {self.url.path}{query}", *([_brief(self.body)] if self.body else [])]
+        query = (
+            "?" + "&".join(f"{name}={value}" for name, value in self.params.items())
+            if self.params
+            else ""
+        )
+        parts = [
+            f"{self.method} {self.url.path}{query}",
+            *([_brief(self.body)] if self.body else []),
+        ]
         return " ".join([*parts, *(f"{name}={value}" for name, value in sent.items())])
 
 
 SHOWN = ("idempotency-key", "if-match")
-DULL = ("description", "display_name", "metadata", "team_alias", "litellm_params", "pricing_input", "pricing_output")
+DULL = (
+    "description",
+    "display_name",
+    "metadata",
+    "team_alias",
+    "litellm_params",
+    "pricing_input",
+    "pricing_output",
+)
 
 
 def _brief(body: Any) -> str:
     if not isinstance(body, dict):
         return str(body)
-    return "{" + ", ".join(f"{name}: {value}" for name, value in body.items() if name not in DULL) + "}"
+    return (
+        "{"
+        + ", ".join(f"{name}: {value}" for name, value in body.items() if name not in DULL)
+        + "}"
+    )
 
 
 class Response:
     """As much of httpx.Response as the product looks at."""
 
-    def __init__(self, request: Request, status: int, body: Any, headers: Mapping[str, str] | None = None) -> None:
-        self.request, self.status_code, self._body, self.headers = request, status, body, dict(headers or {})
+    def __init__(
+        self, request: Request, status: int, body: Any, headers: Mapping[str, str] | None = None
+    ) -> None:
+        self.request, self.status_code, self._body, self.headers = (
+            request,
+            status,
+            body,
+            dict(headers or {}),
+        )
         self.is_success, self.is_redirect = 200 <= status < 300, False
         self.reason_phrase = PHRASES.get(status, "Error")
         self.encoding = "utf-8"
@@ -143,20 +175,28 @@ class Network:
             copies.append((fate.again, fate.second or fate.out is None))
         for delay, counts in copies:
             self.flying += 1
-            self.loop.at(self.loop.now + delay, self._arrived, (request, fate, answered if counts else None))
+            self.loop.at(
+                self.loop.now + delay, self._arrived, (request, fate, answered if counts else None)
+            )
         if fate.cut is not None:
             self.loop.at(self.loop.now + fate.cut, _cut, (answered,))
         if fate.refused:
             self.loop.at(self.loop.now + 0.01, _answer, (answered, self._instead(request, fate)))
 
-    def _arrived(self, request: Request, fate: Fate, answered: asyncio.Future[Response] | None) -> None:
+    def _arrived(
+        self, request: Request, fate: Fate, answered: asyncio.Future[Response] | None
+    ) -> None:
         self.flying -= 1
         status, body = self.serve(request)
         if self.told is not None:
             self.told("gateway", f"{request.sender}: {request} -> {status}" + _why(status, body))
         if answered is None or fate.back is None:
             return
-        tag = {"etag": f'"{body["generation"]}"'} if isinstance(body, dict) and "generation" in body else {}
+        tag = (
+            {"etag": f'"{body["generation"]}"'}
+            if isinstance(body, dict) and "generation" in body
+            else {}
+        )
         response = Response(request, status, from_json(to_json(body)), tag)
         if fate.garbage or fate.status is not None:
             response = self._instead(request, fate)
@@ -170,7 +210,11 @@ class Network:
 
 
 def _why(status: int, body: Any) -> str:
-    return f" ({body['detail']})" if status >= 400 and isinstance(body, dict) and "detail" in body else ""
+    return (
+        f" ({body['detail']})"
+        if status >= 400 and isinstance(body, dict) and "detail" in body
+        else ""
+    )
 
 
 def _answer(answered: asyncio.Future[Response], response: Response) -> None:
@@ -202,11 +246,20 @@ class Client:
     reads: int = 0
 
     def build_request(
-        self, method: str, path: str, *, json: Any = None, params: Any = None, headers: Any = None, **_more: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        params: Any = None,
+        headers: Any = None,
+        **_more: Any,
     ) -> Request:
         sent = {name.lower(): value for name, value in {**self.headers, **(headers or {})}.items()}
         body = from_json(to_json(json)) if json is not None else None
-        return Request(method, Url(unquote(path)), dict(params or {}), sent, body, self.process.name)
+        return Request(
+            method, Url(unquote(path)), dict(params or {}), sent, body, self.process.name
+        )
 
     async def send(self, request: Request, *, stream: bool = False) -> Response:
         """Raises httpx.ReadError for a cut connection, httpx.ConnectError where nothing was sent."""

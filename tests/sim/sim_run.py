@@ -77,7 +77,10 @@ def _smaller(history: History) -> Iterator[History]:
             rest = {name: wish for name, wish in company.teams.items() if name != team}
             if rest:
                 fewer = replace(company, teams=rest)
-                yield replace(history, versions=(*history.versions[:number], fewer, *history.versions[number + 1 :]))
+                yield replace(
+                    history,
+                    versions=(*history.versions[:number], fewer, *history.versions[number + 1 :]),
+                )
 
 
 def _simpler(event: Apply) -> Iterator[Apply]:

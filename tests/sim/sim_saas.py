@@ -52,7 +52,12 @@ class Saas:
         return "POST", f"/api/credits/teams/{team}/add", {"credits": amount, "reason": "bought"}
 
     def made(self, team: str, organization: str, credits_: int) -> tuple[str, str, Row]:
-        body = {"organization_id": organization, "team_id": team, "access_groups": [], "credits_allocated": credits_}
+        body = {
+            "organization_id": organization,
+            "team_id": team,
+            "access_groups": [],
+            "credits_allocated": credits_,
+        }
         return "POST", "/api/teams/create", body
 
     def founded(self, organization: str) -> tuple[str, str, Row]:
@@ -96,21 +101,37 @@ class Saas:
                 name = body["model_alias"]
                 if name in rows:
                     raise Refused(400, f"Model alias '{name}' already exists")
-                rows[name] = {key: body.get(key) for key in ("model_alias", "display_name", "provider", "actual_model")}
-                rows[name] |= {key: body.get(key) or None for key in ("pricing_input", "pricing_output")}
-                rows[name] |= {"description": body.get("description"), "status": "active", "litellm_model_id": None}
+                rows[name] = {
+                    key: body.get(key)
+                    for key in ("model_alias", "display_name", "provider", "actual_model")
+                }
+                rows[name] |= {
+                    key: body.get(key) or None for key in ("pricing_input", "pricing_output")
+                }
+                rows[name] |= {
+                    "description": body.get("description"),
+                    "status": "active",
+                    "litellm_model_id": None,
+                }
                 self._touched("model_alias", name)
                 return self._model(name)
             case "GET", [name]:
                 return self._model(name)
             case "PUT", [name]:
                 self._model(name)
-                self._set("model_alias", rows, name, {key: value for key, value in body.items() if value is not None})
+                self._set(
+                    "model_alias",
+                    rows,
+                    name,
+                    {key: value for key, value in body.items() if value is not None},
+                )
                 return self._model(name)
             case "DELETE", [name]:
                 self._model(name)
                 for group in self.tables.groups.values():
-                    group["model_aliases"] = [each for each in group["model_aliases"] if each != name]
+                    group["model_aliases"] = [
+                        each for each in group["model_aliases"] if each != name
+                    ]
                 del rows[name]
                 self._touched("model_alias", name)
                 return {"message": f"Model alias '{name}' deleted successfully"}
@@ -119,7 +140,9 @@ class Saas:
     def _model(self, name: str) -> Row:
         if name not in self.tables.aliases:
             raise Refused(404, f"Model alias '{name}' not found")
-        holders = [group for group, row in self.tables.groups.items() if name in row["model_aliases"]]
+        holders = [
+            group for group, row in self.tables.groups.items() if name in row["model_aliases"]
+        ]
         return {**self.tables.aliases[name], "access_groups": holders, "teams_using": None}
 
     def _groups(self, request: Request, parts: list[str]) -> Any:
@@ -133,15 +156,25 @@ class Saas:
                     raise Refused(400, f"Model access group '{name}' already exists")
                 for alias in body.get("model_aliases", []):
                     self._model(alias)
-                rows[name] = {key: body.get(key) for key in ("group_name", "display_name", "description")}
-                rows[name] |= {"status": "active", "model_aliases": list(body.get("model_aliases", []))}
+                rows[name] = {
+                    key: body.get(key) for key in ("group_name", "display_name", "description")
+                }
+                rows[name] |= {
+                    "status": "active",
+                    "model_aliases": list(body.get("model_aliases", [])),
+                }
                 self._touched("access_group", name)
                 return self._shown(name)
             case "GET", [name]:
                 return self._shown(name)
             case "PUT", [name]:
                 self._group(name)
-                self._set("access_group", rows, name, {key: value for key, value in body.items() if value is not None})
+                self._set(
+                    "access_group",
+                    rows,
+                    name,
+                    {key: value for key, value in body.items() if value is not None},
+                )
                 return self._shown(name)
             case "PUT", [name, "models"]:
                 self._group(name)
@@ -168,7 +201,10 @@ class Saas:
     def _shown(self, name: str) -> Row:
         row = self._group(name)
         shown = ("model_alias", "display_name", "provider", "actual_model")
-        members = [{key: self.tables.aliases[alias][key] for key in shown} for alias in row["model_aliases"]]
+        members = [
+            {key: self.tables.aliases[alias][key] for key in shown}
+            for alias in row["model_aliases"]
+        ]
         return {**row, "model_aliases": members, "teams_using": self._users(name) or None}
 
     def _users(self, name: str) -> list[str]:
@@ -186,10 +222,16 @@ class Saas:
             case "GET", [name]:
                 return self._team(name)
             case "PUT", [name, ("suspend" | "resume") as verb]:
-                status, said = ("suspended", "suspended") if verb == "suspend" else ("active", "resumed")
+                status, said = (
+                    ("suspended", "suspended") if verb == "suspend" else ("active", "resumed")
+                )
                 self._stored(name)
                 self._set("team", rows, name, {"status": status})
-                return {"team_id": name, "status": status, "message": f"Team '{name}' has been {said}"}
+                return {
+                    "team_id": name,
+                    "status": status,
+                    "message": f"Team '{name}' has been {said}",
+                }
             case "PUT", [name]:
                 return self._update(name, body)
             case "DELETE", [name]:
@@ -246,12 +288,20 @@ class Saas:
         for group in body.get("access_groups") or []:
             self._group(group)
         changes = {key: value for key, value in body.items() if value is not None and key in row}
-        moved = changes.pop("credits_allocated", row["credits_allocated"]) - row["credits_allocated"]
+        moved = (
+            changes.pop("credits_allocated", row["credits_allocated"]) - row["credits_allocated"]
+        )
         self._set("team", self.tables.teams, name, changes)
         row = self.tables.teams[name]
         if moved:
             self._moved(name, moved, None)
-        shown = ("team_id", "credits_allocated", "credits_used", "budget_mode", "credits_per_dollar")
+        shown = (
+            "team_id",
+            "credits_allocated",
+            "credits_used",
+            "budget_mode",
+            "credits_per_dollar",
+        )
         rest = row["credits_allocated"] - row["credits_used"]
         told = {"credits_remaining": rest, "message": "Team updated successfully"}
         return {**{key: row[key] for key in shown}, **told}
@@ -262,7 +312,11 @@ class Saas:
         return self.tables.teams[name]
 
     def _row(self, name: str) -> Row:
-        row = {key: value for key, value in self.tables.teams[name].items() if key != "tokens_per_credit"}
+        row = {
+            key: value
+            for key, value in self.tables.teams[name].items()
+            if key != "tokens_per_credit"
+        }
         rest = row["credits_allocated"] - row["credits_used"]
         return {**row, "credits_remaining": rest, "virtual_key": self.keys[name]}
 
@@ -283,7 +337,12 @@ class Saas:
     def _balance(self, name: str) -> Row:
         row = self.tables.teams[name]
         plain = {key: value for key, value in row.items() if key != "access_groups"}
-        refill = {"auto_refill": False, "refill_amount": None, "refill_period": None, "last_refill_at": None}
+        refill = {
+            "auto_refill": False,
+            "refill_amount": None,
+            "refill_period": None,
+            "last_refill_at": None,
+        }
         rest = row["credits_allocated"] - row["credits_used"]
         more = {"credits_remaining": rest, "credit_limit": None, "cost_markup_percentage": 0.0}
         return {**plain, **refill, **more}
@@ -292,7 +351,9 @@ class Saas:
         """The aliases in any of the team's groups: the active ones, that it may call, or every one."""
         aliases, groups = self.tables.aliases, self.tables.groups
         names = {
-            alias for group in self.tables.teams[name]["access_groups"] for alias in groups[group]["model_aliases"]
+            alias
+            for group in self.tables.teams[name]["access_groups"]
+            for alias in groups[group]["model_aliases"]
         }
         return {alias for alias in names if every or aliases[alias]["status"] == "active"}
 
@@ -301,7 +362,10 @@ class Saas:
     def _credits(self, request: Request, parts: list[str]) -> Any:
         match request.method, parts:
             case "POST", ["teams", name, "add"]:
-                reason, amount = request.body.get("reason", "Manual credit allocation"), request.body["credits"]
+                reason, amount = (
+                    request.body.get("reason", "Manual credit allocation"),
+                    request.body["credits"],
+                )
                 if name not in self.tables.teams:
                     raise AssertionError(f"a ghost of {name} was made")
                 row = self._moved(name, amount, reason)
@@ -337,7 +401,12 @@ class Saas:
         team["credits_allocated"] += amount
         mark = MARK.search(reason or "")
         effect = Effect(
-            name, self.account.births[name], amount, mark["operation"] if mark else None, self.sender, self.clock()
+            name,
+            self.account.births[name],
+            amount,
+            mark["operation"] if mark else None,
+            self.sender,
+            self.clock(),
         )
         self.account.effects.append(effect)
         row = {

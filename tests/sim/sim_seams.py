@@ -35,7 +35,11 @@ _ORIGINALS = {
 
 COLLECT_EVERY = 50
 # Loaded by the product when they are first needed: here before the clocks are exchanged.
-LATE = ("reconciler.gateways.embedded", "reconciler.gateways.saas.backend", "reconciler.embedded.app")
+LATE = (
+    "reconciler.gateways.embedded",
+    "reconciler.gateways.saas.backend",
+    "reconciler.embedded.app",
+)
 
 
 class World:

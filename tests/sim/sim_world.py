@@ -86,12 +86,16 @@ class Trace:
 class World:
     """The machines, the ledgers, the network and the gateway of one history."""
 
-    def __init__(self, history: History, home: Path, *, traced: bool = False, watch: Any = None) -> None:
+    def __init__(
+        self, history: History, home: Path, *, traced: bool = False, watch: Any = None
+    ) -> None:
         self.history, self.home, self.watch = history, home, watch
         self.loop = Loop()
         self.trace = Trace(self.loop) if traced else None
         self.rng = random.Random(history.seed)
-        self.machines = [Machine(str(number), self.loop, skew) for number, skew in enumerate(history.skews)]
+        self.machines = [
+            Machine(str(number), self.loop, skew) for number, skew in enumerate(history.skews)
+        ]
         book = Book()
         self.books = [book, book] if history.shared else [book, Book()]
         self.backups = [Book(), Book()]
@@ -193,7 +197,9 @@ class World:
     def tried(self, gap: float) -> Run:
         """An apply of the last version to which nothing happens, after whoever is gone or asleep was unlocked."""
         self.forward(gap)
-        machine = self.history.events[-1].machine if isinstance(self.history.events[-1], Apply) else 0
+        machine = (
+            self.history.events[-1].machine if isinstance(self.history.events[-1], Apply) else 0
+        )
         if all(run.process.awake > self.loop.now for run in self.alive()):
             self.unlock(machine)
         seed = self.history.seed + len(self.runs)
@@ -206,7 +212,9 @@ class World:
         halts = {halt.deed: halt for halt in event.halts}
         process = Process(name, self.machines[event.machine], halts, told=self.trace)
         prompt = self.history.dialect != "embedded"
-        process.client = Client(self.network, process, random.Random(event.seed), dict(event.fates), prompt=prompt)
+        process.client = Client(
+            self.network, process, random.Random(event.seed), dict(event.fates), prompt=prompt
+        )
         process.disk = Disk(process, dict(event.disk))
         run = Run(event, process)
         self.runs.append(run)
@@ -230,8 +238,14 @@ class World:
         else:
             run.code = 0 if report.complete else 1
             run.changes = len(report.outcomes)
-            run.findings = tuple(finding.code for finding in (*report.findings, *report.plan.findings))
-            failed = [f"{outcome.step.id}: {outcome.error}" for outcome in report.outcomes if outcome.error]
+            run.findings = tuple(
+                finding.code for finding in (*report.findings, *report.plan.findings)
+            )
+            failed = [
+                f"{outcome.step.id}: {outcome.error}"
+                for outcome in report.outcomes
+                if outcome.error
+            ]
             left = [str(change.ref) for change in report.left.changes] if report.left else []
             run.said = "; ".join([*failed, *(["left " + ", ".join(left)] if left else [])])
         run.ended = self.loop.now
@@ -241,7 +255,9 @@ class World:
     async def _apply(self, run: Run) -> Any:
         event, process = run.event, run.process
         directory = self.home / process.machine.name
-        loaded = _loaded(directory, self.history.versions[event.version], event.version, self.history.dialect)
+        loaded = _loaded(
+            directory, self.history.versions[event.version], event.version, self.history.dialect
+        )
         settings = loaded.settings.gateways[NAME]
         connection = connect(NAME, settings, directory=directory, environ={}, read_only=False)
         async with connection as gateway:
@@ -262,14 +278,21 @@ class World:
             try:
                 return await applying.apply(session, options)
             except LedgerError as problem:
-                raise ReconcilerError(error("ledger", problem.message, hint=problem.hint or None)) from problem
+                raise ReconcilerError(
+                    error("ledger", problem.message, hint=problem.hint or None)
+                ) from problem
 
     # --- afterwards
 
     def keys_in_hand(self) -> set[str]:
         """Every key that stands in a file of ours, on whichever machine."""
         found: set[str] = set()
-        files = [Path(place, name) for place, _, names in os.walk(self.home) for name in names if name in KEY_FILES]
+        files = [
+            Path(place, name)
+            for place, _, names in os.walk(self.home)
+            for name in names
+            if name in KEY_FILES
+        ]
         for file in files:
             for line in file.read_text().splitlines():
                 _, _, rest = line.partition('"key": "')
@@ -294,7 +317,12 @@ class _Os:
 @contextmanager
 def simulation() -> Iterator[Path]:
     """Everything in place for histories; the directory is where their keys go."""
-    over_network, whole, system, sorter = http._over_network, http.Http._whole, disk.os, execution.TopologicalSorter
+    over_network, whole, system, sorter = (
+        http._over_network,
+        http.Http._whole,
+        disk.os,
+        execution.TopologicalSorter,
+    )
     execution.TopologicalSorter = _Sorter
     http._over_network = _client
     http.Http._whole = _whole
@@ -304,7 +332,12 @@ def simulation() -> Iterator[Path]:
         with sim_seams.simulated():
             yield home
     finally:
-        http._over_network, http.Http._whole, disk.os, execution.TopologicalSorter = over_network, whole, system, sorter
+        http._over_network, http.Http._whole, disk.os, execution.TopologicalSorter = (
+            over_network,
+            whole,
+            system,
+            sorter,
+        )
         shutil.rmtree(home, ignore_errors=True)
 
 
@@ -318,7 +351,9 @@ class _Sorter(TopologicalSorter[Any]):
     """What a step needs is a set, whose order is another in each run: here it is the one of their names."""
 
     def __init__(self, graph: Any) -> None:
-        super().__init__({step: sorted(needs, key=lambda need: need.id) for step, needs in graph.items()})
+        super().__init__(
+            {step: sorted(needs, key=lambda need: need.id) for step, needs in graph.items()}
+        )
 
 
 async def _whole(http: Any, request: Any) -> Any:

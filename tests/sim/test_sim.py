@@ -18,7 +18,13 @@ OF_TODAY = 1_000_000 + date.toordinal(datetime.now(UTC).date()) * 1_000
 
 # Laws that are known to be broken by some histories; each of these lines is to go.
 # One mutation for each of the promises' rules is in the quick run.
-QUICK = ("recovery_without_void", "no_key_is_owed", "unknown_creation_is_ours", "one_memory_is_enough", "no_grace")
+QUICK = (
+    "recovery_without_void",
+    "no_key_is_owed",
+    "unknown_creation_is_ours",
+    "one_memory_is_enough",
+    "no_grace",
+)
 KNOWN = {
     "embedded": set(),
     "saas-litellm": {
@@ -74,7 +80,10 @@ def test_the_same_seed_is_the_same_history(home):
 
 @pytest.mark.parametrize(
     "mutation",
-    [pytest.param(each, id=each.name, marks=[] if each.name in QUICK else pytest.mark.slow) for each in MUTATIONS],
+    [
+        pytest.param(each, id=each.name, marks=[] if each.name in QUICK else pytest.mark.slow)
+        for each in MUTATIONS
+    ],
 )
 def test_a_broken_rule_is_noticed(mutation, home):
     count, verdict = first_caught(mutation, home, mutation.start, mutation.within)

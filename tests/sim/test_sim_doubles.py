@@ -21,8 +21,16 @@ def some(names, rng):
 def creation(rng):
     return rng.choice(
         (
-            ("POST", "/api/organizations/create", {"organization_id": rng.choice(ORGANIZATIONS), "name": "O"}),
-            ("POST", "/api/model-aliases/create", {"alias": rng.choice(ALIASES), "litellm_model": "openai/a"}),
+            (
+                "POST",
+                "/api/organizations/create",
+                {"organization_id": rng.choice(ORGANIZATIONS), "name": "O"},
+            ),
+            (
+                "POST",
+                "/api/model-aliases/create",
+                {"alias": rng.choice(ALIASES), "litellm_model": "openai/a"},
+            ),
             (
                 "POST",
                 "/api/model-access-groups/create",
@@ -36,7 +44,9 @@ def creation(rng):
                     "team_id": rng.choice(TEAMS),
                     "access_groups": some(GROUPS, rng),
                     "credits_allocated": rng.choice((0, 100)),
-                    **({"virtual_key": f"sk-{rng.choice('ab') * 40}"} if rng.random() < 0.5 else {}),
+                    **(
+                        {"virtual_key": f"sk-{rng.choice('ab') * 40}"} if rng.random() < 0.5 else {}
+                    ),
                 },
             ),
         )
@@ -57,16 +67,40 @@ def change(rng):
         (
             ("PUT", f"/api/teams/{team}", {"access_groups": some(GROUPS, rng)}),
             ("PUT", f"/api/teams/{team}", {"access_groups": some(GROUPS, rng), **status}),
-            ("PUT", f"/api/teams/{team}", {"credits_allocated": rng.choice((0, 100, 300)), "metadata": None}),
+            (
+                "PUT",
+                f"/api/teams/{team}",
+                {"credits_allocated": rng.choice((0, 100, 300)), "metadata": None},
+            ),
             ("PUT", f"/api/teams/{team}", {"organization_id": organization}),
             ("PUT", f"/api/model-access-groups/{group}", {"description": rng.choice(("a", None))}),
             ("PUT", f"/api/model-access-groups/{group}", {"model_aliases": some(ALIASES, rng)}),
-            ("POST", f"/api/model-access-groups/{group}/add-models", {"model_aliases": some(ALIASES, rng)}),
-            ("POST", f"/api/model-access-groups/{group}/remove-models", {"model_aliases": some(ALIASES, rng)}),
+            (
+                "POST",
+                f"/api/model-access-groups/{group}/add-models",
+                {"model_aliases": some(ALIASES, rng)},
+            ),
+            (
+                "POST",
+                f"/api/model-access-groups/{group}/remove-models",
+                {"model_aliases": some(ALIASES, rng)},
+            ),
             ("PUT", f"/api/model-aliases/{alias}", {"status": rng.choice(("active", "inactive"))}),
-            ("PUT", f"/api/model-aliases/{alias}", {"litellm_params": rng.choice(({"a": 1}, None))}),
-            ("PUT", f"/api/organizations/{organization}", {"name": rng.choice("AB"), "metadata": {"a": 1}}),
-            ("POST", f"/api/teams/{team}/rotate-key", {"virtual_key": f"sk-{rng.choice('ab') * 40}"}),
+            (
+                "PUT",
+                f"/api/model-aliases/{alias}",
+                {"litellm_params": rng.choice(({"a": 1}, None))},
+            ),
+            (
+                "PUT",
+                f"/api/organizations/{organization}",
+                {"name": rng.choice("AB"), "metadata": {"a": 1}},
+            ),
+            (
+                "POST",
+                f"/api/teams/{team}/rotate-key",
+                {"virtual_key": f"sk-{rng.choice('ab') * 40}"},
+            ),
             ("POST", f"/api/teams/{team}/rotate-key", {}),
             ("POST", f"/api/teams/{team}/{rng.choice(('suspend', 'resume'))}", None),
             ("POST", "/api/operations/void", {"operation_ids": some(OPERATIONS, rng)}),
@@ -85,7 +119,10 @@ def look(rng):
         (
             {"team_id": rng.choice(TEAMS)},
             {"team_id": rng.choice(TEAMS), "operation_id": rng.choice(OPERATIONS)},
-            {"operation_prefix": rng.choice(("op-", "op-1", "x")), "order": rng.choice(("newest", "oldest"))},
+            {
+                "operation_prefix": rng.choice(("op-", "op-1", "x")),
+                "order": rng.choice(("newest", "oldest")),
+            },
             {"limit": 2, "after": f"txn_{rng.randint(1, 6):08d}"},
         )
     )
@@ -110,10 +147,18 @@ def conversation(seed):
     rng = random.Random(seed)
     made = [("POST", "/api/organizations/create", {"organization_id": "o", "name": "O"}, {}, {})]
     for number in range(60):
-        kind = creation if number < 12 else rng.choice((creation, grant, grant, change, change, change, deletion, look))
+        kind = (
+            creation
+            if number < 12
+            else rng.choice((creation, grant, grant, change, change, change, deletion, look))
+        )
         method, path, body, *params = kind(rng)
-        headers = {"Authorization": f"Bearer sk-{rng.choice('ab') * 40}"} if path == "/v1/models" else {}
-        if method != "GET" and not path.endswith("/void") and rng.random() < 0.4:  # it would void itself
+        headers = (
+            {"Authorization": f"Bearer sk-{rng.choice('ab') * 40}"} if path == "/v1/models" else {}
+        )
+        if (
+            method != "GET" and not path.endswith("/void") and rng.random() < 0.4
+        ):  # it would void itself
             headers["Idempotency-Key"] = rng.choice(OPERATIONS)
         if method != "GET" and rng.random() < 0.3:
             headers["If-Match"] = f'"{rng.randint(1, 4)}"'
@@ -130,7 +175,9 @@ def plain(value):
     return [plain(item) for item in value] if isinstance(value, list) else value
 
 
-@pytest.mark.parametrize("seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(4, 100))])
+@pytest.mark.parametrize(
+    "seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(4, 100))]
+)
 def test_the_embedded_gateway_and_its_double_give_the_same_answers(seed):
     token = ["token"]
     app = create_app(":memory:", tokens=lambda: token[0])

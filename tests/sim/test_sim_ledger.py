@@ -35,7 +35,10 @@ class Caller:
     def call(self):
         self.now += timedelta(seconds=self.rng.choice((0, 1, 50, 200)))
         name = self.rng.choice([name for name in dir(self) if name.startswith("do_")])
-        answers = [self._answer(getattr(self, name), ledger, index) for index, ledger in enumerate(self._drawn(name))]
+        answers = [
+            self._answer(getattr(self, name), ledger, index)
+            for index, ledger in enumerate(self._drawn(name))
+        ]
         return name, answers
 
     def _drawn(self, _name):
@@ -80,21 +83,31 @@ class Caller:
         return ledger.check(self._lease(index))
 
     def do_begin(self, ledger, index):
-        names = {"actor": "a", "revision": None, "plan_digest": "d", "counts": {}, "command": "apply"}
+        names = {
+            "actor": "a",
+            "revision": None,
+            "plan_digest": "d",
+            "counts": {},
+            "command": "apply",
+        }
         number = ledger.begin(self._lease(index), now=self.now, **names)
         self.applies.append(number)
         return number
 
     def do_finish(self, ledger, index):
         status = self.rng.choice(("done", "failed", "partial"))
-        return ledger.finish(self._lease(index), max(self.applies), status, {"applied": 1}, self.now)
+        return ledger.finish(
+            self._lease(index), max(self.applies), status, {"applied": 1}, self.now
+        )
 
     def _intent(self):
         name, action = self.rng.choice(NAMES), self.rng.choice(("create", "grant", "delete"))
         step = f"{action} {name} {self.rng.randint(0, 9)}"
         if action != "grant":
             return Intent(step, "team", name, action, "op", {"a": 1}, owes_key=action == "create")
-        grant = GrantRecord(name, self.rng.choice(GRANTS), self.rng.choice((5, 7)), f"op-{self.rng.randint(0, 3)}")
+        grant = GrantRecord(
+            name, self.rng.choice(GRANTS), self.rng.choice((5, 7)), f"op-{self.rng.randint(0, 3)}"
+        )
         return Intent(step, "team", name, action, None, {}, grant)
 
     def do_intend(self, ledger, index):
@@ -105,7 +118,9 @@ class Caller:
             entries = entries[:1]
         taken = {record.operation_id: key for key, record in ledger.grants(GATEWAY).items()}
         for entry in entries:
-            if entry.grant and taken.get(entry.grant.operation_id, (entry.name, entry.grant.grant_id)) != (
+            if entry.grant and taken.get(
+                entry.grant.operation_id, (entry.name, entry.grant.grant_id)
+            ) != (
                 entry.name,
                 entry.grant.grant_id,
             ):
@@ -118,7 +133,9 @@ class Caller:
             return None
         entry = self.rng.choice(entries)
         state = self.rng.choice(STATES)
-        own = Claim("team", entry.name, {"n": self.rng.randint(0, 3)}) if state == "applied" else None
+        own = (
+            Claim("team", entry.name, {"n": self.rng.randint(0, 3)}) if state == "applied" else None
+        )
         gone = state == "applied" and entry.action == "delete"
         settlement = Settlement(
             entry.step_id,
@@ -137,7 +154,9 @@ class Caller:
         state = self.rng.choice(("applied", "failed"))
         settled = self.rng.random() < 0.5
         number = self.rng.choice(numbers)
-        return ledger.resolve(self._lease(index), number, state, "seen", self.now, key_settled=settled)
+        return ledger.resolve(
+            self._lease(index), number, state, "seen", self.now, key_settled=settled
+        )
 
     def do_own(self, ledger, index):
         claim = Claim("team", self.rng.choice(NAMES), {"n": 1}, adopted=self.rng.random() < 0.5)
@@ -164,11 +183,15 @@ class Caller:
             "owed": ledger.owed_keys(GATEWAY),
             "history": ledger.history(GATEWAY),
             "holder": ledger.holder(GATEWAY, self.now),
-            "last": self._answer(lambda each, _: each.apply_record(GATEWAY, max(self.applies)), ledger, 0),
+            "last": self._answer(
+                lambda each, _: each.apply_record(GATEWAY, max(self.applies)), ledger, 0
+            ),
         }
 
 
-@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 12))])
+@pytest.mark.parametrize(
+    "seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 12))]
+)
 def test_the_ledger_and_its_double_give_the_same_answers(seed, tmp_path):
     machine = Machine("0", Loop())
     double = Ledger(Book(), Process("test", machine))

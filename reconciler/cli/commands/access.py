@@ -29,12 +29,25 @@ Examples:
 @click.command(epilog=EPILOG)
 @world
 @as_of_option
-@click.option("--by", type=click.Choice(["team", "plan"]), default="team", show_default=True, help="The rows.")
-@click.option("--model", metavar="MODEL", shell_complete=models, help="Who can reach this model, through what.")
+@click.option(
+    "--by", type=click.Choice(["team", "plan"]), default="team", show_default=True, help="The rows."
+)
+@click.option(
+    "--model",
+    metavar="MODEL",
+    shell_complete=models,
+    help="Who can reach this model, through what.",
+)
 @click.option("--diff", nargs=2, metavar="A B", help="What two plans or two teams do not share.")
 @click.option("--live", is_flag=True, help="As the gateway is now, instead of the config.")
 @click.option("--full", is_flag=True, help="One row for each name, also where they are alike.")
-@click.option("--format", "form", type=click.Choice(["text", "csv", "json"]), default="text", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "csv", "json"]),
+    default="text",
+    show_default=True,
+)
 def command(
     config: Path,
     environment: str | None,
@@ -63,7 +76,12 @@ def command(
 
 
 def _asked(
-    config: Path, environment: str | None, gateway: str | None, as_of: datetime | None, *, live: bool
+    config: Path,
+    environment: str | None,
+    gateway: str | None,
+    as_of: datetime | None,
+    *,
+    live: bool,
 ) -> "Asked":
     """The question's world: with --live the gateway's state stands where the config's does."""
     from reconciler.asking import live_state, offline, online  # noqa: PLC0415  as above
@@ -90,7 +108,11 @@ def _matrix(asked: "Asked", by: str, form: str, *, full: bool) -> None:
     from reconciler.render.matrix import render, render_csv, render_json  # noqa: PLC0415  as above
 
     state = asked.desired.state
-    found = team_matrix(state, asked.rules) if by == "team" else plan_matrix(state, asked.desired.plans, asked.rules)
+    found = (
+        team_matrix(state, asked.rules)
+        if by == "team"
+        else plan_matrix(state, asked.desired.plans, asked.rules)
+    )
     if form == "text":
         say(render(found, color=color(), width=width(), full=full))
     else:
@@ -118,15 +140,25 @@ def _diff(asked: "Asked", names: tuple[str, str], form: str) -> None:
     from reconciler.render.matrix import difference_json, render_difference  # noqa: PLC0415  as above
 
     plans = all(name in asked.desired.plans for name in names)
-    known = plan_access(asked.desired.state, asked.desired.plans, asked.rules) if plans else _access(asked)
+    known = (
+        plan_access(asked.desired.state, asked.desired.plans, asked.rules)
+        if plans
+        else _access(asked)
+    )
     for name in names:
         _require(name, known.teams, "team")
     found = difference((names[0], known.of(names[0])), (names[1], known.of(names[1])))
-    say(difference_json(found) if form == "json" else render_difference(found, color=color(), width=width()))
+    say(
+        difference_json(found)
+        if form == "json"
+        else render_difference(found, color=color(), width=width())
+    )
 
 
 def _require(name: str, known: Mapping[str, object], what: str) -> None:
     from reconciler.core.model.findings import ReconcilerError, did_you_mean, error  # noqa: PLC0415  only for a mistake
 
     if name not in known:
-        raise ReconcilerError(error("unknown-name", f"there is no {what} {name}", hint=did_you_mean(name, known)))
+        raise ReconcilerError(
+            error("unknown-name", f"there is no {what} {name}", hint=did_you_mean(name, known))
+        )

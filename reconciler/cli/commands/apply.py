@@ -37,16 +37,24 @@ ALLOWANCES = {
     "--allow-updates": ("too-many-updates", "Let it update more of a kind than the safety limit."),
     "--allow-deletes": ("too-many-deletes", "Let it delete more of a kind than the safety limit."),
     "--allow-empty": ("config-empty", "Let an empty config delete everything that is owned."),
-    "--allow-protected": ("protected", "Let it delete objects that were declared with protect: true."),
+    "--allow-protected": (
+        "protected",
+        "Let it delete objects that were declared with protect: true.",
+    ),
     "--allow-budget-cut": ("budget-cut", "Let it give a budget to teams that had no limit."),
-    "--allow-secret-lost": ("secret-lost", "Let it create models anew without the secrets that only the gateway had."),
+    "--allow-secret-lost": (
+        "secret-lost",
+        "Let it create models anew without the secrets that only the gateway had.",
+    ),
     "--allow-cascade": ("cascade", "Let it delete teams whose keys die with them."),
 }
 
 
 def _allowances(command: click.Command) -> click.Command:
     for flag, (code, text) in ALLOWANCES.items():
-        command.params.append(click.Option([flag, "allow_" + code.replace("-", "_")], is_flag=True, help=text))
+        command.params.append(
+            click.Option([flag, "allow_" + code.replace("-", "_")], is_flag=True, help=text)
+        )
     return command
 
 
@@ -66,13 +74,18 @@ Exit codes: 0 everything is applied, 1 refused or not complete, 130 interrupted 
 @_allowances
 @click.command(epilog=EPILOG)
 @click.argument(
-    "plan_file", required=False, metavar="[PLAN]", type=click.Path(path_type=Path, dir_okay=False, exists=True)
+    "plan_file",
+    required=False,
+    metavar="[PLAN]",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
 )
 @world
 @as_of_option
 @revision_option
 @only_option
-@click.option("--rebase", is_flag=True, help="With PLAN: go on although objects moved that it does not touch.")
+@click.option(
+    "--rebase", is_flag=True, help="With PLAN: go on although objects moved that it does not touch."
+)
 @click.option("--yes", "-y", is_flag=True, help="Do not ask. Needed where no terminal is.")
 @click.option(
     "--order",
@@ -83,21 +96,35 @@ Exit codes: 0 everything is applied, 1 refused or not complete, 130 interrupted 
 )
 @click.option("--full", is_flag=True, help="Every name instead of counts and examples.")
 @click.option(
-    "--probe", is_flag=True, help="Afterwards ask the gateway: granted models answer, revoked ones are denied."
+    "--probe",
+    is_flag=True,
+    help="Afterwards ask the gateway: granted models answer, revoked ones are denied.",
 )
 @click.option(
-    "--probe-seconds", type=click.FloatRange(min=0), default=10, show_default=True, help="How long a probe may take."
+    "--probe-seconds",
+    type=click.FloatRange(min=0),
+    default=10,
+    show_default=True,
+    help="How long a probe may take.",
 )
 @click.option(
-    "--wait", is_flag=True, help="Return only when the changes hold everywhere, where the gateway has caches."
+    "--wait",
+    is_flag=True,
+    help="Return only when the changes hold everywhere, where the gateway has caches.",
 )
 @click.option(
-    "--fast", is_flag=True, help="Wait for no caches of the gateway: kept models may be denied for up to minutes."
+    "--fast",
+    is_flag=True,
+    help="Wait for no caches of the gateway: kept models may be denied for up to minutes.",
 )
 @click.option("--quiet", "-q", is_flag=True, help="Only the closing lines, and errors.")
 @log_format_option
 @click.option(
-    "--lock-wait", type=click.FloatRange(min=0), default=0, metavar="SECONDS", help="Wait for another apply to end."
+    "--lock-wait",
+    type=click.FloatRange(min=0),
+    default=0,
+    metavar="SECONDS",
+    help="Wait for another apply to end.",
 )
 def command(
     plan_file: Path | None,
@@ -161,7 +188,9 @@ def command(
 
 
 def _left_at_once() -> None:
-    message = "left at once; the next apply looks up what became of the requests that were in flight"
+    message = (
+        "left at once; the next apply looks up what became of the requests that were in flight"
+    )
     if as_json():
         emit("failed", "error", exit_code=INTERRUPTED, message=message)
     else:
@@ -169,7 +198,9 @@ def _left_at_once() -> None:
 
 
 def _allowed(given: dict[str, bool]) -> frozenset[str]:
-    return frozenset(name.removeprefix("allow_").replace("_", "-") for name, yes in given.items() if yes)
+    return frozenset(
+        name.removeprefix("allow_").replace("_", "-") for name, yes in given.items() if yes
+    )
 
 
 def actor() -> str:
@@ -243,7 +274,9 @@ async def _apply(
     return report, probed
 
 
-async def _settled(session: "Session", report: "Report", stop: asyncio.Event, *, wait: bool, quiet: bool) -> None:
+async def _settled(
+    session: "Session", report: "Report", stop: asyncio.Event, *, wait: bool, quiet: bool
+) -> None:
     """Say when the changes hold everywhere, where the gateway has caches; with --wait not before."""
     holds = getattr(session.gateway, "holds_everywhere", None)
     if holds is None or not report.outcomes:
@@ -300,7 +333,9 @@ class _Watch:
 
         emit("apply-started", steps=total)
         quiet = self.quiet or as_json() or (total < MANY and not sys.stderr.isatty())
-        self.progress = self.stack.enter_context(Progress("Applying", total, out=sys.stderr, quiet=quiet))
+        self.progress = self.stack.enter_context(
+            Progress("Applying", total, out=sys.stderr, quiet=quiet)
+        )
 
     def tell(self, outcome: "Outcome") -> None:
         emit_outcome(outcome)
@@ -314,7 +349,11 @@ def _closed(report: "Report", *, quiet: bool) -> int:
     if not report.approved:
         say("Nothing was changed.")
         return INTERRUPTED if report.interrupted else EXPECTED
-    say(_closing(report, render_outcomes(report.outcomes, color=color(), width=width(), brief=quiet)))
+    say(
+        _closing(
+            report, render_outcomes(report.outcomes, color=color(), width=width(), brief=quiet)
+        )
+    )
     if report.interrupted:
         return INTERRUPTED
     return DONE if report.complete else EXPECTED
@@ -330,7 +369,9 @@ def _finished(report: "Report", code: int) -> None:
         approved=report.approved,
         interrupted=report.interrupted,
         apply_id=report.apply_id,
-        counts={result: report.counts.get(result, 0) for result in ("applied", "failed", "blocked")},
+        counts={
+            result: report.counts.get(result, 0) for result in ("applied", "failed", "blocked")
+        },
         left=len(report.left.changes) if report.left else 0,
     )
 
@@ -341,7 +382,11 @@ def _closing(report: "Report", outcomes: str) -> str:
         lines.append(f"Adopted {len(report.plan.changes):,}; the gateway is as declared.")
     elif report.plan.told and not report.outcomes:
         lines.append(f"Wrote down {len(report.plan.told):,}; the gateway is as declared.")
-    lines += [f"! {o.step.ref}: {o.error}" for o in report.outcomes if o.error and o.result.value == "applied"]
+    lines += [
+        f"! {o.step.ref}: {o.error}"
+        for o in report.outcomes
+        if o.error and o.result.value == "applied"
+    ]
     if report.owed:
         owed = ", ".join(str(ref) for ref in report.owed[:5])
         lines.append(
@@ -352,5 +397,7 @@ def _closing(report: "Report", outcomes: str) -> str:
         lines.append(f"Looked up {recovered:,} steps that an earlier apply had left open.")
     if report.left is not None and report.left.pending:
         rest = ", ".join(str(change.ref) for change in report.left.changes[:5])
-        lines.append(f"After the apply {len(report.left.changes):,} changes are still pending: {rest}")
+        lines.append(
+            f"After the apply {len(report.left.changes):,} changes are still pending: {rest}"
+        )
     return printed_lines(*lines)

@@ -48,7 +48,13 @@ Exit codes: 0 done, 1 the config has errors, 2 with --exit-code: they differ."""
     shell_complete=environments_and_base,
     help="The environment to bring up to it, or `base`.",
 )
-@click.option("--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "markdown"]),
+    default="text",
+    show_default=True,
+)
 @click.option("--exit-code", is_flag=True, help="Exit with 2 where they differ.")
 def command(
     config: Path,
@@ -82,4 +88,8 @@ def _rendered(found: "Promotion", form: str) -> str:
 
     if form == "json":
         return promotion_json(found)
-    return promotion_markdown(found) if form == "markdown" else render_promotion(found, color=color(), width=width())
+    return (
+        promotion_markdown(found)
+        if form == "markdown"
+        else render_promotion(found, color=color(), width=width())
+    )

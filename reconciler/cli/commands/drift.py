@@ -36,13 +36,26 @@ Exit codes: 0 no drift, 1 an error, 2 drift."""
 
 @click.command(epilog=EPILOG)
 @world
-@click.option("--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "markdown"]),
+    default="text",
+    show_default=True,
+)
 @click.option("--full", is_flag=True, help="Name the foreign objects, too.")
 @quiet_option
 @log_format_option
-@click.option("--watch", type=click.FloatRange(min=0.1), metavar="SECONDS", help="Look again and again, until ^C.")
 @click.option(
-    "--metrics-port", type=click.IntRange(1, 65535), help="With --watch: serve Prometheus metrics at /metrics."
+    "--watch",
+    type=click.FloatRange(min=0.1),
+    metavar="SECONDS",
+    help="Look again and again, until ^C.",
+)
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(1, 65535),
+    help="With --watch: serve Prometheus metrics at /metrics.",
 )
 @click.option("--metrics-host", default="127.0.0.1", show_default=True)
 @click.option(
@@ -50,7 +63,9 @@ Exit codes: 0 no drift, 1 an error, 2 drift."""
     metavar="NAME",
     help="With --watch: variable with a URL that gets drift as JSON, its `text` for a chat.",
 )
-@click.option("--adopt", is_flag=True, help="Write the live side of what drifted into the manifests.")
+@click.option(
+    "--adopt", is_flag=True, help="Write the live side of what drifted into the manifests."
+)
 def command(
     config: Path,
     environment: str | None,
@@ -84,7 +99,9 @@ def command(
         require_webhook(webhook)
     told = partial(_told, form=form, quiet=quiet, full=full)
     with suppress(asyncio.CancelledError):  # a second signal
-        asyncio.run(_watch(config, environment, gateway, told, watch, metrics_port, metrics_host, webhook))
+        asyncio.run(
+            _watch(config, environment, gateway, told, watch, metrics_port, metrics_host, webhook)
+        )
     return DONE
 
 
@@ -200,4 +217,6 @@ def _serving(metrics: "Metrics", port: int, host: str) -> Callable[[], None]:
         return metrics.serve(port, host)
     except OSError as problem:
         message = f"cannot serve metrics on {host}:{port}: {problem.strerror}"
-        raise ReconcilerError(error("metrics", message, hint="--metrics-port chooses another port")) from None
+        raise ReconcilerError(
+            error("metrics", message, hint="--metrics-port chooses another port")
+        ) from None

@@ -33,7 +33,9 @@ Exit codes: 0 the team may call the model in the config and live, 1 it may not."
 @world
 @as_of_option
 @click.option("--offline", is_flag=True, help="Only the config; do not ask the gateway.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
 def command(
     team: str,
     model: str | None,

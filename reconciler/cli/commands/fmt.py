@@ -17,7 +17,11 @@ Examples:
 
 @click.command(epilog=EPILOG)
 @config_option
-@click.option("--check", is_flag=True, help="Write nothing; exit with 1 where a file is not in its canonical form.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Write nothing; exit with 1 where a file is not in its canonical form.",
+)
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path, exists=True))
 def command(config: Path, check: bool, paths: tuple[Path, ...]) -> int:
     """Format manifests: two spaces, short lists inline, sections in order. Comments stay, meaning too.
@@ -34,5 +38,9 @@ def command(config: Path, check: bool, paths: tuple[Path, ...]) -> int:
     for file in done.changed:
         say(f"{'would format' if check else 'formatted'} {file}")
     kept = f"{done.unchanged:,} {'file' if done.unchanged == 1 else 'files'} already formatted"
-    say(kept if not done.changed else f"{len(done.changed):,} {'to format' if check else 'formatted'}, {kept}")
+    say(
+        kept
+        if not done.changed
+        else f"{len(done.changed):,} {'to format' if check else 'formatted'}, {kept}"
+    )
     return EXPECTED if errors(done.findings) or (check and done.changed) else DONE

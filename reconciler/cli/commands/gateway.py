@@ -23,14 +23,18 @@ Examples:
   reconciler gateway serve --allow-local localhost:11434   for aliases of a model on this machine"""
 
 
-def _locals(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+def _locals(
+    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[str, ...]:
     from reconciler.embedded.egress import Local  # noqa: PLC0415  not needed for --help
 
     try:
         for value in values:
             Local.parse(value)
     except ValueError as problem:
-        raise click.BadParameter(f"{problem}: HOST or HOST:PORT, of localhost or an IP address") from None
+        raise click.BadParameter(
+            f"{problem}: HOST or HOST:PORT, of localhost or an IP address"
+        ) from None
     return values
 
 
@@ -42,19 +46,37 @@ def command() -> None:
 @command.command(epilog=EPILOG)
 @config_option
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=8003, show_default=True, type=click.IntRange(0, 65535), help="0 chooses a free one.")
+@click.option(
+    "--port",
+    default=8003,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="0 chooses a free one.",
+)
 @click.option(
     "--database",
     type=click.Path(path_type=Path, dir_okay=False),
     help="SQLite file  [default: DIR/.reconciler/gateway.db]",
 )
 @click.option(
-    "--admin-key-env", metavar="NAME", help=f"Environment variable with the admin key  [default: {ADMIN_KEY} if set]"
+    "--admin-key-env",
+    metavar="NAME",
+    help=f"Environment variable with the admin key  [default: {ADMIN_KEY} if set]",
 )
-@click.option("--insecure-no-key", is_flag=True, help="Ask for no admin key, whoever reaches the port.")
-@click.option("--allow-host", multiple=True, metavar="NAME", help="Another name that it may be asked for by (Host).")
 @click.option(
-    "--allow-env", multiple=True, metavar="NAME", help="Variable that litellm_params may name: os.environ/NAME."
+    "--insecure-no-key", is_flag=True, help="Ask for no admin key, whoever reaches the port."
+)
+@click.option(
+    "--allow-host",
+    multiple=True,
+    metavar="NAME",
+    help="Another name that it may be asked for by (Host).",
+)
+@click.option(
+    "--allow-env",
+    multiple=True,
+    metavar="NAME",
+    help="Variable that litellm_params may name: os.environ/NAME.",
 )
 @click.option(
     "--allow-local",
@@ -75,7 +97,9 @@ def serve(config: Path, host: str, port: int, database: Path | None, **options: 
     from reconciler.embedded.server import serve as run  # noqa: PLC0415  as above
 
     file = database or config / ".reconciler" / "gateway.db"
-    key, guard = _admin_key(host, file, options["admin_key_env"], insecure=options["insecure_no_key"])
+    key, guard = _admin_key(
+        host, file, options["admin_key_env"], insecure=options["insecure_no_key"]
+    )
     allow_env = _allowed(options["allow_env"], options["admin_key_env"])
     app = create_app(
         file,
@@ -97,14 +121,18 @@ def serve(config: Path, host: str, port: int, database: Path | None, **options: 
     return DONE
 
 
-def _admin_key(host: str, database: Path, variable: str | None, *, insecure: bool) -> tuple[str | None, str]:
+def _admin_key(
+    host: str, database: Path, variable: str | None, *, insecure: bool
+) -> tuple[str | None, str]:
     """The key, None for none, and what to say of it."""
     from reconciler.embedded.server import beyond_loopback  # noqa: PLC0415  not needed for --help
 
     name = variable or ADMIN_KEY
     key = os.environ.get(name)
     if key is not None and not key.strip():
-        raise click.UsageError(f"the environment variable {name} is empty: unset it, or give it a key")
+        raise click.UsageError(
+            f"the environment variable {name} is empty: unset it, or give it a key"
+        )
     if variable and key is None:
         raise click.UsageError(f"the environment variable {name} is not set")
     if key and insecure:

@@ -25,9 +25,17 @@ Examples:
 
 @click.group(invoke_without_command=True, epilog=EPILOG)
 @world
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="How many applies to show.")
+@click.option(
+    "--limit",
+    default=20,
+    show_default=True,
+    type=click.IntRange(1),
+    help="How many applies to show.",
+)
 @click.pass_context
-def command(ctx: click.Context, config: Path, environment: str | None, gateway: str | None, limit: int) -> int | None:
+def command(
+    ctx: click.Context, config: Path, environment: str | None, gateway: str | None, limit: int
+) -> int | None:
     """Show earlier applies: who, when, from which commit, with what counts.
 
     `history show N` lists the steps of one; `history decide ID applied|failed` settles a credit grant of which the
@@ -78,7 +86,13 @@ def decide(obj: tuple["Ledger", str], journal_id: int, verdict: str) -> int:
 
 
 @command.command()
-@click.option("--keep", type=click.IntRange(1), required=True, metavar="N", help="How many of the newest stay.")
+@click.option(
+    "--keep",
+    type=click.IntRange(1),
+    required=True,
+    metavar="N",
+    help="How many of the newest stay.",
+)
 @click.pass_obj
 def prune(obj: tuple["Ledger", str], keep: int) -> int:
     """Forget earlier applies but the newest N and those with open steps; what was granted is never forgotten.

@@ -28,15 +28,49 @@ Examples:
 @click.command(epilog=EPILOG)
 @world
 @only_option
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write there instead.")
-@click.option("--backend", type=click.Choice(["embedded", "saas-litellm", "litellm"]), help="With --url: its API.")
-@click.option("--url", metavar="URL", help="A gateway that is in no settings yet; they are written too.")
-@click.option("--admin-key-env", metavar="NAME", help="With --url: the environment variable with its admin key.")
-@click.option("--update", is_flag=True, help="Merge into the files that are there, keeping comments and order.")
-@click.option("--prune-files", is_flag=True, help="With --update: take out of the files what is gone on the gateway.")
-@click.option("--adopt", is_flag=True, help="Make the objects ours as well, so that the next plan is empty.")
-@click.option("--dry-run", is_flag=True, help="Write nothing; show what would be written, with --update as a diff.")
-@click.option("--suggest-plans/--no-suggest-plans", default=True, show_default=True, help="Group similar teams.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Write there instead.",
+)
+@click.option(
+    "--backend",
+    type=click.Choice(["embedded", "saas-litellm", "litellm"]),
+    help="With --url: its API.",
+)
+@click.option(
+    "--url", metavar="URL", help="A gateway that is in no settings yet; they are written too."
+)
+@click.option(
+    "--admin-key-env",
+    metavar="NAME",
+    help="With --url: the environment variable with its admin key.",
+)
+@click.option(
+    "--update",
+    is_flag=True,
+    help="Merge into the files that are there, keeping comments and order.",
+)
+@click.option(
+    "--prune-files",
+    is_flag=True,
+    help="With --update: take out of the files what is gone on the gateway.",
+)
+@click.option(
+    "--adopt", is_flag=True, help="Make the objects ours as well, so that the next plan is empty."
+)
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Write nothing; show what would be written, with --update as a diff.",
+)
+@click.option(
+    "--suggest-plans/--no-suggest-plans",
+    default=True,
+    show_default=True,
+    help="Group similar teams.",
+)
 @click.option(
     "--from-config-yaml",
     "config_yaml",
@@ -82,7 +116,9 @@ def command(
     target, scope = out or config, parse_scope(only)
     with leaving_nothing(target / HOME), leaving_nothing(config / HOME):
         if update:
-            written = asyncio.run(_updated(loaded(config, environment), gateway, scope, prune=prune_files))
+            written = asyncio.run(
+                _updated(loaded(config, environment), gateway, scope, prune=prune_files)
+            )
         else:
             refuse_overwriting(target)
             if config_yaml or terraform:
@@ -93,7 +129,9 @@ def command(
                     found = with_gateway(found, gateway, backend, url, admin_key_env, out=target)
                 else:
                     require_settings(found)
-                written = asyncio.run(_fresh(found, None if url else gateway, target, scope, suggest=suggest_plans))
+                written = asyncio.run(
+                    _fresh(found, None if url else gateway, target, scope, suggest=suggest_plans)
+                )
     code = finish(written, target, dry_run=dry_run, fresh=not update)
     if adopt and not dry_run:
         asyncio.run(_adopted(loaded(target, environment), gateway))
@@ -108,26 +146,36 @@ async def _adopted(config: "Loaded", gateway: str | None) -> None:
 
     require_valid(config)
     async with opened(config, gateway) as session:
-        options = Options(actor=actor(), command="reconciler import --adopt", approve=_changes_nothing)
+        options = Options(
+            actor=actor(), command="reconciler import --adopt", approve=_changes_nothing
+        )
         report = await apply(session, options)
     if report.approved:
         say(f"Adopted {len(report.plan.changes):,}: the next plan is empty.")
     else:
-        note("Nothing was adopted: the files say something else than the gateway; reconciler plan shows it")
+        note(
+            "Nothing was adopted: the files say something else than the gateway; reconciler plan shows it"
+        )
 
 
 def _changes_nothing(plan: "Plan") -> bool:
     return all(change.verb == "adopt" for change in plan.changes)
 
 
-def _consistent(*, update: bool, out: Path | None, prune: bool, source: Path | None, url: str | None) -> None:
+def _consistent(
+    *, update: bool, out: Path | None, prune: bool, source: Path | None, url: str | None
+) -> None:
     if update and (out or source or url):
-        raise click.UsageError("--update works on the files of --config, with a gateway of their settings")
+        raise click.UsageError(
+            "--update works on the files of --config, with a gateway of their settings"
+        )
     if prune and not update:
         raise click.UsageError("--prune-files goes with --update")
 
 
-async def _fresh(config: "Loaded", gateway: str | None, out: Path, scope: object, *, suggest: bool) -> "Written":
+async def _fresh(
+    config: "Loaded", gateway: str | None, out: Path, scope: object, *, suggest: bool
+) -> "Written":
     from reconciler.importing import fresh  # noqa: PLC0415  not needed for --help
     from reconciler.pipeline import opened  # noqa: PLC0415  as above
 
@@ -135,7 +183,9 @@ async def _fresh(config: "Loaded", gateway: str | None, out: Path, scope: object
         return await fresh(session, out, suggest=suggest, scope=scope)  # type: ignore[arg-type]  # a Scope
 
 
-async def _updated(config: "Loaded", gateway: str | None, scope: object, *, prune: bool) -> "Written":
+async def _updated(
+    config: "Loaded", gateway: str | None, scope: object, *, prune: bool
+) -> "Written":
     from reconciler.importing import updated  # noqa: PLC0415  not needed for --help
     from reconciler.pipeline import opened, require_valid  # noqa: PLC0415  as above
 

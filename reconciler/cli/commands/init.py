@@ -38,7 +38,9 @@ def command(config: Path) -> int:
     from reconciler.system.disk import atomic_write  # noqa: PLC0415  not needed for --help
 
     if config.is_dir() and any(config.iterdir()):
-        raise click.ClickException(f"{config} is not empty; init writes only into a new or empty directory")
+        raise click.ClickException(
+            f"{config} is not empty; init writes only into a new or empty directory"
+        )
     source = files("reconciler.cli") / "starter"
     for name, target in STARTER.items():
         atomic_write(config / target, (source / name).read_text(encoding="utf-8"))

@@ -36,12 +36,21 @@ Exit codes: 0 done, 1 the config or the plan has errors, 2 with --exit-code: cha
 @world
 @as_of_option
 @revision_option
-@click.option("--format", "form", default="text", show_default=True, help="text, json, markdown or html.")
+@click.option(
+    "--format", "form", default="text", show_default=True, help="text, json, markdown or html."
+)
 @report_option
-@click.option("--full", is_flag=True, help="Every name instead of counts and examples, foreign objects too.")
+@click.option(
+    "--full", is_flag=True, help="Every name instead of counts and examples, foreign objects too."
+)
 @click.option("--exit-code", is_flag=True, help="Exit with 2 where changes are pending.")
 @only_option
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Save the plan for apply.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Save the plan for apply.",
+)
 @quiet_option
 @log_format_option
 @click.option(
@@ -76,7 +85,9 @@ def command(
     if form not in FORMATS:
         raise click.BadParameter(f"one of {', '.join(FORMATS)}", param_hint="--format")
     try:
-        made = asyncio.run(_plan(loaded(config, environment, as_of, revision), gateway, order, only, out))
+        made = asyncio.run(
+            _plan(loaded(config, environment, as_of, revision), gateway, order, only, out)
+        )
     except ReconcilerError as problem:
         write_failure(reports, problem.findings, config)
         raise
@@ -102,7 +113,9 @@ def _say_errors(wrong: "tuple[Finding, ...]", *, quiet: bool) -> None:
         note(render_findings(wrong, color=color(sys.stderr)))
 
 
-async def _plan(config: "Loaded", gateway: str | None, order: str, only: tuple[str, ...], out: Path | None) -> Made:
+async def _plan(
+    config: "Loaded", gateway: str | None, order: str, only: tuple[str, ...], out: Path | None
+) -> Made:
     from reconciler.core.plan.order.schedule import Order  # noqa: PLC0415  not needed for --help
     from reconciler.core.plan.scope import parse_scope  # noqa: PLC0415  as above
     from reconciler.files.plan_file import write_plan_file  # noqa: PLC0415  as above

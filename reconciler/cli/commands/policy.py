@@ -31,10 +31,18 @@ def command() -> None:
 
 
 @command.command(epilog=EPILOG)
-@click.argument("directory", required=False, type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.argument(
+    "directory", required=False, type=click.Path(path_type=Path, file_okay=False, exists=True)
+)
 @world
 @as_of_option
-@click.option("--format", "form", type=click.Choice(["text", "junit", "json"]), default="text", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "junit", "json"]),
+    default="text",
+    show_default=True,
+)
 def test(
     directory: Path | None,
     config: Path,
@@ -56,10 +64,14 @@ def test(
     if findings:
         raise ReconcilerError(*findings)
     try:
-        results = confined(lambda _begins: [run_case(c.case, asked, c.manifest, c.origin) for c in cases], LIMITS)
+        results = confined(
+            lambda _begins: [run_case(c.case, asked, c.manifest, c.origin) for c in cases], LIMITS
+        )
     except LimitError as met:
         says = f"the cases cannot be run: {met.why}"
-        raise ReconcilerError(error("policy-limit", says, hint="reconciler validate names the policy")) from None
+        raise ReconcilerError(
+            error("policy-limit", says, hint="reconciler validate names the policy")
+        ) from None
     say(FORMATS[form](results))
     return DONE if all(result.passed for result in results) else EXPECTED
 

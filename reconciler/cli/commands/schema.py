@@ -18,7 +18,10 @@ Examples:
 @click.command(epilog=EPILOG)
 @click.argument("name", type=click.Choice(["manifest", "overlay", "settings"]), default="manifest")
 @click.option(
-    "--write", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write all schemas there."
+    "--write",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Write all schemas there.",
 )
 @click.option(
     "--check",

@@ -28,7 +28,9 @@ Examples:
 @click.argument("kind", metavar="KIND", shell_complete=kinds)
 @click.argument("name", metavar="ID", shell_complete=of_kind)
 @world
-def command(kind: str, name: str, config: Path, environment: str | None, gateway: str | None) -> int:
+def command(
+    kind: str, name: str, config: Path, environment: str | None, gateway: str | None
+) -> int:
     """Show one object side by side: declared (with what it resolves to), live, and as last applied.
 
     KIND is organization, model_alias, access_group, plan, team or key; plurals and the YAML's own words do too.

@@ -35,7 +35,9 @@ def command(config: Path, environment: str | None, gateway: str | None, yes: boo
             say(f"{name} is not locked.")
             return DONE
         state = "expired" if holder.stale else "still valid"
-        say(f"{name} is locked by {holder.owner} since {holder.since:%Y-%m-%d %H:%M:%S} UTC ({state}).")
+        say(
+            f"{name} is locked by {holder.owner} since {holder.since:%Y-%m-%d %H:%M:%S} UTC ({state})."
+        )
         if not yes and not click.confirm("Break the lock?", default=False):
             return EXPECTED
         ledger.break_lock(identity, utc_now(), holder.token)

@@ -71,8 +71,12 @@ class GroupRules:
         return group_sources(team.access_groups)
 
     def covers(self, state: State) -> Covers:
-        active = frozenset(name for name, alias in state.of(ModelAlias).items() if alias.status is Status.ACTIVE)
-        groups = {name: group.model_aliases & active for name, group in state.of(AccessGroup).items()}
+        active = frozenset(
+            name for name, alias in state.of(ModelAlias).items() if alias.status is Status.ACTIVE
+        )
+        groups = {
+            name: group.model_aliases & active for name, group in state.of(AccessGroup).items()
+        }
         return lambda source: groups.get(source.name, frozenset())
 
     def everything(self, team: Team) -> bool:  # noqa: ARG002  no team can under these rules
@@ -95,7 +99,9 @@ class Access:
 
     def paths(self, team: str, model: str) -> tuple[Source, ...]:
         """The team's sources that grant the model."""
-        return tuple(source for source in self.sources.get(team, ()) if model in self.covers(source))
+        return tuple(
+            source for source in self.sources.get(team, ()) if model in self.covers(source)
+        )
 
     @cached_property
     def callers(self) -> Mapping[str, tuple[str, ...]]:

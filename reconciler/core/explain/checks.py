@@ -59,7 +59,14 @@ def checks(asked: Asked, world: World, team: str, model: str) -> Iterator[Check]
     if found is None:
         yield _no_team(asked, world, team)
     else:
-        yield _check(asked, in_config, "team", Passed.YES, f"{team} {_there(in_config)}", Ref(Team.kind, team))
+        yield _check(
+            asked,
+            in_config,
+            "team",
+            Passed.YES,
+            f"{team} {_there(in_config)}",
+            Ref(Team.kind, team),
+        )
         yield _status(asked, in_config, team, found)
         yield _groups(asked, world, team, model)
     alias = world.state.of(ModelAlias).get(model)
@@ -96,7 +103,10 @@ def _no_team(asked: Asked, world: World, team: str) -> Check:
         says = f"there is no team {team} in the config"
         hint = did_you_mean(team, world.state.of(Team)) or "declare it under teams"
         if asked.live is not None and ref in asked.live:
-            says, hint = f"{says}; the gateway has one that is not declared", "declare it under teams to manage it"
+            says, hint = (
+                f"{says}; the gateway has one that is not declared",
+                "declare it under teams to manage it",
+            )
         return Check("team", Passed.NO, says, hint, ref)
     return Check("team", Passed.NO, f"the gateway has no team {team}", _known_hint(asked, ref), ref)
 
@@ -108,23 +118,35 @@ def _known_hint(asked: Asked, ref: Ref) -> str | None:
 def _status(asked: Asked, in_config: bool, name: str, team: Team) -> Check:
     passed = Passed.YES if team.status is Status.ACTIVE else Passed.NO
     hint = None if passed is Passed.YES else "set status: active"
-    fact = f"the team is {team.status.value}" + ("" if passed is Passed.YES else ": every call is refused")
+    fact = f"the team is {team.status.value}" + (
+        "" if passed is Passed.YES else ": every call is refused"
+    )
     return _check(asked, in_config, "status", passed, fact, Ref(Team.kind, name), ("status",), hint)
 
 
 def _groups(asked: Asked, world: World, team: str, model: str) -> Check:
     found = world.state.of(Team)[team]
     members = world.state.of(AccessGroup)
-    holding = sorted(g for g in found.access_groups if g in members and model in members[g].model_aliases)
+    holding = sorted(
+        g for g in found.access_groups if g in members and model in members[g].model_aliases
+    )
     paths = world.access.paths(team, model)
     in_config = world.name == "config"
     if holding or paths:
         through = ", ".join(holding) or "its own list of models"
-        return _check(asked, in_config, "groups", Passed.YES, f"{model} is in {through}", Ref(Team.kind, team))
+        return _check(
+            asked, in_config, "groups", Passed.YES, f"{model} is in {through}", Ref(Team.kind, team)
+        )
     own = ", ".join(sorted(found.access_groups))
-    fact = f"none of its access groups ({own}) holds {model}" if own else "the team has no access group"
+    fact = (
+        f"none of its access groups ({own}) holds {model}"
+        if own
+        else "the team has no access group"
+    )
     hint = _lapsed(asked, team, model) if in_config else None
-    return _check(asked, in_config, "groups", Passed.NO, fact, Ref(Team.kind, team), ("access_groups",), hint)
+    return _check(
+        asked, in_config, "groups", Passed.NO, fact, Ref(Team.kind, team), ("access_groups",), hint
+    )
 
 
 def _lapsed(asked: Asked, team: str, model: str) -> str | None:
@@ -145,14 +167,37 @@ def _lapsed(asked: Asked, team: str, model: str) -> str | None:
 def _no_alias(asked: Asked, world: World, team: str, model: str) -> Check:
     ref = Ref(ModelAlias.kind, model)
     if model in world.access.of(team):
-        return Check("alias", Passed.YES, f"{model} is no alias of its own, and a wildcard serves it", ref=ref)
+        return Check(
+            "alias",
+            Passed.YES,
+            f"{model} is no alias of its own, and a wildcard serves it",
+            ref=ref,
+        )
     known = world.state.of(ModelAlias)
     where = "in the config" if world.name == "config" else "on the gateway"
     if world.name == "live" and ref in asked.desired.state:
-        return Check("alias", Passed.NO, f"there is no model alias {model} {where}", "reconciler apply creates it", ref)
-    behind = [name for name, alias in known.items() if (alias.litellm_model or "").rpartition("/")[2] == model]
-    near = f"did you mean {min(behind)}? It calls {known[min(behind)].litellm_model}" if behind else None
-    hint = near or did_you_mean(model, known) or "declare it under model_aliases, and add it to an access group"
+        return Check(
+            "alias",
+            Passed.NO,
+            f"there is no model alias {model} {where}",
+            "reconciler apply creates it",
+            ref,
+        )
+    behind = [
+        name
+        for name, alias in known.items()
+        if (alias.litellm_model or "").rpartition("/")[2] == model
+    ]
+    near = (
+        f"did you mean {min(behind)}? It calls {known[min(behind)].litellm_model}"
+        if behind
+        else None
+    )
+    hint = (
+        near
+        or did_you_mean(model, known)
+        or "declare it under model_aliases, and add it to an access group"
+    )
     return Check("alias", Passed.NO, f"there is no model alias {model} {where}", hint, ref)
 
 
@@ -162,13 +207,30 @@ def _alias(asked: Asked, world: World, model: str, alias: ModelAlias) -> Iterato
     follow = f"; its replacement is {alias.replacement}" if alias.replacement else ""
     if alias.status is not Status.ACTIVE:
         fact = f"{model} is {alias.status.value}: only active aliases answer{follow}"
-        yield _check(asked, in_config, "alias status", Passed.NO, fact, ref, ("status",), "set status: active")
+        yield _check(
+            asked,
+            in_config,
+            "alias status",
+            Passed.NO,
+            fact,
+            ref,
+            ("status",),
+            "set status: active",
+        )
     elif alias.sunset and instant(alias.sunset) <= asked.now:
-        fact = f"its sunset ({alias.sunset.isoformat()}) has come: it left every access group{follow}"
-        hint = f"call {alias.replacement} instead" if alias.replacement else "move or remove the sunset"
+        fact = (
+            f"its sunset ({alias.sunset.isoformat()}) has come: it left every access group{follow}"
+        )
+        hint = (
+            f"call {alias.replacement} instead"
+            if alias.replacement
+            else "move or remove the sunset"
+        )
         yield _check(asked, in_config, "alias status", Passed.NO, fact, ref, ("sunset",), hint)
     else:
-        yield _check(asked, in_config, "alias status", Passed.YES, f"{model} is active", ref, ("status",))
+        yield _check(
+            asked, in_config, "alias status", Passed.YES, f"{model} is active", ref, ("status",)
+        )
 
 
 def _credits(asked: Asked, world: World, name: str, team: Team) -> Check:
@@ -179,17 +241,33 @@ def _credits(asked: Asked, world: World, name: str, team: Team) -> Check:
         return _budget(asked, ref, float(runtime.get("spend") or 0), float(runtime["max_budget"]))
     remaining = runtime.get("credits_remaining")
     if remaining is None:
-        amount = "none declared" if team.credits_allocated is None else f"{team.credits_allocated:,} allocated"
+        amount = (
+            "none declared"
+            if team.credits_allocated is None
+            else f"{team.credits_allocated:,} allocated"
+        )
         passed = Passed.NOTE if in_config else Passed.UNKNOWN
-        return _check(asked, in_config, "credits", passed, f"{amount}; what is left, only the gateway knows", ref, path)
+        return _check(
+            asked,
+            in_config,
+            "credits",
+            passed,
+            f"{amount}; what is left, only the gateway knows",
+            ref,
+            path,
+        )
     if remaining > 0:
-        return _check(asked, in_config, "credits", Passed.YES, f"{remaining:,} credits left", ref, path)
+        return _check(
+            asked, in_config, "credits", Passed.YES, f"{remaining:,} credits left", ref, path
+        )
     if asked.facts.credits is False:
         fact = f"{remaining:,} credits left; this gateway does not refuse calls for that"
         return _check(asked, in_config, "credits", Passed.NOTE, fact, ref, path)
     passed = Passed.NO if asked.facts.credits else Passed.UNKNOWN
     hint = "raise credits_allocated, or add a top_ups entry"
-    return _check(asked, in_config, "credits", passed, f"{remaining:,} credits left", ref, path, hint)
+    return _check(
+        asked, in_config, "credits", passed, f"{remaining:,} credits left", ref, path, hint
+    )
 
 
 def _budget(asked: Asked, ref: Ref, spend: float, budget: float) -> Check:
@@ -214,7 +292,9 @@ def _provider(asked: Asked, in_config: bool, model: str, alias: ModelAlias) -> C
     listed = ", ".join(sorted(found)) or "no provider named"
     if asked.facts.providers is not None and not found & asked.facts.providers:
         fact = f"{listed}: this gateway can only call {', '.join(sorted(asked.facts.providers))}"
-        return _check(asked, in_config, "provider", Passed.NO, fact, ref, path, "use a model of one of them")
+        return _check(
+            asked, in_config, "provider", Passed.NO, fact, ref, path, "use a model of one of them"
+        )
     if found & asked.prices.providers or not asked.prices.providers:
         return _check(asked, in_config, "provider", Passed.YES, listed, ref, path)
     fact = f"{listed}: not among the providers that LiteLLM's price map knows"

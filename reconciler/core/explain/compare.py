@@ -45,20 +45,30 @@ class Promotion:
         return bool(self.changes)
 
 
-def promotion(source: tuple[str, Resolved], target: tuple[str, Resolved], rules: AccessRules) -> Promotion:
+def promotion(
+    source: tuple[str, Resolved], target: tuple[str, Resolved], rules: AccessRules
+) -> Promotion:
     """What taking `source` (name, desired state) over into `target` would mean. Credits are wishes, not balances."""
     (name, here), (other, there) = source, target
     mine, theirs = _comparable(here), _comparable(there)
     refs = sorted(mine.resources.keys() | theirs.resources.keys())
-    changes = tuple(change for ref in refs if (change := _change(ref, theirs.get(ref), mine.get(ref))))
+    changes = tuple(
+        change for ref in refs if (change := _change(ref, theirs.get(ref), mine.get(ref)))
+    )
     gaps = tuple(_gaps(here.state, there.state, rules))
     return Promotion(name, other, changes, gaps, len(refs) - len(changes))
 
 
 def _comparable(resolved: Resolved) -> State:
     """The state with its pricing plans, each with what it inherits; without policies, which only judge a state."""
-    plans: dict[Ref, Resource] = {Ref(PricingPlan.kind, name): plan for name, plan in resolved.plans.items()}
-    kept = {ref: resource for ref, resource in resolved.state.resources.items() if ref.kind != Policy.kind}
+    plans: dict[Ref, Resource] = {
+        Ref(PricingPlan.kind, name): plan for name, plan in resolved.plans.items()
+    }
+    kept = {
+        ref: resource
+        for ref, resource in resolved.state.resources.items()
+        if ref.kind != Policy.kind
+    }
     return State({**kept, **plans})
 
 

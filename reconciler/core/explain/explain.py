@@ -91,7 +91,12 @@ def overview(asked: Asked, team: str) -> Overview:
         _reachable(asked, config, model, team, model in there if live else None)
         for model in sorted(config.access.of(team) | there)
     )
-    return Overview(team, models, ref in asked.desired.state, ref in asked.live if asked.live is not None else None)
+    return Overview(
+        team,
+        models,
+        ref in asked.desired.state,
+        ref in asked.live if asked.live is not None else None,
+    )
 
 
 def _reachable(asked: Asked, config: World, model: str, team: str, live: bool | None) -> Reachable:
@@ -119,18 +124,28 @@ def _missing(asked: Asked, config: World, live: World, team: str, model: str) ->
         yield _gap(asked, ref, f"the gateway has no team {team}")
         return
     if teams[team].status is not Status.ACTIVE:
-        yield _gap(asked, ref, f"the team is {teams[team].status.value} on the gateway", "status", wish)
+        yield _gap(
+            asked, ref, f"the team is {teams[team].status.value} on the gateway", "status", wish
+        )
     alias_ref = Ref(ModelAlias.kind, model)
     if model not in aliases:
         yield _gap(asked, alias_ref, f"the gateway has no model alias {model}")
     elif aliases[model].status is not Status.ACTIVE:
         wished = config.state.get(alias_ref)
-        yield _gap(asked, alias_ref, f"the alias is {aliases[model].status.value} on the gateway", "status", wished)
+        yield _gap(
+            asked,
+            alias_ref,
+            f"the alias is {aliases[model].status.value} on the gateway",
+            "status",
+            wished,
+        )
     for source in config.access.paths(team, model):
         if source.kind == "group":
             yield from _missing_group(asked, live, team, source.name, model)
         else:
-            yield _gap(asked, ref, "the team's own list of models differs on the gateway", "models", wish)
+            yield _gap(
+                asked, ref, "the team's own list of models differs on the gateway", "models", wish
+            )
 
 
 def _missing_group(asked: Asked, live: World, team: str, group: str, model: str) -> Iterator[Gap]:
@@ -139,7 +154,9 @@ def _missing_group(asked: Asked, live: World, team: str, group: str, model: str)
     if there is None:
         yield _gap(asked, ref, f"the gateway has no access group {group}")
     elif model not in there.model_aliases:
-        yield _member_gap(asked, ref, "model_aliases", model, f"access group {group} lacks {model} on the gateway")
+        yield _member_gap(
+            asked, ref, "model_aliases", model, f"access group {group} lacks {model} on the gateway"
+        )
     if group not in live.state.of(Team)[team].access_groups:
         says = f"the team lacks access group {group} on the gateway"
         yield _member_gap(asked, Ref(Team.kind, team), "access_groups", group, says)
@@ -150,10 +167,20 @@ def _surplus(asked: Asked, config: World, live: World, team: str, model: str) ->
     ref = Ref(Team.kind, team)
     wish = config.state.of(Team).get(team)
     if wish is None:
-        yield Gap("pending", "the team is on the gateway and not in the config", "declare it, or prune what is owned")
+        yield Gap(
+            "pending",
+            "the team is on the gateway and not in the config",
+            "declare it, or prune what is owned",
+        )
         return
     if wish.status is not Status.ACTIVE:
-        yield _gap(asked, ref, f"the gateway has not yet heard that the team is {wish.status.value}", "status", wish)
+        yield _gap(
+            asked,
+            ref,
+            f"the gateway has not yet heard that the team is {wish.status.value}",
+            "status",
+            wish,
+        )
     alias = config.state.of(ModelAlias).get(model)
     if alias is not None and alias.status is not Status.ACTIVE:
         says = f"the gateway has not yet heard that {model} is {alias.status.value}"
@@ -168,7 +195,11 @@ def _surplus(asked: Asked, config: World, live: World, team: str, model: str) ->
                 source.name,
                 f"the team still has access group {source.name} on the gateway",
             )
-        elif source.kind == "group" and source.name in groups and model not in groups[source.name].model_aliases:
+        elif (
+            source.kind == "group"
+            and source.name in groups
+            and model not in groups[source.name].model_aliases
+        ):
             group_ref = Ref(AccessGroup.kind, source.name)
             yield _extra(
                 asked,
@@ -179,14 +210,23 @@ def _surplus(asked: Asked, config: World, live: World, team: str, model: str) ->
             )
 
 
-def _gap(asked: Asked, ref: Ref, says: str, name: str | None = None, wish: Resource | None = None) -> Gap:
+def _gap(
+    asked: Asked, ref: Ref, says: str, name: str | None = None, wish: Resource | None = None
+) -> Gap:
     """Drift where we applied just what is wished (or, without a field, the object at all), else pending."""
     record = asked.inventory.get(ref)
     if name is None:
         return _told(says, drifted=record is not None)
-    applied = name in record.applied and applied_value(ref, record, name) == getattr(wish, name) if record else False
+    applied = (
+        name in record.applied and applied_value(ref, record, name) == getattr(wish, name)
+        if record
+        else False
+    )
     default = (
-        record is not None and name not in record.applied and wish is not None and name not in wish.model_fields_set
+        record is not None
+        and name not in record.applied
+        and wish is not None
+        and name not in wish.model_fields_set
     )
     return _told(says, drifted=applied or default)
 
@@ -215,6 +255,8 @@ def _notes(asked: Asked, team: str, wanted: Verdict, actual: Verdict | None) -> 
         yield "the team has no credits left; its calls are answered but not charged"
     if asked.facts.copies:
         groups = (
-            ", ".join(f'"{name}"' for name in sorted(asked.live.of(Team)[team].access_groups)) if asked.live else ""
+            ", ".join(f'"{name}"' for name in sorted(asked.live.of(Team)[team].access_groups))
+            if asked.live
+            else ""
         )
         yield STALE.format(request=f'PUT /api/teams/{team} {{"access_groups": [{groups}]}}')

@@ -57,7 +57,10 @@ def plan_matrix(state: State, plans: Mapping[str, PricingPlan], rules: AccessRul
 def plan_access(state: State, plans: Mapping[str, PricingPlan], rules: AccessRules) -> Access:
     """Effective access per plan, as of an active team that has only the plan."""
     covers = rules.covers(state)
-    teams = {name: Team(access_groups=plan.access_groups, status=Status.ACTIVE) for name, plan in plans.items()}
+    teams = {
+        name: Team(access_groups=plan.access_groups, status=Status.ACTIVE)
+        for name, plan in plans.items()
+    }
     sources = {name: rules.sources(team) for name, team in teams.items()}
     reached = {name: frozenset[str]().union(*map(covers, own)) for name, own in sources.items()}
     return Access(reached, sources, covers)
@@ -69,12 +72,18 @@ def _matrix(kind: str, reached: Mapping[str, frozenset[str]], state: State) -> M
         together.setdefault(models, []).append(name)
     rows = [Row(tuple(sorted(names)), models) for models, names in together.items()]
     columns = frozenset(state.of(ModelAlias)).union(*together)
-    return Matrix(kind, tuple(sorted(columns)), tuple(sorted(rows, key=lambda row: (-len(row.models), row.names))))
+    return Matrix(
+        kind,
+        tuple(sorted(columns)),
+        tuple(sorted(rows, key=lambda row: (-len(row.models), row.names))),
+    )
 
 
 def callers(found: Access, model: str) -> tuple[Caller, ...]:
     """Who reaches the model, and through what."""
-    return tuple(Caller(team, _through(found, team, model)) for team in found.callers.get(model, ()))
+    return tuple(
+        Caller(team, _through(found, team, model)) for team in found.callers.get(model, ())
+    )
 
 
 def _through(found: Access, team: str, model: str) -> tuple[str, ...]:
@@ -84,7 +93,11 @@ def _through(found: Access, team: str, model: str) -> tuple[str, ...]:
 
 def groups_with(state: State, model: str) -> tuple[str, ...]:
     """The access groups that hold the model, whether anybody has them or not."""
-    return tuple(sorted(name for name, group in state.of(AccessGroup).items() if model in group.model_aliases))
+    return tuple(
+        sorted(
+            name for name, group in state.of(AccessGroup).items() if model in group.model_aliases
+        )
+    )
 
 
 def difference(first: tuple[str, frozenset[str]], second: tuple[str, frozenset[str]]) -> Difference:

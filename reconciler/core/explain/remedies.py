@@ -61,7 +61,10 @@ def _call(world: World, team: str, model: str, why: str) -> Iterator[Remedy]:
 def _cleared(asked: Asked, team: str, model: str) -> Asked:
     """The config with what is needed in any case: the team and the alias are there, active and without a sunset."""
     team_ref, alias_ref = Ref(Team.kind, team), Ref(ModelAlias.kind, model)
-    found, alias = asked.written.get(team_ref), asked.written.get(alias_ref) or ModelAlias(litellm_model="a/model")
+    found, alias = (
+        asked.written.get(team_ref),
+        asked.written.get(alias_ref) or ModelAlias(litellm_model="a/model"),
+    )
     changed: dict[Ref, Resource | None] = {
         alias_ref: alias.model_copy(update={"status": Status.ACTIVE, "sunset": None})
     }
@@ -69,7 +72,11 @@ def _cleared(asked: Asked, team: str, model: str) -> Asked:
         changed[team_ref] = found.model_copy(update={"status": Status.ACTIVE})
     written = asked.written.updated(changed)
     # Other teams stay as they are resolved already: there may be a hundred thousand.
-    rest = {ref: each for ref, each in written.resources.items() if ref.kind != Team.kind or ref == team_ref}
+    rest = {
+        ref: each
+        for ref, each in written.resources.items()
+        if ref.kind != Team.kind or ref == team_ref
+    }
     own = resolve(State(rest), asked.now, asked.prices)
     desired = Resolved(asked.desired.state.updated(own.state.resources), own.plans)
     return replace(asked, written=written, desired=desired)
@@ -79,7 +86,11 @@ def _needed(asked: Asked, world: World, team: str, model: str) -> Iterator[Remed
     alias = asked.desired.state.of(ModelAlias).get(model)
     found = asked.written.of(Team).get(team)
     if found is None:
-        yield Remedy(f"declare the team {team}", f"teams:\n  {team}:\n    access_groups: [...]\n", needed=True)
+        yield Remedy(
+            f"declare the team {team}",
+            f"teams:\n  {team}:\n    access_groups: [...]\n",
+            needed=True,
+        )
     elif found.status is not Status.ACTIVE:
         origin = asked.find(Ref(Team.kind, team), ("status",))
         text = f"teams:\n  {team}:\n    status: active\n"
@@ -112,7 +123,11 @@ def _holders(asked: Asked, model: str, but: str) -> int:
     """How many other teams have a group with the model in it."""
     groups = asked.desired.state.of(AccessGroup)
     holding = {name for name, group in groups.items() if model in group.model_aliases}
-    return sum(1 for name, team in asked.desired.state.of(Team).items() if name != but and team.access_groups & holding)
+    return sum(
+        1
+        for name, team in asked.desired.state.of(Team).items()
+        if name != but and team.access_groups & holding
+    )
 
 
 def _grants(asked: Asked, world: World, team: str, model: str) -> Iterator[Remedy]:
@@ -128,7 +143,8 @@ def _grants(asked: Asked, world: World, team: str, model: str) -> Iterator[Remed
     silent = {name for name, alias in aliases.items() if alias.status is not Status.ACTIVE}
     has = world.access.of(team) | silent
     yield from _least(
-        _by_group(asked, team, name, group.model_aliases - has - {model}) for name, group in holding.items()
+        _by_group(asked, team, name, group.model_aliases - has - {model})
+        for name, group in holding.items()
     )
     yield from _least(_by_plan(asked, team, model, has))
 
@@ -141,7 +157,9 @@ def _by_group(asked: Asked, team: str, group: str, extra: frozenset[str]) -> Rem
     own = asked.written.of(Team)[team].access_groups
     text = f"teams:\n  {team}:\n    access_groups: [{', '.join(sorted({*own, group}))}]\n"
     origin = asked.find(Ref(Team.kind, team), ("access_groups",) if own else ())
-    return Remedy(f"give the team the access group {group}", text, tuple(sorted(extra)), origin=origin)
+    return Remedy(
+        f"give the team the access group {group}", text, tuple(sorted(extra)), origin=origin
+    )
 
 
 def _by_plan(asked: Asked, team: str, model: str, has: frozenset[str]) -> Iterator[Remedy]:
@@ -149,19 +167,32 @@ def _by_plan(asked: Asked, team: str, model: str, has: frozenset[str]) -> Iterat
     current = asked.written.of(Team)[team].plan
     if current is None:
         return
-    now = _given(groups, asked.desired.plans[current]) if current in asked.desired.plans else frozenset()
+    now = (
+        _given(groups, asked.desired.plans[current])
+        if current in asked.desired.plans
+        else frozenset()
+    )
     for name, plan in asked.desired.plans.items():
         gives = _given(groups, plan)
         if name == current or model not in gives or not now <= gives:
             continue
         origin = asked.find(Ref(Team.kind, team), ("plan",))
-        price = "" if plan.price_usd_per_month is None else f" (${plan.price_usd_per_month:,g}/month)"
+        price = (
+            "" if plan.price_usd_per_month is None else f" (${plan.price_usd_per_month:,g}/month)"
+        )
         text = f"teams:\n  {team}:\n    plan: {name}\n"
-        yield Remedy(f"move the team to plan {name}{price}", text, tuple(sorted(gives - has - {model})), origin=origin)
+        yield Remedy(
+            f"move the team to plan {name}{price}",
+            text,
+            tuple(sorted(gives - has - {model})),
+            origin=origin,
+        )
 
 
 def _given(groups: Mapping[str, AccessGroup], plan: PricingPlan) -> frozenset[str]:
-    return frozenset().union(*(groups[name].model_aliases for name in plan.access_groups if name in groups))
+    return frozenset().union(
+        *(groups[name].model_aliases for name in plan.access_groups if name in groups)
+    )
 
 
 def _into_a_group(asked: Asked, team: str, model: str) -> Iterator[Remedy]:
@@ -169,11 +200,15 @@ def _into_a_group(asked: Asked, team: str, model: str) -> Iterator[Remedy]:
     teams, groups = asked.desired.state.of(Team), asked.written.of(AccessGroup)
     options = []
     for name in sorted(teams[team].access_groups & groups.keys()):
-        others = sum(1 for other, found in teams.items() if other != team and name in found.access_groups)
+        others = sum(
+            1 for other, found in teams.items() if other != team and name in found.access_groups
+        )
         members = ", ".join(sorted({*groups[name].model_aliases, model}))
         text = f"access_groups:\n  {name}:\n    model_aliases: [{members}]\n"
         origin = asked.find(Ref(AccessGroup.kind, name), ("model_aliases",))
-        options.append(Remedy(f"add {model} to the team's access group {name}", text, (), others, origin))
+        options.append(
+            Remedy(f"add {model} to the team's access group {name}", text, (), others, origin)
+        )
     yield from sorted(options, key=lambda remedy: (remedy.other_teams, remedy.text))[:MOST]
     own = ", ".join(sorted({*asked.written.of(Team)[team].access_groups, f"{team}-extra"}))
     group = f"access_groups:\n  {team}-extra:\n    model_aliases: [{model}]\n"

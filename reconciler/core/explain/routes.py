@@ -82,7 +82,11 @@ def config_world(asked: Asked, team: str | None = None) -> World:
 
 def live_world(asked: Asked, team: str | None = None) -> World | None:
     """The gateway's side, where it was read."""
-    return None if asked.live is None else World("live", asked.live, _access(asked.live, asked.rules, team))
+    return (
+        None
+        if asked.live is None
+        else World("live", asked.live, _access(asked.live, asked.rules, team))
+    )
 
 
 def _access(state: State, rules: AccessRules, team: str | None) -> Access:
@@ -97,7 +101,9 @@ def _access(state: State, rules: AccessRules, team: str | None) -> Access:
 def routes(asked: Asked, world: World, team: str, model: str) -> tuple[Route, ...]:
     """Every route, in full: team, what gives it the group, the group, the alias, the model behind it."""
     found = (
-        route for source in world.access.paths(team, model) for route in _through(asked, world, team, source, model)
+        route
+        for source in world.access.paths(team, model)
+        for route in _through(asked, world, team, source, model)
     )
     return tuple(tuple(_located(asked, world, link) for link in route) for route in found)
 
@@ -123,11 +129,18 @@ def _direct(world: World, team: str, source: Source, model: str) -> Iterator[Lin
         target = ", ".join(sorted(source.entries))
         yield Link(f"model_aliases: {source.name} -> {target}", ref, ("model_aliases", source.name))
         return
-    single = {entry: Source(source.kind, source.name, frozenset({entry})) for entry in sorted(source.entries)}
+    single = {
+        entry: Source(source.kind, source.name, frozenset({entry}))
+        for entry in sorted(source.entries)
+    }
     alone = [entry for entry, part in single.items() if model in world.access.covers(part)]
     yield from (Link(f"models: {entry}", ref, ("models", entry)) for entry in alone)
     if not alone:
-        yield Link(f"models: {', '.join(sorted(source.entries)) or 'an empty list is everything'}", ref, ("models",))
+        yield Link(
+            f"models: {', '.join(sorted(source.entries)) or 'an empty list is everything'}",
+            ref,
+            ("models",),
+        )
 
 
 def _behind(state: State, model: str) -> Iterator[Link]:
@@ -168,7 +181,12 @@ def _by_plan(asked: Asked, team: str, plan: str, group: str) -> Iterator[Route]:
         if len(chain) > 1 or name != plan:
             chain.append(Link(f"extends {name}", _child_of(plans, plan, name), ("extends",)))
         if group in plans[name].access_groups:
-            yield (*chain, Link(f"access group {group}", Ref(PricingPlan.kind, name), ("access_groups", group)))
+            yield (
+                *chain,
+                Link(
+                    f"access group {group}", Ref(PricingPlan.kind, name), ("access_groups", group)
+                ),
+            )
 
 
 def _child_of(plans: Mapping[str, PricingPlan], plan: str, parent: str) -> Ref:
@@ -182,7 +200,11 @@ def _member(asked: Asked, world: World, group: str, model: str) -> Link:
     if written is not None and model not in written.model_aliases and written.select is not None:
         return Link(f"alias {model} (selected: {said(written.select)})", ref, ("select",))
     there = world.state.of(AccessGroup).get(group)
-    wild = [] if there is None or model in there.model_aliases else sorted(n for n in there.model_aliases if "*" in n)
+    wild = (
+        []
+        if there is None or model in there.model_aliases
+        else sorted(n for n in there.model_aliases if "*" in n)
+    )
     by = f" (by {', '.join(wild)})" if wild else ""
     return Link(f"alias {model}{by}", ref, ("model_aliases", wild[0] if wild else model))
 
@@ -190,4 +212,7 @@ def _member(asked: Asked, world: World, group: str, model: str) -> Link:
 def said(select: Select) -> str:
     """The conditions of a selection on one line."""
     given = select.model_dump(exclude_none=True).items()
-    return ", ".join(f"{key} {value if not isinstance(value, tuple) else ' or '.join(value)}" for key, value in given)
+    return ", ".join(
+        f"{key} {value if not isinstance(value, tuple) else ' or '.join(value)}"
+        for key, value in given
+    )

@@ -72,7 +72,9 @@ class Export:
     @property
     def state(self) -> State:
         """The objects as resources, as the files will declare them."""
-        return State({ref: KINDS[ref.kind].model_validate(each.spec) for ref, each in self.objects.items()})
+        return State(
+            {ref: KINDS[ref.kind].model_validate(each.spec) for ref, each in self.objects.items()}
+        )
 
 
 @dataclass(frozen=True)
@@ -88,14 +90,20 @@ def everything(_ref: Ref) -> bool:
     return True
 
 
-def export(source: Source, only: Callable[[Ref], bool] = everything, beside: Collection[Ref] = frozenset()) -> Export:
+def export(
+    source: Source, only: Callable[[Ref], bool] = everything, beside: Collection[Ref] = frozenset()
+) -> Export:
     """The chosen live objects and what they refer to. Objects that can only be read are left out unless referred to.
 
     `beside` are refs that files declare already: they are not exported, and may be referred to.
     """
     chosen = _chosen(source, only) - frozenset(beside)
     objects = {ref: _exported(ref, source) for ref in sorted(chosen)}
-    left = {ref: "it can only be read on this gateway" for ref in source.known.fixed if only(ref) and ref not in chosen}
+    left = {
+        ref: "it can only be read on this gateway"
+        for ref in source.known.fixed
+        if only(ref) and ref not in chosen
+    }
     skipped = {ref: why for ref, why in left.items() if ref in source.live and ref not in beside}
     return settled(Export(objects, skipped), {*beside, *_plans(objects), *_served(source)})
 
@@ -103,8 +111,14 @@ def export(source: Source, only: Callable[[Ref], bool] = everything, beside: Col
 def _served(source: Source) -> Iterator[Ref]:
     """What groups name and no alias is, where the gateway takes it: a wildcard may serve it, or nothing any more."""
     if source.support.serving is not None:
-        names = (name for group in source.live.of(AccessGroup).values() for name in group.model_aliases)
-        yield from (Ref(ModelAlias.kind, name) for name in names if Ref(ModelAlias.kind, name) not in source.live)
+        names = (
+            name for group in source.live.of(AccessGroup).values() for name in group.model_aliases
+        )
+        yield from (
+            Ref(ModelAlias.kind, name)
+            for name in names
+            if Ref(ModelAlias.kind, name) not in source.live
+        )
 
 
 def _plans(objects: Mapping[Ref, Exported]) -> Iterator[Ref]:
@@ -116,7 +130,11 @@ def _plans(objects: Mapping[Ref, Exported]) -> Iterator[Ref]:
 
 def _chosen(source: Source, only: Callable[[Ref], bool]) -> set[Ref]:
     known = source.support.kinds
-    todo = [ref for ref in source.live if ref.kind in known and ref not in source.known.fixed and only(ref)]
+    todo = [
+        ref
+        for ref in source.live
+        if ref.kind in known and ref not in source.known.fixed and only(ref)
+    ]
     chosen: set[Ref] = set()
     while todo:
         ref = todo.pop()
@@ -157,7 +175,9 @@ def _restored(ref: Ref, record: Record | None) -> dict[str, Any]:
         return {}
     git_only = marked(KINDS[ref.kind], GitOnly) - _NOT_RESTORED
     restored = {name: value for name, value in record.applied.items() if name in git_only and value}
-    return restored | ({CREDITS: record.applied[CREDITS]} if record.applied.get(CREDITS) is not None else {})
+    return restored | (
+        {CREDITS: record.applied[CREDITS]} if record.applied.get(CREDITS) is not None else {}
+    )
 
 
 def plain(value: Any) -> Any:
@@ -169,7 +189,11 @@ def plain(value: Any) -> Any:
 
 def _json(value: Any) -> Any:
     if isinstance(value, BaseModel):
-        return {name: plain(getattr(value, name)) for name in type(value).model_fields if _said(value, name)}
+        return {
+            name: plain(getattr(value, name))
+            for name in type(value).model_fields
+            if _said(value, name)
+        }
     if isinstance(value, StrEnum):
         return str(value)
     if isinstance(value, (frozenset, set)):
@@ -182,14 +206,19 @@ def _json(value: Any) -> Any:
 
 
 def _said(spec: BaseModel, name: str) -> bool:
-    return bool(getattr(spec, name, None) != type(spec).model_fields[name].get_default(call_default_factory=True))
+    return bool(
+        getattr(spec, name, None)
+        != type(spec).model_fields[name].get_default(call_default_factory=True)
+    )
 
 
 def _checked_fields(ref: Ref, found: Cleaned, remarks: tuple[str, ...]) -> Exported:
     """Without the fields that no manifest could hold; those stay as they are on the gateway."""
     lost = [name for name, value in found.spec.items() if not writable(value)]
     spec = {name: value for name, value in found.spec.items() if name not in lost}
-    more = tuple(f"Its {name} cannot be written as YAML and stays on the gateway only." for name in lost)
+    more = tuple(
+        f"Its {name} cannot be written as YAML and stays on the gateway only." for name in lost
+    )
     return Exported(ref, spec, (*remarks, *found.remarks, *more), found.aside)
 
 
@@ -244,7 +273,9 @@ def _yield(finding: Finding, objects: dict[Ref, Exported], skipped: dict[Ref, st
         _give_up(finding.ref, name, finding.message, objects, skipped)
 
 
-def _give_up(ref: Ref, name: str, why: str, objects: dict[Ref, Exported], skipped: dict[Ref, str]) -> None:
+def _give_up(
+    ref: Ref, name: str, why: str, objects: dict[Ref, Exported], skipped: dict[Ref, str]
+) -> None:
     """Leaves out one field where that changes nothing on the gateway, otherwise the whole object."""
     if ref not in objects:
         return

@@ -27,7 +27,9 @@ class Absent:
 ABSENT = Absent()
 
 
-def sound(changed: Changed, written: State, added: State) -> tuple[dict[Ref, Fields], list[Finding]]:
+def sound(
+    changed: Changed, written: State, added: State
+) -> tuple[dict[Ref, Fields], list[Finding]]:
     """The fields without those that validation would refuse; each of these is a finding and stays as git has it."""
     kept: dict[Ref, Fields] = dict(changed)
     findings: list[Finding] = []
@@ -42,17 +44,28 @@ def sound(changed: Changed, written: State, added: State) -> tuple[dict[Ref, Fie
 
 
 def _problems(ref: Ref, fields: Fields, written: State) -> Mapping[str, str]:
-    unwritable = {name: "it holds what YAML cannot" for name, value in fields.items() if not writable(value)}
+    unwritable = {
+        name: "it holds what YAML cannot" for name, value in fields.items() if not writable(value)
+    }
     try:
         resource_with(ref, written[ref], fields)
     except ValidationError as failure:
-        return {**unwritable, **{name: why for name, why in complaints(failure).items() if name in fields}}
+        return {
+            **unwritable,
+            **{name: why for name, why in complaints(failure).items() if name in fields},
+        }
     return unwritable
 
 
 def _refused(changed: Changed, written: State, added: State) -> tuple[Finding, ...]:
-    found = (f for f in errors(check(with_fields(changed, written, added))) if f.ref in changed and f.path)
-    return tuple(f for f in found if f.code not in NAME_CODES and f.ref and f.path[0] in changed[f.ref])
+    found = (
+        f
+        for f in errors(check(with_fields(changed, written, added)))
+        if f.ref in changed and f.path
+    )
+    return tuple(
+        f for f in found if f.code not in NAME_CODES and f.ref and f.path[0] in changed[f.ref]
+    )
 
 
 def _drop(ref: Ref, name: str, why: str, kept: dict[Ref, Fields], findings: list[Finding]) -> None:
@@ -65,7 +78,9 @@ def _drop(ref: Ref, name: str, why: str, kept: dict[Ref, Fields], findings: list
 def resource_with(ref: Ref, resource: Resource, fields: Fields) -> Resource:
     """The declared resource with other fields. Raises ValidationError."""
     spec = {**record_of(resource), **fields}
-    return KINDS[ref.kind].model_validate({name: value for name, value in spec.items() if value is not ABSENT})
+    return KINDS[ref.kind].model_validate(
+        {name: value for name, value in spec.items() if value is not ABSENT}
+    )
 
 
 def with_fields(changed: Changed, written: State, added: State) -> State:

@@ -43,7 +43,9 @@ def cleaned(ref: Ref, spec: Mapping[str, Any], record: Record | None = None) -> 
         elif name in optional:
             aside[name] = replaced(value, [path[1:] for path in paths], ref.name)
             del kept[name]
-            remarks.append(f"Its {name} holds a secret and stays on the gateway only; written with a reference:")
+            remarks.append(
+                f"Its {name} holds a secret and stays on the gateway only; written with a reference:"
+            )
         else:
             kept[name] = replaced(value, [path[1:] for path in paths], ref.name)
             stands = ", ".join(each for each in names_of(kept[name]) if each not in names_of(value))

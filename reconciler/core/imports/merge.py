@@ -14,7 +14,15 @@ from reconciler.core.imports.live import ABSENT, Fields, sound, with_fields
 from reconciler.core.imports.masks import secret_paths
 from reconciler.core.model.changes import Change
 from reconciler.core.model.findings import Finding, info, warning
-from reconciler.core.model.kinds import AccessGroup, CreditsMode, IfDeclared, PricingPlan, Resource, Team, marked
+from reconciler.core.model.kinds import (
+    AccessGroup,
+    CreditsMode,
+    IfDeclared,
+    PricingPlan,
+    Resource,
+    Team,
+    marked,
+)
 from reconciler.core.model.prices import PriceMap
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.secrets.typed import FREE
@@ -137,7 +145,10 @@ def _live_values(source: Source, found: Diff) -> Mapping[Ref, Fields]:
     values: dict[Ref, dict[str, Any]] = {}
     for change in found.changes:
         if change.before is not None and change.after is not None:
-            values[change.ref] = {**{each.name: each.before for each in change.fields}, **_credits(change, source)}
+            values[change.ref] = {
+                **{each.name: each.before for each in change.fields},
+                **_credits(change, source),
+            }
     for ref, names in found.held.items():
         live = source.live[ref]
         values.setdefault(ref, {}).update({name: getattr(live, name) for name in names})
@@ -172,11 +183,19 @@ class _Teller:
 
     def written_as(self, name: str, live: Any) -> Any:
         if name in FREE and any(secret_paths({name: plain(live)})):
-            self._tell("import-secret", f"{name} of {self.ref} holds a secret on the gateway; it is not written", name)
+            self._tell(
+                "import-secret",
+                f"{name} of {self.ref} holds a secret on the gateway; it is not written",
+                name,
+            )
             return ...
         if name == "access_groups" and isinstance(self.written, Team):
             return self._names(name, live, self._granted(self.written), "its plan or a grant gives")
-        if name == "model_aliases" and isinstance(self.written, AccessGroup) and self.written.select is not None:
+        if (
+            name == "model_aliases"
+            and isinstance(self.written, AccessGroup)
+            and self.written.select is not None
+        ):
             chosen = self.desired.state[self.ref].model_aliases - self.written.model_aliases  # type: ignore[attr-defined]  # a group
             return self._names(name, live, chosen, "its select chooses")
         return self._value(name, live)
@@ -192,7 +211,11 @@ class _Teller:
         own: frozenset[str] = getattr(self.written, name)
         for lacking in sorted(given - live):
             says = f"{self.ref} has no {lacking} on the gateway, but {who} it"
-            hint = "move it to another plan, or let apply give it back" if self.ref.kind == Team.kind else None
+            hint = (
+                "move it to another plan, or let apply give it back"
+                if self.ref.kind == Team.kind
+                else None
+            )
             self._tell("import-taken", says, name, hint)
         said = sorted((own & live) | (live - given))
         return said if said or not given else ABSENT
@@ -219,16 +242,27 @@ def _missing(missing: list[Ref], gone: tuple[Ref, ...]) -> Iterator[Finding]:
             says = f"{ref} is declared and was applied, but is gone from the gateway"
             yield warning("import-gone", says, hint=hint, ref=ref)
         else:
-            yield info("import-not-applied", f"{ref} is declared and not yet on the gateway", ref=ref)
+            yield info(
+                "import-not-applied", f"{ref} is declared and not yet on the gateway", ref=ref
+            )
 
 
-def _left(merge: Merge, declared: Declared, source: Source, only: Callable[[Ref], bool]) -> Iterator[Finding]:
+def _left(
+    merge: Merge, declared: Declared, source: Source, only: Callable[[Ref], bool]
+) -> Iterator[Finding]:
     """What a plan will still change after the merge, and what was not said about yet."""
     state = with_fields(merge.changed, declared.written, merge.added.state)
     after = resolve(state, declared.now, declared.prices).state
     said = {finding.ref for finding in merge.findings if finding.code in _SAID}
     for change in diff(after, source.live, source.known, source.support, prune="never").changes:
-        if change.before is None or change.verb == "adopt" or not only(change.ref) or change.ref in said:
+        if (
+            change.before is None
+            or change.verb == "adopt"
+            or not only(change.ref)
+            or change.ref in said
+        ):
             continue
         names = ", ".join(each.name for each in change.fields) or "top_ups"
-        yield info("import-differs", f"plan will still change {names} of {change.ref}", ref=change.ref)
+        yield info(
+            "import-differs", f"plan will still change {names} of {change.ref}", ref=change.ref
+        )

@@ -32,7 +32,9 @@ class Tier:
 
 def with_plans(export: Export, *, suggest: bool = True) -> Export:
     """The export with teams on pricing plans: those that the ledger names, and suggested ones for the other teams."""
-    teams = {ref.name: dict(each.spec) for ref, each in export.objects.items() if ref.kind == Team.kind}
+    teams = {
+        ref.name: dict(each.spec) for ref, each in export.objects.items() if ref.kind == Team.kind
+    }
     tiers = [*_named(teams)]
     if suggest:
         free = {name: spec for name, spec in teams.items() if "plan" not in spec}
@@ -49,10 +51,18 @@ def with_plans(export: Export, *, suggest: bool = True) -> Export:
 def on_plan(spec: Spec, tier: Tier) -> Spec:
     """The team's spec with the plan, and only what deviates from it; null takes away what the team does not have."""
     granted = set(tier.spec.get(GROUPS, ()))
-    own = {name: value for name, value in spec.items() if name not in SHARED or tier.spec.get(name) != value}
+    own = {
+        name: value
+        for name, value in spec.items()
+        if name not in SHARED or tier.spec.get(name) != value
+    }
     own[GROUPS] = [name for name in spec.get(GROUPS, ()) if name not in granted]
     missing = {name: None for name in SHARED if name in tier.spec and name not in spec}
-    return {**{name: value for name, value in own.items() if value != []}, **missing, "plan": tier.name}
+    return {
+        **{name: value for name, value in own.items() if value != []},
+        **missing,
+        "plan": tier.name,
+    }
 
 
 def _named(teams: Mapping[str, Spec]) -> Iterable[Tier]:
@@ -86,7 +96,10 @@ def _suggested(teams: Mapping[str, Spec], taken: set[str]) -> Iterable[Tier]:
             exact.setdefault((tuple(sorted(spec[GROUPS])), spec.get(CREDITS)), []).append(name)
     shared = {key: members for key, members in exact.items() if len(members) >= FEWEST}
     crowd = Counter(key[0] for key in shared)
-    biggest = {groups: max((m for m in shared if m[0] == groups), key=lambda m: len(shared[m])) for groups in crowd}
+    biggest = {
+        groups: max((m for m in shared if m[0] == groups), key=lambda m: len(shared[m]))
+        for groups in crowd
+    }
     for key, members in exact.items():
         if len(members) < FEWEST and key[0] in biggest:
             shared[biggest[key[0]]] += members
@@ -99,7 +112,11 @@ def _suggested(teams: Mapping[str, Spec], taken: set[str]) -> Iterable[Tier]:
 def _common(specs: list[Spec]) -> Spec:
     """The values that all of the specs have."""
     first = specs[0]
-    return {name: first[name] for name in SHARED if name in first and all(s.get(name) == first[name] for s in specs)}
+    return {
+        name: first[name]
+        for name in SHARED
+        if name in first and all(s.get(name) == first[name] for s in specs)
+    }
 
 
 def _spec(groups: set[str], limits: Spec) -> Spec:
@@ -123,6 +140,8 @@ def _fresh(name: str, taken: set[str]) -> str:
 
 
 def _plan(tier: Tier) -> Exported:
-    description = f"Suggested: what {len(tier.members)} teams have in common" if tier.suggested else None
+    description = (
+        f"Suggested: what {len(tier.members)} teams have in common" if tier.suggested else None
+    )
     about = {"description": description} if description else {}
     return Exported(Ref(PricingPlan.kind, tier.name), {**about, **tier.spec})

@@ -57,7 +57,9 @@ class Finding:
         """`file:line:column: error code: message (hint)`, on one line; without a file the ref is the place."""
         where = self.origin or self.ref
         place = f"{where}: " if where else ""
-        return f"{place}{self.level.value} {self.code}: {self.message}" + (f" ({self.hint})" if self.hint else "")
+        return f"{place}{self.level.value} {self.code}: {self.message}" + (
+            f" ({self.hint})" if self.hint else ""
+        )
 
 
 def error(code: str, message: str, **where: object) -> Finding:
@@ -85,7 +87,10 @@ def leveled(findings: Iterable[Finding], levels: Mapping[str, Level]) -> tuple[F
 
     What `INTEGRITY` names stays what it is.
     """
-    at_level = (f if f.code in INTEGRITY else replace(f, level=levels.get(f.code, f.level)) for f in findings)
+    at_level = (
+        f if f.code in INTEGRITY else replace(f, level=levels.get(f.code, f.level))
+        for f in findings
+    )
     return tuple(finding for finding in at_level if finding.level is not Level.OFF)
 
 
@@ -96,7 +101,13 @@ def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 def _sort_key(finding: Finding) -> tuple[object, ...]:
     place = finding.origin or Origin("￿", 0, 0)
-    return (place, str(finding.ref or ""), tuple(map(str, finding.path)), finding.code, finding.message)
+    return (
+        place,
+        str(finding.ref or ""),
+        tuple(map(str, finding.path)),
+        finding.code,
+        finding.message,
+    )
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str | None:

@@ -29,7 +29,10 @@ Inventory = Mapping[Ref, Record]
 def record_of(resource: Resource) -> dict[str, Any]:
     """A resource as the inventory keeps it. What looks like a secret (left on the gateway by others) is masked."""
     found = resource.model_dump(mode="json", exclude_unset=True)
-    return {**found, **{name: concealed(found[name], lambda _text: MASK) for name in FREE & found.keys()}}
+    return {
+        **found,
+        **{name: concealed(found[name], lambda _text: MASK) for name in FREE & found.keys()},
+    }
 
 
 def required_of(resource: Resource) -> dict[str, Any]:
@@ -48,19 +51,27 @@ def read_back(cls: type[Resource], raw: Mapping[str, Any]) -> Resource:
 
     Raises ValidationError where a field is unfit that no resource of the kind can be without.
     """
-    raw = {name: value for name, value in raw.items() if name != ANNOUNCED} if ANNOUNCED in raw else raw
+    raw = (
+        {name: value for name, value in raw.items() if name != ANNOUNCED}
+        if ANNOUNCED in raw
+        else raw
+    )
     try:
         return forgotten(cls.model_validate(raw))
     except ValidationError as problem:
         unfit = {each["loc"][0] for each in problem.errors(include_input=False) if each["loc"]}
-        return forgotten(cls.model_validate({name: value for name, value in raw.items() if name not in unfit}))
+        return forgotten(
+            cls.model_validate({name: value for name, value in raw.items() if name not in unfit})
+        )
 
 
 def applied_value(ref: Ref, record: Record, name: str) -> Any:
     """One field as the resource holds it (a frozenset for names), or None where it was not set."""
     if name not in record.applied:
         return None
-    return getattr(read_back(KINDS[ref.kind], {name: record.applied[name]} | _needed(ref, record)), name)
+    return getattr(
+        read_back(KINDS[ref.kind], {name: record.applied[name]} | _needed(ref, record)), name
+    )
 
 
 def _needed(ref: Ref, record: Record) -> dict[str, Any]:

@@ -14,7 +14,14 @@ from enum import StrEnum
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+)
 
 from reconciler.core.model.refs import To
 
@@ -43,7 +50,11 @@ Duration = Annotated[str, StringConstraints(pattern=r"^([1-9][0-9]*(s|m|h|d|w)|1
 
 def _instant_as_written(value: object) -> object:
     """Pydantic would take an instant at midnight for a day, and forget its zone."""
-    return datetime.fromisoformat(value) if isinstance(value, str) and len(value) > len("2026-12-31") else value
+    return (
+        datetime.fromisoformat(value)
+        if isinstance(value, str) and len(value) > len("2026-12-31")
+        else value
+    )
 
 
 Instant = Annotated[date | datetime, BeforeValidator(_instant_as_written)]
@@ -70,7 +81,9 @@ class CreditsMode(StrEnum):
 class Spec(BaseModel):
     """What every declared mapping is: frozen, and closed to unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_enum_values=False, validate_default=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_enum_values=False, validate_default=False
+    )
 
 
 class Resource(Spec):
@@ -80,12 +93,18 @@ class Resource(Spec):
     section: ClassVar[str]
     virtual: ClassVar[bool] = False
 
-    protect: Annotated[bool, GitOnly(), Field(description="Never delete this object, even when it leaves git.")] = False
+    protect: Annotated[
+        bool, GitOnly(), Field(description="Never delete this object, even when it leaves git.")
+    ] = False
     labels: Annotated[
-        Labels, GitOnly(), Field(description="Free labels for selection and policies, e.g. env: prod.")
+        Labels,
+        GitOnly(),
+        Field(description="Free labels for selection and policies, e.g. env: prod."),
     ] = {}
     renamed_from: Annotated[
-        str | None, GitOnly(), Field(description="The former id: carries the object over instead of replacing it.")
+        str | None,
+        GitOnly(),
+        Field(description="The former id: carries the object over instead of replacing it."),
     ] = None
 
 
@@ -95,20 +114,30 @@ class Organization(Resource):
     kind: ClassVar[str] = "organization"
     section: ClassVar[str] = "organizations"
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=255), Field(description="Display name.")]
-    metadata: Annotated[dict[str, Any] | None, IfDeclared(), Field(description="Free JSON kept on the gateway.")] = None
+    name: Annotated[
+        str, StringConstraints(min_length=1, max_length=255), Field(description="Display name.")
+    ]
+    metadata: Annotated[
+        dict[str, Any] | None, IfDeclared(), Field(description="Free JSON kept on the gateway.")
+    ] = None
 
 
 class Deployment(Spec):
     """One backend of an alias on LiteLLM Proxy; several share the load."""
 
     litellm_model: Annotated[
-        str, StringConstraints(min_length=1), Field(description="provider/model, as LiteLLM names it.")
+        str,
+        StringConstraints(min_length=1),
+        Field(description="provider/model, as LiteLLM names it."),
     ]
     api_base: str | None = None
     api_version: str | None = None
     api_key: Annotated[
-        str | None, Field(pattern=r"^os\.environ/[A-Za-z_][A-Za-z0-9_]*$", description="A reference, never a secret.")
+        str | None,
+        Field(
+            pattern=r"^os\.environ/[A-Za-z_][A-Za-z0-9_]*$",
+            description="A reference, never a secret.",
+        ),
     ] = None
     litellm_credential_name: str | None = None
     rpm: Count | None = None
@@ -132,44 +161,65 @@ class ModelAlias(Resource):
     ] = None
     deployments: Annotated[
         tuple[Deployment, ...],
-        Field(description="Several backends for one alias (LiteLLM Proxy) instead of litellm_model."),
+        Field(
+            description="Several backends for one alias (LiteLLM Proxy) instead of litellm_model."
+        ),
     ] = ()
     description: Annotated[Text | None, Field(description="What the model is good for.")] = None
-    display_name: Annotated[Text | None, IfDeclared(), Field(description="Name shown to people.")] = None
+    display_name: Annotated[
+        Text | None, IfDeclared(), Field(description="Name shown to people.")
+    ] = None
     status: Annotated[
         Literal[Status.ACTIVE, Status.INACTIVE, Status.DEPRECATED],
-        Field(description="Only active aliases answer calls; every other status refuses them at once."),
+        Field(
+            description="Only active aliases answer calls; every other status refuses them at once."
+        ),
     ] = Status.ACTIVE
-    pricing_input: Annotated[Money | None, IfDeclared(), Field(description="USD per million input tokens.")] = None
-    pricing_output: Annotated[Money | None, IfDeclared(), Field(description="USD per million output tokens.")] = None
+    pricing_input: Annotated[
+        Money | None, IfDeclared(), Field(description="USD per million input tokens.")
+    ] = None
+    pricing_output: Annotated[
+        Money | None, IfDeclared(), Field(description="USD per million output tokens.")
+    ] = None
     litellm_params: Annotated[
         dict[str, Any] | None,
         IfDeclared(),
-        Field(description="Extra LiteLLM parameters, e.g. mock_response. Secrets only as os.environ/NAME."),
+        Field(
+            description="Extra LiteLLM parameters, e.g. mock_response. Secrets only as os.environ/NAME."
+        ),
     ] = None
-    tags: Annotated[Names, GitOnly(), Field(description="Free tags for select: and policies.")] = frozenset()
+    tags: Annotated[Names, GitOnly(), Field(description="Free tags for select: and policies.")] = (
+        frozenset()
+    )
     sunset: Annotated[
-        date | None, GitOnly(), Field(description="From this day on the alias leaves every access group.")
+        date | None,
+        GitOnly(),
+        Field(description="From this day on the alias leaves every access group."),
     ] = None
-    replacement: Annotated[str | None, To("model_alias"), GitOnly(), Field(description="The alias to move to.")] = None
+    replacement: Annotated[
+        str | None, To("model_alias"), GitOnly(), Field(description="The alias to move to.")
+    ] = None
 
 
 class Select(Spec):
     """Chooses aliases by what they are; every given condition must hold."""
 
     provider: Annotated[
-        str | tuple[str, ...] | None, Field(description="Provider of litellm_model, one or several.")
+        str | tuple[str, ...] | None,
+        Field(description="Provider of litellm_model, one or several."),
     ] = None
-    tag: Annotated[str | tuple[str, ...] | None, Field(description="A tag the alias carries, one of several.")] = None
-    max_price_input: Annotated[Money | None, Field(description="At most this many USD per million input tokens.")] = (
-        None
-    )
-    max_price_output: Annotated[Money | None, Field(description="At most this many USD per million output tokens.")] = (
-        None
-    )
-    min_price_input: Annotated[Money | None, Field(description="At least this many USD per million input tokens.")] = (
-        None
-    )
+    tag: Annotated[
+        str | tuple[str, ...] | None, Field(description="A tag the alias carries, one of several.")
+    ] = None
+    max_price_input: Annotated[
+        Money | None, Field(description="At most this many USD per million input tokens.")
+    ] = None
+    max_price_output: Annotated[
+        Money | None, Field(description="At most this many USD per million output tokens.")
+    ] = None
+    min_price_input: Annotated[
+        Money | None, Field(description="At least this many USD per million input tokens.")
+    ] = None
     min_price_output: Annotated[
         Money | None, Field(description="At least this many USD per million output tokens.")
     ] = None
@@ -182,44 +232,68 @@ class AccessGroup(Resource):
     section: ClassVar[str] = "access_groups"
 
     description: Annotated[Text | None, Field(description="What the group is for.")] = None
-    display_name: Annotated[Text | None, IfDeclared(), Field(description="Name shown to people.")] = None
-    model_aliases: Annotated[Names, To("model_alias"), Field(description="The aliases in the group.")] = frozenset()
-    select: Annotated[Select | None, GitOnly(), Field(description="Adds every alias that fits.")] = None
+    display_name: Annotated[
+        Text | None, IfDeclared(), Field(description="Name shown to people.")
+    ] = None
+    model_aliases: Annotated[
+        Names, To("model_alias"), Field(description="The aliases in the group.")
+    ] = frozenset()
+    select: Annotated[
+        Select | None, GitOnly(), Field(description="Adds every alias that fits.")
+    ] = None
 
 
 class Limits(Resource):
     """What a pricing plan gives to its teams, and a team may override."""
 
-    access_groups: Annotated[Names, To("access_group"), Field(description="Access groups granted.")] = frozenset()
+    access_groups: Annotated[
+        Names, To("access_group"), Field(description="Access groups granted.")
+    ] = frozenset()
     credits_allocated: Annotated[
         Count | None, IfDeclared(), Field(description="Credits granted in all, cumulative.")
     ] = None
     credits_mode: Annotated[
-        CreditsMode | None, GitOnly(), Field(description="managed (default): top-ups survive; initial; minimum; exact.")
+        CreditsMode | None,
+        GitOnly(),
+        Field(description="managed (default): top-ups survive; initial; minimum; exact."),
     ] = None
     budget_mode: Annotated[
         Literal["job_based", "consumption_usd", "consumption_tokens"] | None,
         IfDeclared(),
         Field(description="How SaaS LiteLLM charges credits."),
     ] = None
-    credits_per_dollar: Annotated[Money | None, IfDeclared(), Field(description="SaaS LiteLLM conversion rate.")] = None
-    tokens_per_credit: Annotated[Count | None, IfDeclared(), Field(description="SaaS LiteLLM conversion rate.")] = None
+    credits_per_dollar: Annotated[
+        Money | None, IfDeclared(), Field(description="SaaS LiteLLM conversion rate.")
+    ] = None
+    tokens_per_credit: Annotated[
+        Count | None, IfDeclared(), Field(description="SaaS LiteLLM conversion rate.")
+    ] = None
     max_budget_usd: Annotated[
         Money | None, IfDeclared(), Field(description="Hard budget in USD (LiteLLM max_budget).")
     ] = None
     soft_budget_usd: Annotated[
-        Money | None, IfDeclared(), Field(description="Budget that only alerts (LiteLLM soft_budget).")
+        Money | None,
+        IfDeclared(),
+        Field(description="Budget that only alerts (LiteLLM soft_budget)."),
     ] = None
     budget_duration: Annotated[
-        Duration | None, IfDeclared(), Field(description="Budget period: 30s, 5m, 12h, 7d, 4w or 1mo.")
+        Duration | None,
+        IfDeclared(),
+        Field(description="Budget period: 30s, 5m, 12h, 7d, 4w or 1mo."),
     ] = None
     usd_per_credit: Annotated[
-        Money | None, GitOnly(), Field(description="Turns credits into max_budget_usd on LiteLLM Proxy.")
+        Money | None,
+        GitOnly(),
+        Field(description="Turns credits into max_budget_usd on LiteLLM Proxy."),
     ] = None
     tpm_limit: Annotated[Count | None, IfDeclared(), Field(description="Tokens per minute.")] = None
-    rpm_limit: Annotated[Count | None, IfDeclared(), Field(description="Requests per minute.")] = None
+    rpm_limit: Annotated[Count | None, IfDeclared(), Field(description="Requests per minute.")] = (
+        None
+    )
     metadata: Annotated[
-        dict[str, Any] | None, IfDeclared(), Field(description="Free JSON kept on the gateway's team.")
+        dict[str, Any] | None,
+        IfDeclared(),
+        Field(description="Free JSON kept on the gateway's team."),
     ] = None
 
 
@@ -231,18 +305,29 @@ class PricingPlan(Limits):
     virtual: ClassVar[bool] = True
 
     description: Annotated[Text | None, GitOnly(), Field(description="Who the plan is for.")] = None
-    price_usd_per_month: Annotated[Money | None, GitOnly(), Field(description="What a team on the plan pays.")] = None
+    price_usd_per_month: Annotated[
+        Money | None, GitOnly(), Field(description="What a team on the plan pays.")
+    ] = None
     extends: Annotated[
-        str | None, To("pricing_plan"), GitOnly(), Field(description="Parent: groups add up, scalars override.")
+        str | None,
+        To("pricing_plan"),
+        GitOnly(),
+        Field(description="Parent: groups add up, scalars override."),
     ] = None
 
 
 class Grant(Spec):
     """Access groups for a limited time."""
 
-    access_groups: Annotated[Names, To("access_group"), Field(min_length=1, description="Access groups granted.")]
-    until: Annotated[Instant, Field(description="First day (or instant, UTC unless it says) without the grant.")]
-    since: Annotated[Instant | None, Field(description="First day (or instant) with the grant.")] = None
+    access_groups: Annotated[
+        Names, To("access_group"), Field(min_length=1, description="Access groups granted.")
+    ]
+    until: Annotated[
+        Instant, Field(description="First day (or instant, UTC unless it says) without the grant.")
+    ]
+    since: Annotated[
+        Instant | None, Field(description="First day (or instant) with the grant.")
+    ] = None
     reason: Text | None = None
 
 
@@ -260,13 +345,18 @@ class Team(Limits):
     kind: ClassVar[str] = "team"
     section: ClassVar[str] = "teams"
 
-    organization_id: Annotated[str | None, To("organization"), Field(description="The organization it belongs to.")] = (
+    organization_id: Annotated[
+        str | None, To("organization"), Field(description="The organization it belongs to.")
+    ] = None
+    team_alias: Annotated[Text | None, IfDeclared(), Field(description="Name shown to people.")] = (
         None
     )
-    team_alias: Annotated[Text | None, IfDeclared(), Field(description="Name shown to people.")] = None
-    plan: Annotated[str | None, To("pricing_plan"), GitOnly(), Field(description="Its pricing plan.")] = None
+    plan: Annotated[
+        str | None, To("pricing_plan"), GitOnly(), Field(description="Its pricing plan.")
+    ] = None
     status: Annotated[
-        Literal[Status.ACTIVE, Status.SUSPENDED], Field(description="A suspended team is refused every call.")
+        Literal[Status.ACTIVE, Status.SUSPENDED],
+        Field(description="A suspended team is refused every call."),
     ] = Status.ACTIVE
     models: Annotated[
         Names,
@@ -276,13 +366,21 @@ class Team(Limits):
     model_aliases: Annotated[
         dict[str, str] | None,
         IfDeclared(),
-        Field(description="LiteLLM team aliases, public name -> model; they bypass the model list."),
+        Field(
+            description="LiteLLM team aliases, public name -> model; they bypass the model list."
+        ),
     ] = None
-    grants: Annotated[tuple[Grant, ...], GitOnly(), Field(description="Access for a limited time.")] = ()
-    top_ups: Annotated[
-        tuple[TopUp, ...], GitOnly(), Field(description="One-off credits, each granted exactly once ever.")
+    grants: Annotated[
+        tuple[Grant, ...], GitOnly(), Field(description="Access for a limited time.")
     ] = ()
-    price_usd_per_month: Annotated[Money | None, GitOnly(), Field(description="Instead of the plan's price.")] = None
+    top_ups: Annotated[
+        tuple[TopUp, ...],
+        GitOnly(),
+        Field(description="One-off credits, each granted exactly once ever."),
+    ] = ()
+    price_usd_per_month: Annotated[
+        Money | None, GitOnly(), Field(description="Instead of the plan's price.")
+    ] = None
 
 
 class Key(Resource):
@@ -302,9 +400,9 @@ class Key(Resource):
     tpm_limit: Annotated[Count | None, IfDeclared()] = None
     rpm_limit: Annotated[Count | None, IfDeclared()] = None
     metadata: Annotated[dict[str, Any] | None, IfDeclared()] = None
-    status: Annotated[Literal[Status.ACTIVE, Status.SUSPENDED], Field(description="A suspended key is refused.")] = (
-        Status.ACTIVE
-    )
+    status: Annotated[
+        Literal[Status.ACTIVE, Status.SUSPENDED], Field(description="A suspended key is refused.")
+    ] = Status.ACTIVE
 
 
 class Policy(Resource):
@@ -316,10 +414,19 @@ class Policy(Resource):
 
     description: Annotated[Text | None, GitOnly()] = None
     match: Annotated[
-        str | None, GitOnly(), Field(description="CEL: which (team, model) pairs or teams it is about; all by default.")
+        str | None,
+        GitOnly(),
+        Field(description="CEL: which (team, model) pairs or teams it is about; all by default."),
     ] = None
-    rule: Annotated[str, StringConstraints(min_length=1), GitOnly(), Field(description="CEL: what must be true.")]
-    message: Annotated[Text | None, GitOnly(), Field(description="Said when the rule is violated.")] = None
+    rule: Annotated[
+        str,
+        StringConstraints(min_length=1),
+        GitOnly(),
+        Field(description="CEL: what must be true."),
+    ]
+    message: Annotated[
+        Text | None, GitOnly(), Field(description="Said when the rule is violated.")
+    ] = None
     level: Annotated[Literal["error", "warning"], GitOnly()] = "error"
 
 
@@ -332,7 +439,10 @@ SECTIONS: Mapping[str, type[Resource]] = {cls.section: cls for cls in KINDS.valu
 @cache
 def links(cls: type[Spec]) -> Mapping[str, To]:
     """Field name -> To, for the fields that point at other resources."""
-    found = {name: [m for m in field.metadata if isinstance(m, To)] for name, field in cls.model_fields.items()}
+    found = {
+        name: [m for m in field.metadata if isinstance(m, To)]
+        for name, field in cls.model_fields.items()
+    }
     return {name: marks[0] for name, marks in found.items() if marks}
 
 
@@ -340,7 +450,9 @@ def links(cls: type[Spec]) -> Mapping[str, To]:
 def marked(cls: type[Spec], mark: type) -> frozenset[str]:
     """The names of the fields that carry the given annotation."""
     fields = cls.model_fields.items()
-    return frozenset(name for name, field in fields if any(isinstance(m, mark) for m in field.metadata))
+    return frozenset(
+        name for name, field in fields if any(isinstance(m, mark) for m in field.metadata)
+    )
 
 
 @cache

@@ -43,7 +43,11 @@ def same_provider(entry: str, prefix: str) -> bool:
 
 def models_of(alias: ModelAlias) -> tuple[str, ...]:
     """The `provider/model` names behind an alias."""
-    return (alias.litellm_model,) if alias.litellm_model else tuple(d.litellm_model for d in alias.deployments)
+    return (
+        (alias.litellm_model,)
+        if alias.litellm_model
+        else tuple(d.litellm_model for d in alias.deployments)
+    )
 
 
 def providers_of(alias: ModelAlias, prices: PriceMap) -> frozenset[str]:

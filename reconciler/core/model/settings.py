@@ -25,45 +25,69 @@ Percent = Annotated[float, Field(ge=0, le=100)]
 class GatewaySettings(Spec):
     """One gateway: its backend, where it is, and the NAME of the environment variable that holds its admin key."""
 
-    backend: Annotated[Literal["embedded", "saas-litellm", "litellm"], Field(description="Which API it speaks.")]
-    url: Annotated[Url | None, Field(description="Base URL. The embedded gateway runs in process without one.")] = None
+    backend: Annotated[
+        Literal["embedded", "saas-litellm", "litellm"], Field(description="Which API it speaks.")
+    ]
+    url: Annotated[
+        Url | None, Field(description="Base URL. The embedded gateway runs in process without one.")
+    ] = None
     admin_key_env: Annotated[
         EnvName | None, Field(description="Environment variable that holds the admin (master) key.")
     ] = None
     database: Annotated[
-        str | None, Field(description="SQLite file of the embedded gateway, relative to the config directory.")
+        str | None,
+        Field(description="SQLite file of the embedded gateway, relative to the config directory."),
     ] = None
     concurrency: Annotated[
-        int | None, Field(ge=1, le=64, description="Requests at once; each backend has its own default and cap.")
+        int | None,
+        Field(
+            ge=1, le=64, description="Requests at once; each backend has its own default and cap."
+        ),
     ] = None
-    timeout_seconds: Annotated[float | None, Field(gt=0, le=600, description="How long one request may take.")] = None
+    timeout_seconds: Annotated[
+        float | None, Field(gt=0, le=600, description="How long one request may take.")
+    ] = None
     organizations: Annotated[
         Literal["auto", "never"],
-        Field(description="LiteLLM Proxy: manage organizations where the licence allows, or never."),
+        Field(
+            description="LiteLLM Proxy: manage organizations where the licence allows, or never."
+        ),
     ] = "auto"
     usd_per_credit: Annotated[
-        float | None, Field(gt=0, description="LiteLLM Proxy: what a credit is worth, unless a plan says so.")
+        float | None,
+        Field(gt=0, description="LiteLLM Proxy: what a credit is worth, unless a plan says so."),
     ] = None
     processes: Annotated[
         int | None,
         Field(
-            ge=1, description="LiteLLM Proxy: how many processes (workers, replicas) serve it; 1 has apply never wait."
+            ge=1,
+            description="LiteLLM Proxy: how many processes (workers, replicas) serve it; 1 has apply never wait.",
         ),
     ] = None
     cache_seconds: Annotated[
         int | None,
-        Field(ge=1, description="LiteLLM Proxy: how long its processes keep teams and groups (defaults: 60 and 600)."),
+        Field(
+            ge=1,
+            description="LiteLLM Proxy: how long its processes keep teams and groups (defaults: 60 and 600).",
+        ),
     ] = None
     keys_out: Annotated[
-        str | None, Field(description="File (mode 0600) that receives the virtual keys of new teams and keys.")
+        str | None,
+        Field(description="File (mode 0600) that receives the virtual keys of new teams and keys."),
     ] = None
     keys_command: Annotated[
-        str | None, Field(description="Command that receives each new virtual key as JSON on its standard input.")
+        str | None,
+        Field(
+            description="Command that receives each new virtual key as JSON on its standard input."
+        ),
     ] = None
     probe_key_env: Annotated[
-        EnvName | None, Field(description="Environment variable with a virtual key that --probe may use.")
+        EnvName | None,
+        Field(description="Environment variable with a virtual key that --probe may use."),
     ] = None
-    probe_team: Annotated[str | None, Field(description="The team that the probe key belongs to.")] = None
+    probe_team: Annotated[
+        str | None, Field(description="The team that the probe key belongs to.")
+    ] = None
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -77,12 +101,21 @@ class GatewaySettings(Spec):
 class Safety(Spec):
     """What apply refuses unless the flag for just that is given."""
 
-    max_update_percent: Annotated[Percent, Field(description="Most of a kind that one apply may update.")] = 30
-    max_delete_percent: Annotated[Percent, Field(description="Most of a kind that one apply may delete.")] = 30
-    min_objects: Annotated[Count, Field(description="Kinds with at most this many live objects are exempt.")] = 10
-    allow_loss: Annotated[bool, Field(description="Let apply take models from teams without --allow-loss.")] = False
+    max_update_percent: Annotated[
+        Percent, Field(description="Most of a kind that one apply may update.")
+    ] = 30
+    max_delete_percent: Annotated[
+        Percent, Field(description="Most of a kind that one apply may delete.")
+    ] = 30
+    min_objects: Annotated[
+        Count, Field(description="Kinds with at most this many live objects are exempt.")
+    ] = 10
+    allow_loss: Annotated[
+        bool, Field(description="Let apply take models from teams without --allow-loss.")
+    ] = False
     allow_cascade: Annotated[
-        bool, Field(description="Let apply delete teams that still have keys without --allow-cascade.")
+        bool,
+        Field(description="Let apply delete teams that still have keys without --allow-cascade."),
     ] = False
 
 
@@ -91,9 +124,13 @@ class LedgerSettings(Spec):
 
     url: Annotated[
         LedgerUrl | None,
-        Field(description="sqlite:///file (relative to the config directory) or postgresql://... without a password."),
+        Field(
+            description="sqlite:///file (relative to the config directory) or postgresql://... without a password."
+        ),
     ] = None
-    url_env: Annotated[EnvName | None, Field(description="Environment variable that holds the URL.")] = None
+    url_env: Annotated[
+        EnvName | None, Field(description="Environment variable that holds the URL.")
+    ] = None
     lock_seconds: Annotated[
         float, Field(gt=0, le=86400, description="How long a lock lives without being renewed.")
     ] = 120
@@ -102,9 +139,15 @@ class LedgerSettings(Spec):
 class LintSettings(Spec):
     """Limits that lint rules compare against."""
 
-    deprecation_days: Annotated[Count, Field(description="Warn this many days before a model's deprecation date.")] = 90
-    dear_output_usd_per_million: Annotated[float, Field(ge=0, description="Above this price a model is dear.")] = 20
-    dev_labels: Annotated[tuple[str, ...], Field(description="Values of the env label that mean development.")] = (
+    deprecation_days: Annotated[
+        Count, Field(description="Warn this many days before a model's deprecation date.")
+    ] = 90
+    dear_output_usd_per_million: Annotated[
+        float, Field(ge=0, description="Above this price a model is dear.")
+    ] = 20
+    dev_labels: Annotated[
+        tuple[str, ...], Field(description="Values of the env label that mean development.")
+    ] = (
         "dev",
         "test",
     )
@@ -127,21 +170,29 @@ def _secret_variables(value: object, path: tuple[str, ...]) -> Iterator[tuple[st
 class Settings(Spec):
     """The whole file; every part has a default, so that no file at all means the embedded gateway."""
 
-    default_gateway: Annotated[str, Field(description="The gateway used without --gateway.")] = "embedded"
+    default_gateway: Annotated[str, Field(description="The gateway used without --gateway.")] = (
+        "embedded"
+    )
     gateways: Annotated[dict[str, GatewaySettings], Field(description="Named gateways.")] = {
         "embedded": GatewaySettings(backend="embedded")
     }
     variables: Annotated[
         tuple[EnvName, ...],
-        Field(description="Environment variables that ${NAME} may read, beside those named RECONCILER_VAR_..."),
+        Field(
+            description="Environment variables that ${NAME} may read, beside those named RECONCILER_VAR_..."
+        ),
     ] = ()
     prune: Annotated[
         Literal["owned", "never", "all"],
-        Field(description="What may be deleted when it is not declared: what we own, nothing, or anything."),
+        Field(
+            description="What may be deleted when it is not declared: what we own, nothing, or anything."
+        ),
     ] = "owned"
     safety: Safety = Safety()
     ledger: LedgerSettings = LedgerSettings()
-    lint: Annotated[dict[str, Level], Field(description="Level by finding code: error, warning, info or off.")] = {}
+    lint: Annotated[
+        dict[str, Level], Field(description="Level by finding code: error, warning, info or off.")
+    ] = {}
     lint_limits: LintSettings = LintSettings()
 
     @model_validator(mode="after")
@@ -155,5 +206,7 @@ class Settings(Spec):
         secrets = secret_variables(self.model_dump())
         for name in self.variables:
             if name in secrets:
-                raise ValueError(f"variables lists {name}, which holds a secret, says {secrets[name]}")
+                raise ValueError(
+                    f"variables lists {name}, which holds a secret, says {secrets[name]}"
+                )
         return self

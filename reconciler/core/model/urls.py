@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from ipaddress import AddressValueError, IPv6Address
 
 _HOST = r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?)"
-_GATEWAY = re.compile(rf"(?P<scheme>https?)://{_HOST}(?P<port>:[0-9]*)?(?P<path>/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?")
+_GATEWAY = re.compile(
+    rf"(?P<scheme>https?)://{_HOST}(?P<port>:[0-9]*)?(?P<path>/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?"
+)
 _POSTGRESQL = re.compile(
     r"(?P<scheme>postgres(?:ql)?(?:\+psycopg)?)://(?P<user>[A-Za-z0-9._~%-]+@)?"
     rf"(?:{_HOST}(?P<port>:[0-9]*)?)?/(?P<path>[A-Za-z0-9._~%-]*)(?:\?(?P<query>[^\s#]*))?"
@@ -18,7 +20,9 @@ _SQLITE = re.compile(r"sqlite(?:\+pysqlite)?:///[^?\x00-\x1f\x7f]+")
 _PORTS = {"http": 80, "https": 443}
 _POSTGRESQL_PORT, _LARGEST_PORT = 5432, 65_535
 # Of the parameters of libpq those that lead nowhere else, read no file with a password and are none.
-_PARAMETERS = frozenset({"sslmode", "sslrootcert", "channel_binding", "connect_timeout", "target_session_attrs"})
+_PARAMETERS = frozenset(
+    {"sslmode", "sslrootcert", "channel_binding", "connect_timeout", "target_session_attrs"}
+)
 
 _IN_THE_ENVIRONMENT = "put the whole url into an environment variable and name it in url_env"
 
@@ -27,12 +31,16 @@ def gateway_url(url: str) -> str:
     """The url. Raises ValueError, which never repeats it, for what is more than scheme, host, port and path."""
     rest = url.partition("://")[2]
     if "@" in re.split(r"[/?#\\]", rest, maxsplit=1)[0]:
-        raise ValueError("url has a user name: leave it out; admin_key_env names the key's variable")
+        raise ValueError(
+            "url has a user name: leave it out; admin_key_env names the key's variable"
+        )
     if "?" in rest or "#" in rest:
         raise ValueError("url has a query or a fragment (? or #): leave it out")
     parts = _GATEWAY.fullmatch(url)
     if parts is None:
-        raise ValueError("url is no http(s)://HOST:PORT/PATH in plain ASCII (an international host is written xn--...)")
+        raise ValueError(
+            "url is no http(s)://HOST:PORT/PATH in plain ASCII (an international host is written xn--...)"
+        )
     _require_place(parts)
     return url
 
@@ -45,7 +53,9 @@ def ledger_url(url: str) -> str:
         return url
     parts = _POSTGRESQL.fullmatch(url)
     if parts is None:
-        raise ValueError(f"url is no postgresql://USER@HOST:PORT/DATABASE without a password; {_IN_THE_ENVIRONMENT}")
+        raise ValueError(
+            f"url is no postgresql://USER@HOST:PORT/DATABASE without a password; {_IN_THE_ENVIRONMENT}"
+        )
     names = {pair.partition("=")[0] for pair in (parts["query"] or "").split("&") if pair}
     if not names <= _PARAMETERS:
         known = ", ".join(sorted(_PARAMETERS))
@@ -60,7 +70,9 @@ ALLOWED_HOSTS = "RECONCILER_ALLOWED_HOSTS"
 def _require_place(parts: re.Match[str]) -> None:
     """A port from 1 to 65535 if any, and a whole IPv6 address. Raises ValueError."""
     port = parts["port"]
-    if port is not None and not (port[1:] and len(port) <= len(":65535") and 0 < int(port[1:]) <= _LARGEST_PORT):
+    if port is not None and not (
+        port[1:] and len(port) <= len(":65535") and 0 < int(port[1:]) <= _LARGEST_PORT
+    ):
         raise ValueError("url needs a port from 1 to 65535, or none")
     host = parts["host"] or ""
     if host.startswith("["):

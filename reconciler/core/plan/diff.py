@@ -53,7 +53,9 @@ class Diff:
 def diff(desired: State, live: State, known: Known, support: Support, prune: str = "owned") -> Diff:
     """Every change that takes live to desired. Deterministic: sorted by ref, whatever the order of the inputs."""
     wanted, findings = _supported(desired, support)
-    wanted, waiting = _top_ups_waiting(wanted, known, support) if support.top_ups_when_active else (wanted, [])
+    wanted, waiting = (
+        _top_ups_waiting(wanted, known, support) if support.top_ups_when_active else (wanted, [])
+    )
     live = veiled_state(live, wanted, known.inventory)
     upserts: list[Change] = []
     for ref in sorted(wanted):
@@ -64,7 +66,9 @@ def diff(desired: State, live: State, known: Known, support: Support, prune: str
     dropped = _still_referenced(live, upserts, deletes)
     changes = upserts + [change for change in deletes if change.ref not in dropped]
     told = [finding for finding in findings if not finding.code.startswith(REFUSE)]
-    asked = [replace(f, code=f.code.removeprefix(REFUSE)) for f in findings if f.code.startswith(REFUSE)]
+    asked = [
+        replace(f, code=f.code.removeprefix(REFUSE)) for f in findings if f.code.startswith(REFUSE)
+    ]
     return Diff(
         changes=tuple(sorted(changes, key=lambda change: change.ref)),
         findings=(*told, *waiting, *kept, *dropped.values(), *_unstored(wanted, support)),
@@ -76,7 +80,9 @@ def diff(desired: State, live: State, known: Known, support: Support, prune: str
     )
 
 
-def veiled_state(live: State, wanted: Mapping[Ref, Resource] | State, inventory: Inventory) -> State:
+def veiled_state(
+    live: State, wanted: Mapping[Ref, Resource] | State, inventory: Inventory
+) -> State:
     """The live state without the texts of secrets that we fill in or once filled in."""
     hidden: dict[Ref, Resource] = {}
     for ref, resource in live.resources.items():
@@ -85,7 +91,9 @@ def veiled_state(live: State, wanted: Mapping[Ref, Resource] | State, inventory:
     return State(hidden)
 
 
-def _gone(wanted: Mapping[Ref, Resource], live: State, known: Known, support: Support) -> Iterator[Ref]:
+def _gone(
+    wanted: Mapping[Ref, Resource], live: State, known: Known, support: Support
+) -> Iterator[Ref]:
     """A kind that the gateway does not show (LiteLLM's organizations need a licence) says nothing of what is there."""
     for ref in known.inventory:
         if ref not in wanted and ref not in live and ref.kind in support.kinds:
@@ -130,9 +138,15 @@ def _top_ups_waiting(
     found, findings = dict(wanted), []
     for ref, wish in wanted.items():
         granted = known.granted.get(ref.name, ())
-        new = [each.id for each in wish.top_ups if each.id not in granted] if isinstance(wish, Team) else []
+        new = (
+            [each.id for each in wish.top_ups if each.id not in granted]
+            if isinstance(wish, Team)
+            else []
+        )
         if isinstance(wish, Team) and wish.status is Status.SUSPENDED and new:
-            found[ref] = wish.model_copy(update={"top_ups": tuple(t for t in wish.top_ups if t.id not in new)})
+            found[ref] = wish.model_copy(
+                update={"top_ups": tuple(t for t in wish.top_ups if t.id not in new)}
+            )
             says = f"{ref}: {', '.join(new)} waits until the team is active: {support.backend} shows no credits before"
             findings.append(warning("top-up-waits", says, ref=ref, path=("top_ups",)))
     return found, findings
@@ -149,14 +163,18 @@ def _upsert(
     return _update(ref, wish, live, record, known, support)
 
 
-def _create(ref: Ref, wish: Resource, known: Known, support: Support) -> tuple[Change | None, list[Finding]]:
+def _create(
+    ref: Ref, wish: Resource, known: Known, support: Support
+) -> tuple[Change | None, list[Finding]]:
     wish = support.wished(ref, wish, None, None)
     after = support.normalise(ref, wish)
     if not support.kinds[ref.kind].create:
         return None, [error("cannot-create", f"{support.backend} cannot create {ref}", ref=ref)]
     refusals = _checked(ref, None, after, support)
     grants = (
-        credit_grants(ref.name, wish, None, None, known.granted.get(ref.name, ())) if isinstance(wish, Team) else ()
+        credit_grants(ref.name, wish, None, None, known.granted.get(ref.name, ()))
+        if isinstance(wish, Team)
+        else ()
     )
     lost = secret_lost(ref, known.inventory.get(ref), support.owes_secret(ref, after))
     told = [*refusals, *_granted_before(ref, wish, known), *lost]
@@ -167,12 +185,18 @@ def _granted_before(ref: Ref, wish: Resource, known: Known) -> list[Finding]:
     """A team that comes back does not get a top-up a second time: each is granted once ever."""
     ids = {top_up.id for top_up in wish.top_ups} if isinstance(wish, Team) else set()
     again = sorted(ids & set(known.granted.get(ref.name, ())))
-    message = f"{ref} was granted {', '.join(again)} before it was deleted; that is not granted again"
+    message = (
+        f"{ref} was granted {', '.join(again)} before it was deleted; that is not granted again"
+    )
     hint = "give the top-up a new id if it is meant to be granted once more"
-    return [warning("top-up-granted", message, hint=hint, ref=ref, path=("top_ups",))] if again else []
+    return (
+        [warning("top-up-granted", message, hint=hint, ref=ref, path=("top_ups",))] if again else []
+    )
 
 
-def _fixed(ref: Ref, wish: Resource, live: Resource, support: Support) -> tuple[None, list[Finding]]:
+def _fixed(
+    ref: Ref, wish: Resource, live: Resource, support: Support
+) -> tuple[None, list[Finding]]:
     kind = support.kinds[ref.kind]
     wish, live = support.wished(ref, wish, live, None), support.seen(ref, wish, live, None)
     moved = differences(live, target(ref, wish, live, None, support), kind)
@@ -191,10 +215,16 @@ def _update(
     before = supposed(seen, after, wish, record, kind)
     granted, undecided = known.granted.get(ref.name, frozenset()), ref.name in known.undecided
     elsewhere = known.given.get(ref.name)
-    grants, after = credited(Crediting(ref, wish, before, record, granted, undecided, elsewhere), after, support)
+    grants, after = credited(
+        Crediting(ref, wish, before, record, granted, undecided, elsewhere), after, support
+    )
     found = differences(before, after, kind)
     stuck = [difference for difference in found if not difference.updatable]
-    after = after.model_copy(update={difference.name: difference.before for difference in stuck}) if stuck else after
+    after = (
+        after.model_copy(update={difference.name: difference.before for difference in stuck})
+        if stuck
+        else after
+    )
     fields = moved(found, support)
     findings = [_cannot_change(ref, difference.name, kind, support) for difference in stuck]
     if not (fields or grants or record is None):
@@ -214,7 +244,9 @@ def _cannot_change(ref: Ref, name: str, kind: KindSupport, support: Support) -> 
     )
 
 
-def _checked(ref: Ref, before: Resource | None, after: Resource | None, support: Support) -> list[Finding]:
+def _checked(
+    ref: Ref, before: Resource | None, after: Resource | None, support: Support
+) -> list[Finding]:
     """A code that starts with `warn:` makes a warning, every other an error (`Support.check`)."""
     found = support.check(ref, before, after)
     return [
@@ -237,8 +269,12 @@ def _unstored(wanted: Mapping[Ref, Resource], support: Support) -> Iterator[Find
             found.setdefault((ref.kind, name), []).append(ref)
     for (kind, name), refs in sorted(found.items()):
         why = support.kinds[kind].notes.get(name)
-        message = f"{support.backend} does not keep {name} of {KINDS[kind].section}: {_examples(refs)}"
-        yield warning("not-stored", message + (f" ({why})" if why else ""), ref=min(refs), path=(name,))
+        message = (
+            f"{support.backend} does not keep {name} of {KINDS[kind].section}: {_examples(refs)}"
+        )
+        yield warning(
+            "not-stored", message + (f" ({why})" if why else ""), ref=min(refs), path=(name,)
+        )
 
 
 def _removals(
@@ -253,7 +289,13 @@ def _removals(
         if ref in known.fixed or (record is None and prune != "all"):
             foreign.append(ref)
         elif prune == "never":
-            kept.append(warning("not-pruned", f"{ref} is ours and no longer declared, but prune is `never`", ref=ref))
+            kept.append(
+                warning(
+                    "not-pruned",
+                    f"{ref} is ours and no longer declared, but prune is `never`",
+                    ref=ref,
+                )
+            )
         elif not support.kinds[ref.kind].delete:
             kept.append(_cannot_delete(ref, support))
         else:
@@ -265,16 +307,22 @@ def _removals(
 def _cannot_delete(ref: Ref, support: Support) -> Finding:
     why = support.kinds[ref.kind].notes.get("", "its API has no such call")
     return warning(
-        "cannot-delete", f"{ref} is no longer declared, but {support.backend} cannot delete it: {why}", ref=ref
+        "cannot-delete",
+        f"{ref} is no longer declared, but {support.backend} cannot delete it: {why}",
+        ref=ref,
     )
 
 
 def _protected(ref: Ref) -> Finding:
     message = f"{ref} was declared with `protect: true` and would be deleted"
-    return error("protected", message, hint="--allow-protected deletes it", ref=ref, flag="--allow-protected")
+    return error(
+        "protected", message, hint="--allow-protected deletes it", ref=ref, flag="--allow-protected"
+    )
 
 
-def _still_referenced(live: State, upserts: list[Change], deletes: list[Change]) -> dict[Ref, Finding]:
+def _still_referenced(
+    live: State, upserts: list[Change], deletes: list[Change]
+) -> dict[Ref, Finding]:
     """Deletions that would leave something of others dangling (or be refused by the gateway), until none is left."""
     dropped: dict[Ref, Finding] = {}
     kinds = {change.ref.kind for change in deletes}

@@ -83,15 +83,26 @@ class Drift:
 
 
 def drift(
-    desired: State, live: State, known: Known, support: Support, runtime: Mapping[Ref, Mapping[str, Any]]
+    desired: State,
+    live: State,
+    known: Known,
+    support: Support,
+    runtime: Mapping[Ref, Mapping[str, Any]],
 ) -> Drift:
     """How live differs from what was last applied. What is not ours is no drift."""
-    kept = {ref: record for ref, record in known.inventory.items() if ref.kind in KINDS and not KINDS[ref.kind].virtual}
+    kept = {
+        ref: record
+        for ref, record in known.inventory.items()
+        if ref.kind in KINDS and not KINDS[ref.kind].virtual
+    }
     applied = State({ref: resource_of(ref, record) for ref, record in kept.items()})
     found = diff(applied, live, known, support, prune="never")
     heal = tuple(change for change in found.changes if change.fields or change.before is None)
     return Drift(
-        objects=tuple(_object(change, applied, desired, support, runtime.get(change.ref, {})) for change in heal),
+        objects=tuple(
+            _object(change, applied, desired, support, runtime.get(change.ref, {}))
+            for change in heal
+        ),
         heal=heal,
         ahead=tuple(_ahead(applied, desired, known.inventory)),
         unchanged=len(applied) - len(heal),
@@ -117,21 +128,35 @@ def _meaning(
             yield TeamDrift(team.team, lost=team.gained, gained=team.lost, refused=refused)
 
 
-def _object(change: Change, applied: State, desired: State, support: Support, facts: Mapping[str, Any]) -> ObjectDrift:
-    who, when = (str(facts[name]) if facts.get(name) else None for name in ("updated_by", "updated_at"))
+def _object(
+    change: Change, applied: State, desired: State, support: Support, facts: Mapping[str, Any]
+) -> ObjectDrift:
+    who, when = (
+        str(facts[name]) if facts.get(name) else None for name in ("updated_by", "updated_at")
+    )
     ours, wish = applied[change.ref], desired.get(change.ref)
     wanted = support.normalise(change.ref, wish) if wish is not None else None
     fields = tuple(
-        _field(each.name, each.after, each.before, wanted, getattr(support.normalise(change.ref, ours), each.name))
+        _field(
+            each.name,
+            each.after,
+            each.before,
+            wanted,
+            getattr(support.normalise(change.ref, ours), each.name),
+        )
         for each in change.fields
     )
     return ObjectDrift(change.ref, fields, missing=change.before is None, who=who, when=when)
 
 
-def _field(name: str, applied: Any, live: Any, wanted: Resource | None, recorded: Any) -> FieldDrift:
+def _field(
+    name: str, applied: Any, live: Any, wanted: Resource | None, recorded: Any
+) -> FieldDrift:
     desired = getattr(wanted, name) if wanted is not None else None
     moved = wanted is None or desired != recorded
-    return FieldDrift(name, applied, live, desired, Side.BOTH if moved else Side.LIVE, agrees=desired == live)
+    return FieldDrift(
+        name, applied, live, desired, Side.BOTH if moved else Side.LIVE, agrees=desired == live
+    )
 
 
 def _ahead(applied: State, desired: State, inventory: Inventory) -> Iterator[Ref]:
@@ -147,5 +172,7 @@ def _ahead(applied: State, desired: State, inventory: Inventory) -> Iterator[Ref
 
 def _said(wish: Resource) -> Iterator[str]:
     """The gateway's fields, without credits where the wish leaves them as they are."""
-    silent = isinstance(wish, Team) and (wish.credits_allocated is None or wish.credits_mode is CreditsMode.INITIAL)
+    silent = isinstance(wish, Team) and (
+        wish.credits_allocated is None or wish.credits_mode is CreditsMode.INITIAL
+    )
     return (name for name in gateway_fields(type(wish)) if not (silent and name == CREDITS))

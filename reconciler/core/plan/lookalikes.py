@@ -24,10 +24,16 @@ def lookalikes(changes: Iterable[Change], support: Support) -> Iterator[Finding]
         if content and change.verb in ("create", "delete"):
             side = come if change.after is not None else gone
             side[change.ref.kind, *content].append(change)
-    taken = {(c.ref.kind, c.renamed_from) for found in come.values() for c in found if c.renamed_from}
+    taken = {
+        (c.ref.kind, c.renamed_from) for found in come.values() for c in found if c.renamed_from
+    }
     for key, found in come.items():
         new = [change for change in found if change.renamed_from is None]
-        old = [change for change in gone.get(key, []) if (change.ref.kind, change.ref.name) not in taken]
+        old = [
+            change
+            for change in gone.get(key, [])
+            if (change.ref.kind, change.ref.name) not in taken
+        ]
         for former, latter in _paired(old, new):
             yield _finding(former, latter, support)
 
@@ -42,7 +48,9 @@ def _content(resource: Resource | None) -> tuple[Hashable, ...]:
         case AccessGroup():
             return (resource.model_aliases,) if resource.model_aliases else ()
         case Team():
-            return (resource.organization_id, resource.access_groups) if resource.access_groups else ()
+            return (
+                (resource.organization_id, resource.access_groups) if resource.access_groups else ()
+            )
         case Key():
             return (resource.team_id, resource.models)
     return ()
@@ -55,7 +63,10 @@ def _paired(old: list[Change], new: list[Change]) -> Iterator[tuple[Change, Chan
         return
     if len(old) + len(new) > MOST_ALIKE:
         return
-    near = sorted(((-_likeness(a, b), a.ref, b.ref, a, b) for a in old for b in new), key=lambda found: found[:3])
+    near = sorted(
+        ((-_likeness(a, b), a.ref, b.ref, a, b) for a in old for b in new),
+        key=lambda found: found[:3],
+    )
     used: set[object] = set()
     for likeness, former, latter, a, b in near:
         if -likeness >= SIMILAR and not used & {former, latter}:
@@ -70,7 +81,11 @@ def _likeness(old: Change, new: Change) -> float:
 def _finding(old: Change, new: Change, support: Support) -> Finding:
     lost = ""
     if old.ref.kind in (Team.kind, Key.kind):
-        lost = "; its virtual key and what it has left of its credits go with it" if old.ref.kind == Team.kind else ""
+        lost = (
+            "; its virtual key and what it has left of its credits go with it"
+            if old.ref.kind == Team.kind
+            else ""
+        )
         lost = lost or "; its secret goes with it"
     message = f"{old.ref} is deleted and {new.ref} created with the same content: this looks like a rename{lost}"
     return warning("looks-like-rename", message, hint=_hint(old, new, support), ref=new.ref)

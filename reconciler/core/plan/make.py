@@ -97,7 +97,10 @@ def make_plan(given: Inputs) -> Plan:
             resumed=given.known.unfinished,
             dated=dated,
         ),
-        *(replace(finding, flag=finding.flag or FLAGS.get(finding.code)) for finding in found.refused),
+        *(
+            replace(finding, flag=finding.flag or FLAGS.get(finding.code))
+            for finding in found.refused
+        ),
     )
     return Plan(
         target=given.target,
@@ -152,7 +155,9 @@ def _explained(
         now=given.now,
         find=given.find,
     )
-    return replace(meaning, teams=tuple(replace(team, causes=causes(team, evidence)) for team in meaning.teams))
+    return replace(
+        meaning, teams=tuple(replace(team, causes=causes(team, evidence)) for team in meaning.teams)
+    )
 
 
 def _with_cuts(meaning: Impact, refused: Collection[Finding]) -> Impact:
@@ -214,7 +219,11 @@ def _compared(given: Inputs, renamed: Renames, seen: View) -> Diff:
 def _renames(given: Inputs) -> Renames:
     """The renames of the part that is planned: one belongs to it under its old name, too."""
     found = renames(given.desired, given.live, given.known, given.support)
-    out = [ref for ref, old in (*found.in_place.items(), *found.replaced.items()) if not _within(ref, old, given)]
+    out = [
+        ref
+        for ref, old in (*found.in_place.items(), *found.replaced.items())
+        if not _within(ref, old, given)
+    ]
     return found.without(out) if out else found
 
 
@@ -239,14 +248,20 @@ def _scoped(found: Diff, given: Inputs) -> Diff:
     )
     refs = {change.ref for change in kept}
     refused = tuple(finding for finding in found.refused if finding.ref in refs)
-    about = tuple(finding for finding in found.findings if finding.ref is None or _concerns(finding.ref, given))
+    about = tuple(
+        finding
+        for finding in found.findings
+        if finding.ref is None or _concerns(finding.ref, given)
+    )
     findings = (*about, *out_of_scope(kept, given.live, given.support.kinds))
     return replace(found, changes=kept, refused=refused, findings=findings, gone=())
 
 
 def _concerns(ref: Ref, given: Inputs) -> bool:
     """Whether a finding about the ref belongs to the part that is planned."""
-    fits = given.scope.fits(Change(ref, given.live.get(ref), given.desired.get(ref)), given.known.inventory)
+    fits = given.scope.fits(
+        Change(ref, given.live.get(ref), given.desired.get(ref)), given.known.inventory
+    )
     return fits and (given.approved is None or ref in given.approved.refs)
 
 
@@ -263,7 +278,11 @@ def _declared(given: Inputs, found: Diff) -> State:
 
 
 def _fits(change: Change, given: Inputs) -> bool:
-    former = replace(change, ref=Ref(change.ref.kind, change.renamed_from)) if change.renamed_from else change
+    former = (
+        replace(change, ref=Ref(change.ref.kind, change.renamed_from))
+        if change.renamed_from
+        else change
+    )
     return any(given.scope.fits(each, given.known.inventory) for each in (change, former))
 
 

@@ -54,14 +54,20 @@ def noted(
     """
     sent = {change.ref for change in found.changes}
     ours = (ref for ref in desired if ref in known.inventory and ref not in sent)
-    moved = [change for ref in ours if (change := _object(ref, desired[ref], known, found, now)) is not None]
+    moved = [
+        change
+        for ref in ours
+        if (change := _object(ref, desired[ref], known, found, now)) is not None
+    ]
     return tuple(sorted((*moved, *_pricing(plans, known)), key=lambda change: change.ref))
 
 
 def _object(ref: Ref, wish: Resource, known: Known, found: Diff, now: datetime) -> Change | None:
     before = known.inventory[ref]
     record = recordable(record_of(wish), found.held.get(ref, ()), before.applied)
-    record = settled_record(record, before.applied, owed=ref.kind == "team" and ref.name in known.undecided)
+    record = settled_record(
+        record, before.applied, owed=ref.kind == "team" and ref.name in known.undecided
+    )
     record = recorded(record, wish, before.applied, now)
     return None if record == dict(before.applied) else _moved(ref, before, wish, record)
 
@@ -88,4 +94,6 @@ def _moved(ref: Ref, before: Record, after: Resource, record: Json) -> Change:
         return Change(ref, None, after)
     said = [name for name in type(new).model_fields if name not in UNSAID]
     pairs = ((name, getattr(old, name), getattr(new, name)) for name in said)
-    return Change(ref, old, after, tuple(FieldChange(*pair) for pair in pairs if pair[1] != pair[2]))
+    return Change(
+        ref, old, after, tuple(FieldChange(*pair) for pair in pairs if pair[1] != pair[2])
+    )

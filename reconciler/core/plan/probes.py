@@ -27,7 +27,9 @@ class Probed:
     seconds: float
 
 
-def probes(impact: Impact, teams: Collection[str] | None = None, most: int = MOST) -> tuple[Probe, ...]:
+def probes(
+    impact: Impact, teams: Collection[str] | None = None, most: int = MOST
+) -> tuple[Probe, ...]:
     """At most `most` probes: for each different impact one team, for each of its sides a few models.
 
     `teams` limits them to those for which a key is at hand.

@@ -15,7 +15,16 @@ from typing import Any
 from reconciler.core.model.changes import Change
 from reconciler.core.model.findings import Finding, error, info, warning
 from reconciler.core.model.inventory import Inventory, Record
-from reconciler.core.model.kinds import KINDS, IfDeclared, Key, ModelAlias, Resource, Team, links, marked
+from reconciler.core.model.kinds import (
+    KINDS,
+    IfDeclared,
+    Key,
+    ModelAlias,
+    Resource,
+    Team,
+    links,
+    marked,
+)
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.secrets.literal import literal_secrets
 from reconciler.core.model.state import State
@@ -39,7 +48,9 @@ class Renames:
 
     def without(self, refs: Collection[Ref]) -> "Renames":
         """The renames but for those of some new refs, of which nothing is created or deleted then."""
-        left = {ref: old for ref, old in (*self.in_place.items(), *self.replaced.items()) if ref in refs}
+        left = {
+            ref: old for ref, old in (*self.in_place.items(), *self.replaced.items()) if ref in refs
+        }
         return replace(
             self,
             in_place={ref: old for ref, old in self.in_place.items() if ref not in left},
@@ -52,7 +63,11 @@ class Renames:
 def renames(desired: State, live: State, known: Known, support: Support) -> Renames:
     """Every declared rename, sorted into what becomes of it. Expects that no old name is declared (`core.check`)."""
     wished = ((ref, wish.renamed_from) for ref, wish in desired.resources.items())
-    said = ((ref, Ref(ref.kind, former)) for ref, former in wished if former and ref.kind in support.kinds)
+    said = (
+        (ref, Ref(ref.kind, former))
+        for ref, former in wished
+        if former and ref.kind in support.kinds
+    )
     asked = sorted((ref, old) for ref, old in said if old not in desired)
     ways: dict[str, dict[Ref, Ref]] = {"in_place": {}, "replaced": {}, "settled": {}, "refused": {}}
     findings: list[Finding] = []
@@ -62,12 +77,18 @@ def renames(desired: State, live: State, known: Known, support: Support) -> Rena
         if way:
             ways[way][ref] = old
     refused = ways.pop("refused")
-    return Renames(**ways, refused=frozenset((*refused, *refused.values())), findings=tuple(findings))
+    return Renames(
+        **ways, refused=frozenset((*refused, *refused.values())), findings=tuple(findings)
+    )
 
 
-def _way(ref: Ref, old: Ref, live: State, known: Known, support: Support) -> tuple[str | None, list[Finding]]:
+def _way(
+    ref: Ref, old: Ref, live: State, known: Known, support: Support
+) -> tuple[str | None, list[Finding]]:
     if old not in live:
-        moves = ref not in known.inventory and (old in known.inventory or old.name in _grants(ref, known))
+        moves = ref not in known.inventory and (
+            old in known.inventory or old.name in _grants(ref, known)
+        )
         return "settled" if moves else None, [_done(ref, old, live)]
     if ref in live:
         half = ref.kind not in IRREPLACEABLE and old in known.inventory and old not in known.fixed
@@ -90,12 +111,18 @@ def _hindrance(ref: Ref, old: Ref, known: Known, support: Support) -> Finding | 
         return _cannot(ref, message, "take renamed_from out: the new one is then created beside it")
     if ref.kind == Team.kind and old.name in known.undecided:
         message = f"whether an earlier credit grant for {old} happened cannot be told; under another name nobody could"
-        return _cannot(ref, message, "compare its balance on the gateway, then run `reconciler history decide`")
+        return _cannot(
+            ref, message, "compare its balance on the gateway, then run `reconciler history decide`"
+        )
     if ref.kind in IRREPLACEABLE and ref.kind not in support.renames:
         lost = "virtual key and credits" if ref.kind == Team.kind else "secret"
         message = f"{support.backend} cannot rename {old} to {ref.name}: its {lost} would be lost"
         hint = f"declare it as {old.name} and show another name by team_alias; or declare both, move the callers"
-        return _cannot(ref, message, hint if ref.kind == Team.kind else "declare both, move the callers, drop the old")
+        return _cannot(
+            ref,
+            message,
+            hint if ref.kind == Team.kind else "declare both, move the callers, drop the old",
+        )
     return None
 
 
@@ -111,7 +138,11 @@ def _unfit(ref: Ref, found: Resource, support: Support) -> Iterator[Finding]:
 
 
 def _done(ref: Ref, old: Ref, live: State) -> Finding:
-    says = f"{ref} has its new name already" if ref in live else f"there is no {old} on the gateway to rename"
+    says = (
+        f"{ref} has its new name already"
+        if ref in live
+        else f"there is no {old} on the gateway to rename"
+    )
     return info("rename-done", f"{says}: renamed_from can go", ref=ref, path=("renamed_from",))
 
 
@@ -135,7 +166,12 @@ def renamed_state(state: State, moves: Moves) -> State:
     if not moves:
         return state
     names = _names(moves)
-    return State({moves.get(ref, ref): _renamed(resource, names) for ref, resource in state.resources.items()})
+    return State(
+        {
+            moves.get(ref, ref): _renamed(resource, names)
+            for ref, resource in state.resources.items()
+        }
+    )
 
 
 Names = Mapping[str, Mapping[str, str]]
@@ -205,13 +241,18 @@ def view(desired: State, live: State, known: Known, found: Renames) -> View:
     """The world as it reads after the renames in place; an old object that is replaced is ours to delete."""
     moves = {old: new for new, old in found.in_place.items()}
     settled = {old: new for new, old in found.settled.items()}
-    wished = {new: _carried(desired[new], live[old], known.inventory.get(old)) for new, old in found.replaced.items()}
+    wished = {
+        new: _carried(desired[new], live[old], known.inventory.get(old))
+        for new, old in found.replaced.items()
+    }
     known = renamed_known(known, moves | settled)
     aliases_stay = {old: new for old, new in moves.items() if old.kind != ModelAlias.kind}
     return View(
         desired=desired.updated(wished) if wished else desired,
         live=renamed_state(live, moves),
-        known=replace(known, inventory={**known.inventory, **_adopted(found.replaced, known.inventory)}),
+        known=replace(
+            known, inventory={**known.inventory, **_adopted(found.replaced, known.inventory)}
+        ),
         called=renamed_state(live, aliases_stay),
     )
 
@@ -221,7 +262,9 @@ def _carried(wish: Resource, old: Resource, record: Record | None) -> Resource:
     ours = record.applied if record else {}
     unsaid = marked(type(wish), IfDeclared) - wish.model_fields_set - ours.keys()
     values = {name: getattr(old, name) for name in sorted(unsaid) if getattr(old, name) is not None}
-    kept = {name: value for name, value in values.items() if not any(literal_secrets({name: value}))}
+    kept = {
+        name: value for name, value in values.items() if not any(literal_secrets({name: value}))
+    }
     return wish.model_copy(update=kept) if kept else wish
 
 
@@ -229,7 +272,10 @@ def _adopted(replaced: Moves, inventory: Inventory) -> dict[Ref, Record]:
     """The old objects as ours; `renamed_from` says that they are meant to go, whatever protects them."""
     found = {old: inventory.get(old, Record(adopted=True)) for old in replaced.values()}
     return {
-        old: replace(record, applied={name: value for name, value in record.applied.items() if name != "protect"})
+        old: replace(
+            record,
+            applied={name: value for name, value in record.applied.items() if name != "protect"},
+        )
         for old, record in found.items()
     }
 
@@ -241,12 +287,17 @@ def with_renames(found: Diff, given: Renames, seen: View) -> Diff:
     """The diff of the view, its changes saying their former names; what is refused is neither made nor deleted."""
     kept = [change for change in found.changes if change.ref not in given.refused]
     origin = {**given.replaced, **given.in_place}
-    said = [replace(c, renamed_from=origin[c.ref].name) if c.ref in origin and c.after else c for c in kept]
+    said = [
+        replace(c, renamed_from=origin[c.ref].name) if c.ref in origin and c.after else c
+        for c in kept
+    ]
     there = {change.ref for change in said}
     alone = [_alone(ref, old, seen) for ref, old in given.in_place.items() if ref not in there]
     changes = sorted([*said, *alone], key=lambda change: change.ref)
     findings = (*found.findings, *given.findings)
-    return replace(found, changes=tuple(changes), findings=findings, unchanged=found.unchanged - len(alone))
+    return replace(
+        found, changes=tuple(changes), findings=findings, unchanged=found.unchanged - len(alone)
+    )
 
 
 def _alone(ref: Ref, old: Ref, seen: View) -> Change:
@@ -256,4 +307,8 @@ def _alone(ref: Ref, old: Ref, seen: View) -> Change:
 
 def moves_of(changes: Iterable[Change]) -> Moves:
     """Old ref -> new ref, for the changes that a gateway carries out as a rename."""
-    return {Ref(c.ref.kind, c.renamed_from): c.ref for c in changes if c.renamed_from and c.before and c.after}
+    return {
+        Ref(c.ref.kind, c.renamed_from): c.ref
+        for c in changes
+        if c.renamed_from and c.before and c.after
+    }

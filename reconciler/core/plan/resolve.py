@@ -9,13 +9,24 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any
 
-from reconciler.core.model.kinds import AccessGroup, Grant, Limits, ModelAlias, PricingPlan, Resource, Select, Team
+from reconciler.core.model.kinds import (
+    AccessGroup,
+    Grant,
+    Limits,
+    ModelAlias,
+    PricingPlan,
+    Resource,
+    Select,
+    Team,
+)
 from reconciler.core.model.prices import PriceMap, price_of, providers_of
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.state import State
 
 INHERITED = tuple(name for name in Limits.model_fields if name not in Resource.model_fields)
-Range = tuple[float | None, float | None, float | None]  # a price, and what it may be at least and at most
+Range = tuple[
+    float | None, float | None, float | None
+]  # a price, and what it may be at least and at most
 SCALARS = tuple(name for name in INHERITED if name != "access_groups")
 
 
@@ -31,7 +42,9 @@ def resolve(written: State, now: datetime, prices: PriceMap) -> Resolved:
     """The desired state at `now`. Expects a state without dangling links and cycles (`core.check`)."""
     plans = expand_plans(written.of(PricingPlan))
     sunset = frozenset(
-        name for name, alias in written.of(ModelAlias).items() if alias.sunset and instant(alias.sunset) <= now
+        name
+        for name, alias in written.of(ModelAlias).items()
+        if alias.sunset and instant(alias.sunset) <= now
     )
     resolved: dict[Ref, Resource] = {}
     for ref, resource in written.resources.items():
@@ -71,7 +84,11 @@ def _inherit(own: Limits, parents: Iterable[Limits], fields: Iterable[str]) -> d
     found: dict[str, Any] = {}
     for parent in parents:
         for name in fields:
-            if name in parent.model_fields_set and name not in own.model_fields_set and name not in found:
+            if (
+                name in parent.model_fields_set
+                and name not in own.model_fields_set
+                and name not in found
+            ):
                 found[name] = getattr(parent, name)
     return found
 
@@ -81,10 +98,14 @@ def resolve_team(team: Team, plans: Mapping[str, PricingPlan], now: datetime) ->
     plan = plans.get(team.plan) if team.plan else None
     current = [grant.access_groups for grant in team.grants if holds(grant, now)]
     inherited = (plan.access_groups,) if plan else ()
-    update: dict[str, Any] = _inherit(team, [plan], (*SCALARS, "price_usd_per_month")) if plan else {}
+    update: dict[str, Any] = (
+        _inherit(team, [plan], (*SCALARS, "price_usd_per_month")) if plan else {}
+    )
     own = team.access_groups.union(*inherited)
     update["access_groups"] = own.union(*current)
-    return team.model_copy(update={**update, "grants": tuple(_narrowed(team, own))} if team.grants else update)
+    return team.model_copy(
+        update={**update, "grants": tuple(_narrowed(team, own))} if team.grants else update
+    )
 
 
 def _narrowed(team: Team, own: frozenset[str]) -> Iterator[Grant]:
@@ -131,14 +152,22 @@ def unpriced(select: Select, aliases: Mapping[str, ModelAlias], prices: PriceMap
         name
         for name, alias in aliases.items()
         if _is_among(select, alias, prices)
-        and any(price is None and (low, high) != (None, None) for price, low, high in _ranges(select, alias, prices))
-        and all(price is None or _within(price, low, high) for price, low, high in _ranges(select, alias, prices))
+        and any(
+            price is None and (low, high) != (None, None)
+            for price, low, high in _ranges(select, alias, prices)
+        )
+        and all(
+            price is None or _within(price, low, high)
+            for price, low, high in _ranges(select, alias, prices)
+        )
     )
 
 
 def _fits(select: Select, alias: ModelAlias, prices: PriceMap) -> bool:
     ranges = _ranges(select, alias, prices)
-    return _is_among(select, alias, prices) and all(_within(price, low, high) for price, low, high in ranges)
+    return _is_among(select, alias, prices) and all(
+        _within(price, low, high) for price, low, high in ranges
+    )
 
 
 def _is_among(select: Select, alias: ModelAlias, prices: PriceMap) -> bool:

@@ -52,7 +52,11 @@ def refusals(
     """
     return (
         *_empty(changes, desired),
-        *_shares([change for change in changes if _counts(change, resumed) and change.ref not in dated], live, safety),
+        *_shares(
+            [change for change in changes if _counts(change, resumed) and change.ref not in dated],
+            live,
+            safety,
+        ),
         *_losses(impact, safety),
         *_cascades(changes, safety, runtime),
     )
@@ -71,7 +75,8 @@ def _cascades(changes: Collection[Change], safety: Safety, runtime: Runtime) -> 
 def _empty(changes: Collection[Change], desired: State) -> Iterator[Finding]:
     if not len(desired) and any(change.after is None for change in changes):
         yield refusal(
-            "config-empty", f"the config declares nothing, and {len(changes):,} live objects would be deleted"
+            "config-empty",
+            f"the config declares nothing, and {len(changes):,} live objects would be deleted",
         )
 
 
@@ -92,7 +97,9 @@ def _shares(changes: Collection[Change], live: State, safety: Safety) -> Iterato
         ):
             count = verbs.count(verb)
             if count * 100 > there * limit:
-                text = f"{count:,} of {there:,} {cls.section} would be {verb}d, more than {limit:g} %"
+                text = (
+                    f"{count:,} of {there:,} {cls.section} would be {verb}d, more than {limit:g} %"
+                )
                 yield refusal(code, text)
 
 
@@ -102,7 +109,11 @@ def _losses(impact: Impact, safety: Safety) -> Iterator[Finding]:
     silenced = [team for team in impact.teams if team.cut_off]
     losing = [team for team in impact.teams if team.unannounced and not team.cut_off]
     if silenced:
-        verb = "team would be refused every call" if len(silenced) == 1 else "teams would be refused every call"
+        verb = (
+            "team would be refused every call"
+            if len(silenced) == 1
+            else "teams would be refused every call"
+        )
         said = [f"{team.team} ({cut_off(team)})" for team in silenced]
         yield refusal("loss", f"{len(silenced):,} {verb}: {listed(said)}", said)
     if losing:
@@ -132,14 +143,18 @@ def _placed(cause: Cause, teams: list[str]) -> Finding:
     models = listed(sorted(cause.lost))
     message = f"{listed(teams)} would lose {models}: {cause.text}"
     details = tuple(f"{team} ({', '.join(sorted(cause.lost))})" for team in teams)
-    return replace(refusal("loss", message, details), ref=cause.ref, path=cause.path, origin=cause.origin)
+    return replace(
+        refusal("loss", message, details), ref=cause.ref, path=cause.path, origin=cause.origin
+    )
 
 
 def cut_off(team: TeamImpact) -> str:
     """What refuses every call of the team, e.g. `970 credits left -> -10`."""
     if team.left_after is None or team.left_after > 0:
         return str(team.refused_after)
-    return f"{left(team.left_before, team.unit)} left -> {left(team.left_after, team.unit, bare=True)}"
+    return (
+        f"{left(team.left_before, team.unit)} left -> {left(team.left_after, team.unit, bare=True)}"
+    )
 
 
 def left(amount: float | None, unit: str | None, *, bare: bool = False) -> str:
@@ -169,7 +184,9 @@ def secret_lost(ref: Ref, record: Record | None, lacks: str | None) -> list[Find
 
 def refusal(code: str, message: str, details: Sequence[str] = ()) -> Finding:
     """What apply does not do unasked; `details` are all that the message may cut."""
-    return error(code, message, hint=f"{FLAGS[code]} allows it", flag=FLAGS[code], details=tuple(details))
+    return error(
+        code, message, hint=f"{FLAGS[code]} allows it", flag=FLAGS[code], details=tuple(details)
+    )
 
 
 def standing(found: Collection[Finding], allowed: Collection[str]) -> tuple[Finding, ...]:

@@ -62,7 +62,9 @@ class SavedPlan:
 
 def change_digest(change: Change) -> str:
     """Names a change: what it does, from what, to what, with which credits."""
-    before, after = (record_of(side) if side is not None else None for side in (change.before, change.after))
+    before, after = (
+        record_of(side) if side is not None else None for side in (change.before, change.after)
+    )
     grants = [[grant.grant_id, grant.amount] for grant in change.credits]
     former = [change.renamed_from] if change.renamed_from else []
     return digest([str(change.ref), change.verb, change.adopt, before, after, grants, *former])
@@ -81,19 +83,27 @@ def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
 def unsealed(document: Any) -> SavedPlan | Finding:
     """The saved plan of a document, or why it is none that can be trusted."""
     if not isinstance(document, dict) or not isinstance(document.get("format"), str):
-        return error("plan-file", "this is no plan file", hint="reconciler plan --out FILE writes one")
+        return error(
+            "plan-file", "this is no plan file", hint="reconciler plan --out FILE writes one"
+        )
     if document["format"] == REPORT_FORMAT:
-        says = "this is a report of a plan, for people and programs to read; apply needs a saved plan"
+        says = (
+            "this is a report of a plan, for people and programs to read; apply needs a saved plan"
+        )
         return error("plan-file", says, hint="reconciler plan --out FILE saves one")
     if document["format"] != FORMAT:
         found = document["format"]
         return error(
-            "plan-format", f"the plan file has format {found!r}, this reconciler reads {FORMAT!r}", hint="plan again"
+            "plan-format",
+            f"the plan file has format {found!r}, this reconciler reads {FORMAT!r}",
+            hint="plan again",
         )
     content = {name: value for name, value in document.items() if name != "sha256"}
     if document.get("sha256") != digest(content):
         return error(
-            "plan-tampered", "the plan file was changed after it was written", hint="plan again, and review again"
+            "plan-tampered",
+            "the plan file was changed after it was written",
+            hint="plan again, and review again",
         )
     return _parsed(content)
 
@@ -147,7 +157,11 @@ def content_of(
         "tool_version": tool_version,
         "created": created,
         "revision": plan.revision,
-        "gateway": {"name": plan.target.name, "identity": plan.target.identity, "backend": plan.target.backend},
+        "gateway": {
+            "name": plan.target.name,
+            "identity": plan.target.identity,
+            "backend": plan.target.backend,
+        },
         "order": plan.order,
         "scope": list(plan.scope),
         "digests": {str(change.ref): change_digest(change) for change in plan.changes},
@@ -167,11 +181,20 @@ def against(
     """
     if saved.identity != fresh.target.identity:
         message = f"the plan is for {saved.identity}, not for {fresh.target.identity}"
-        return (error("plan-gateway", message, hint=f"--gateway {saved.gateway} chooses another gateway"),)
+        return (
+            error(
+                "plan-gateway", message, hint=f"--gateway {saved.gateway} chooses another gateway"
+            ),
+        )
     moved = _moved(saved.fingerprints, fingerprints)
-    moved += [c.ref for c in fresh.changes if c.renamed_from and Ref(c.ref.kind, c.renamed_from) in moved]
+    moved += [
+        c.ref for c in fresh.changes if c.renamed_from and Ref(c.ref.kind, c.renamed_from) in moved
+    ]
     hindering = [ref for ref in moved if ref in saved.digests] if rebase else moved
-    return (*_stale(hindering, saved, rebase=rebase), *_different(saved, fresh, set(moved), rebase=rebase))
+    return (
+        *_stale(hindering, saved, rebase=rebase),
+        *_different(saved, fresh, set(moved), rebase=rebase),
+    )
 
 
 def _moved(then: Mapping[Ref, str], now: Mapping[Ref, str]) -> list[Ref]:
@@ -186,18 +209,31 @@ def _stale(moved: list[Ref], saved: SavedPlan, *, rebase: bool) -> Iterator[Find
             if untouched and not rebase
             else "plan again, and review again"
         )
-        yield error("plan-stale", f"{ref} has changed on the gateway since the plan was made", hint=hint, ref=ref)
+        yield error(
+            "plan-stale",
+            f"{ref} has changed on the gateway since the plan was made",
+            hint=hint,
+            ref=ref,
+        )
     if len(moved) > EXAMPLES:
         yield error(
-            "plan-stale", f"{len(moved) - EXAMPLES:,} more objects have changed on the gateway", hint="plan again"
+            "plan-stale",
+            f"{len(moved) - EXAMPLES:,} more objects have changed on the gateway",
+            hint="plan again",
         )
 
 
-def _different(saved: SavedPlan, fresh: Plan, moved: set[Ref], *, rebase: bool) -> Iterator[Finding]:
+def _different(
+    saved: SavedPlan, fresh: Plan, moved: set[Ref], *, rebase: bool
+) -> Iterator[Finding]:
     """Changes that are not what was approved although the gateway did not move: the config did."""
     now = {change.ref: change_digest(change) for change in fresh.changes}
     for ref in sorted(saved.digests.keys() | now.keys()):
-        if ref in moved or saved.digests.get(ref) == now.get(ref) or (rebase and ref not in saved.digests):
+        if (
+            ref in moved
+            or saved.digests.get(ref) == now.get(ref)
+            or (rebase and ref not in saved.digests)
+        ):
             continue
         message = f"the change of {ref} is not the one in the plan file: the config is another"
         if ref not in now:
@@ -206,5 +242,7 @@ def _different(saved: SavedPlan, fresh: Plan, moved: set[Ref], *, rebase: bool) 
     for change in fresh.noted:
         if saved.approved.notes(change) or (rebase and change.ref not in saved.noted):
             continue
-        message = f"what git says of {change.ref} is not what the plan file says: the config is another"
+        message = (
+            f"what git says of {change.ref} is not what the plan file says: the config is another"
+        )
         yield error("plan-config", message, hint=SAME_CONFIG, ref=change.ref)

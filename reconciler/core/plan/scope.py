@@ -25,7 +25,9 @@ class Scope:
     patterns: tuple[str, ...] = ()
 
     def fits(self, change: Change, inventory: Inventory) -> bool:
-        return not self.patterns or any(_fits(pattern, change, inventory) for pattern in self.patterns)
+        return not self.patterns or any(
+            _fits(pattern, change, inventory) for pattern in self.patterns
+        )
 
 
 EVERYTHING = Scope()
@@ -42,7 +44,9 @@ def parse_scope(patterns: Collection[str]) -> Scope:
     return Scope(tuple(patterns))
 
 
-def unmatched(scope: Scope, candidates: Collection[Change], inventory: Inventory) -> Iterator[Finding]:
+def unmatched(
+    scope: Scope, candidates: Collection[Change], inventory: Inventory
+) -> Iterator[Finding]:
     """Patterns that fit none of the candidates (every declared, live or recorded object): a slip, not an empty plan."""
     for pattern in scope.patterns:
         if any(_fits(pattern, candidate, inventory) for candidate in candidates):
@@ -93,16 +97,26 @@ def _belongs(change: Change, organization: str) -> bool:
     return organization in teams
 
 
-def out_of_scope(changes: Collection[Change], live: State, kinds: Collection[str]) -> Iterator[Finding]:
+def out_of_scope(
+    changes: Collection[Change], live: State, kinds: Collection[str]
+) -> Iterator[Finding]:
     """What the scope leaves out but the rest cannot do without; `kinds` are those that the gateway has."""
     after = live.updated({change.ref: change.after for change in changes})
     for change in changes:
         for name, target in references(change.after) if change.after else ():
             if target.kind in kinds and target not in after:
                 message = f"{change.ref} needs {target}, which --only leaves out"
-                yield error("out-of-scope", message, hint=f"--only {target} takes it in", ref=change.ref, path=(name,))
+                yield error(
+                    "out-of-scope",
+                    message,
+                    hint=f"--only {target} takes it in",
+                    ref=change.ref,
+                    path=(name,),
+                )
     gone: set[Ref] = {change.ref for change in changes if change.after is None}
     holders = referrers(after, {ref.kind for ref in gone})
     for ref in sorted(gone & holders.keys()):
         message = f"{ref} cannot be deleted: {min(holders[ref])} still uses it, and --only leaves that out"
-        yield error("out-of-scope", message, hint=f"--only {min(holders[ref])} takes it in", ref=ref)
+        yield error(
+            "out-of-scope", message, hint=f"--only {min(holders[ref])} takes it in", ref=ref
+        )

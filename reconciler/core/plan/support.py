@@ -32,7 +32,9 @@ def _same(_ref: Ref, resource: Resource) -> Resource:
     return resource
 
 
-def _as_wished(_ref: Ref, wish: Resource, _live: Resource | None, _record: Record | None) -> Resource:
+def _as_wished(
+    _ref: Ref, wish: Resource, _live: Resource | None, _record: Record | None
+) -> Resource:
     return wish
 
 
@@ -79,9 +81,9 @@ class Support:
     wished: Callable[[Ref, Resource, Resource | None, Record | None], Resource] = _as_wished
     seen: Callable[[Ref, Resource, Resource, Record | None], Resource] = _as_live
     unkept: Callable[[Ref, Resource], frozenset[str]] = _all_kept
-    check: Callable[[Ref, Resource | None, Resource | None], tuple[tuple[str, str, str | None], ...]] = (
-        lambda _ref, _before, _after: ()
-    )
+    check: Callable[
+        [Ref, Resource | None, Resource | None], tuple[tuple[str, str, str | None], ...]
+    ] = lambda _ref, _before, _after: ()
     credits: str = "operations"
     unlimited_credits: bool = False
     topped_up: Callable[[Ref, Resource], int] = lambda _ref, _wish: 0

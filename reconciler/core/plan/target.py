@@ -26,13 +26,17 @@ def invisible_fields(kind: KindSupport) -> frozenset[str]:
     return kind.stored - kind.readable
 
 
-def target(ref: Ref, wish: Resource, live: Resource, record: Record | None, support: Support) -> Resource:
+def target(
+    ref: Ref, wish: Resource, live: Resource, record: Record | None, support: Support
+) -> Resource:
     """The wish with the live values of what is not ours to say, as the gateway would echo it."""
     kind = support.kinds[ref.kind]
     ours = record.applied if record else {}
     absent = optional_fields(type(wish), kind) - wish.model_fields_set - _of_one_deployment(wish)
     kept = {name: getattr(live, name) for name in absent if name not in ours}
-    aimed = wish.model_copy(update=kept) if any(value is not None for value in kept.values()) else wish
+    aimed = (
+        wish.model_copy(update=kept) if any(value is not None for value in kept.values()) else wish
+    )
     return support.normalise(ref, aimed)
 
 
@@ -50,7 +54,9 @@ def observed(ref: Ref, live: Resource, record: Record | None, kind: KindSupport)
     return live.model_copy(update={name: applied_value(ref, record, name) for name in hidden})
 
 
-def supposed(before: Resource, after: Resource, wish: Resource, record: Record | None, kind: KindSupport) -> Resource:
+def supposed(
+    before: Resource, after: Resource, wish: Resource, record: Record | None, kind: KindSupport
+) -> Resource:
     """`before` with what nobody can tell taken to be as it should be.
 
     That is a field that the gateway does not show and that we never applied, unless it is declared and can be sent.
@@ -58,7 +64,11 @@ def supposed(before: Resource, after: Resource, wish: Resource, record: Record |
     applied = record.applied if record else {}
     sent = wish.model_fields_set & kind.updatable
     unknown = [name for name in invisible_fields(kind) if name not in applied and name not in sent]
-    return before.model_copy(update={name: getattr(after, name) for name in unknown}) if unknown else before
+    return (
+        before.model_copy(update={name: getattr(after, name) for name in unknown})
+        if unknown
+        else before
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +90,20 @@ def differences(before: Resource, after: Resource, kind: KindSupport) -> tuple[D
         for name in gateway_fields(type(after))
         if name in kind.stored
     ]
-    return tuple(Difference(name, old, new, name in kind.updatable) for name, old, new in pairs if old != new)
+    return tuple(
+        Difference(name, old, new, name in kind.updatable) for name, old, new in pairs if old != new
+    )
 
 
 def unstored(wish: Resource, kind: KindSupport) -> Mapping[str, Any]:
     """Declared fields that this gateway cannot keep, with their values."""
-    names = [name for name in gateway_fields(type(wish)) if name in wish.model_fields_set and name not in kind.stored]
-    return {name: getattr(wish, name) for name in names if getattr(wish, name) not in (None, frozenset(), (), {})}
+    names = [
+        name
+        for name in gateway_fields(type(wish))
+        if name in wish.model_fields_set and name not in kind.stored
+    ]
+    return {
+        name: getattr(wish, name)
+        for name in names
+        if getattr(wish, name) not in (None, frozenset(), (), {})
+    }

@@ -21,19 +21,28 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
     "team.status": ("string", "active or suspended"),
     "team.env": ("string", 'its label env; "" without one'),
     "team.labels": ("map", "its labels; has(team.labels.x) before team.labels.x"),
-    "team.access_groups": ("list", "its access groups, those of its plan and of grants in force too"),
+    "team.access_groups": (
+        "list",
+        "its access groups, those of its plan and of grants in force too",
+    ),
     "team.models": ("list", "the aliases that it can call"),
     "team.credits_allocated": ("number", "credits; 0 where none are declared"),
     "team.price_usd_per_month": ("number", "what it pays; 0 without a price"),
     "model.alias": ("string", "the alias that the team can call"),
-    "model.litellm_model": ("string", "provider/model behind it (the first, where there are several)"),
+    "model.litellm_model": (
+        "string",
+        "provider/model behind it (the first, where there are several)",
+    ),
     "model.provider": ("string", "the provider of that"),
     "model.price_input": ("number", "USD per million input tokens; null where it is not known"),
     "model.price_output": ("number", "USD per million output tokens; null where it is not known"),
     "model.tags": ("list", "its tags"),
     "model.labels": ("map", "its labels"),
     "model.status": ("string", "active, inactive or deprecated"),
-    "group.id": ("string", "an access group of the team (of those that grant the model, where there is one)"),
+    "group.id": (
+        "string",
+        "an access group of the team (of those that grant the model, where there is one)",
+    ),
     "group.labels": ("map", "its labels"),
     "group.models": ("list", "its aliases"),
     "via": ("list", "the access groups through which the team reaches the model"),
@@ -106,7 +115,9 @@ def compiled(text: str) -> Expression | tuple[Mistake, ...]:
         return _mistakes(str(problem))
     kind = program.return_type().name()
     if kind.upper() != "BOOL":
-        return (Mistake(f"it is a {kind.lower()}, not true or false", hint="compare it with something"),)
+        return (
+            Mistake(f"it is a {kind.lower()}, not true or false", hint="compare it with something"),
+        )
     return Expression(text, names_in(text), program)
 
 
@@ -117,7 +128,10 @@ def names_in(text: str) -> tuple[str, ...]:
 
 
 def _mistakes(text: str) -> tuple[Mistake, ...]:
-    found = tuple(Mistake(says, int(line), int(column), _hint(says)) for line, column, says in _MISTAKE.findall(text))
+    found = tuple(
+        Mistake(says, int(line), int(column), _hint(says))
+        for line, column, says in _MISTAKE.findall(text)
+    )
     return found or (Mistake(_first_line(text)),)
 
 
@@ -126,5 +140,7 @@ def _hint(says: str) -> str | None:
     if not undeclared:
         return None
     near = did_you_mean(undeclared.group(1), VARIABLES)
-    known = [name for name in VARIABLES if name.startswith(f"{undeclared.group(1).partition('.')[0]}.")]
+    known = [
+        name for name in VARIABLES if name.startswith(f"{undeclared.group(1).partition('.')[0]}.")
+    ]
     return near or f"there are: {', '.join(known or ('team.*', 'model.*', 'group.*', 'via'))}"

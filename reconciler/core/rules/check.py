@@ -35,9 +35,12 @@ _STYLE = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")
 _ALIAS_STYLE = re.compile(r"[a-z0-9*][a-z0-9._:/*@-]*\Z")
 _UNUSABLE = re.compile(r"[\s\x00-\x1f\x7f]")
 _MANY = 1000
+_LENGTHS_APART = 2
 
 
-def check(state: State, *, declared: Collection[Ref] = (), complete: bool = True) -> tuple[Finding, ...]:
+def check(
+    state: State, *, declared: Collection[Ref] = (), complete: bool = True
+) -> tuple[Finding, ...]:
     """Every finding about the resources as written, with ref and path, sorted.
 
     `declared` names resources that exist in the files but are invalid: nothing dangles that points at them.
@@ -69,7 +72,10 @@ def _links(spec: Spec, path: Path) -> Iterator[tuple[Path, Ref]]:
     for field, to in links(type(spec)).items():
         value = getattr(spec, field)
         for name in names_in(value) if to.checked else ():
-            yield ((*path, field) if isinstance(value, str) else (*path, field, name)), Ref(to.kind, name)
+            yield (
+                ((*path, field) if isinstance(value, str) else (*path, field, name)),
+                Ref(to.kind, name),
+            )
     for field in _nested(type(spec)):
         for index, item in enumerate(getattr(spec, field)):
             yield from _links(item, (*path, field, index))
@@ -79,20 +85,27 @@ def _links(spec: Spec, path: Path) -> Iterator[tuple[Path, Ref]]:
 def _nested(cls: type[Spec]) -> tuple[str, ...]:
     """The fields that hold several specs, which may have links of their own."""
     fields = ((name, field.annotation) for name, field in cls.model_fields.items())
-    return tuple(name for name, kind in fields if get_origin(kind) is tuple and _is_spec(get_args(kind)[0]))
+    return tuple(
+        name for name, kind in fields if get_origin(kind) is tuple and _is_spec(get_args(kind)[0])
+    )
 
 
 def _is_spec(kind: object) -> bool:
     return isinstance(kind, type) and issubclass(kind, Spec)
 
 
+def _alike(name: str, wanted: str) -> bool:
+    return name[:2] == wanted[:2] and abs(len(name) - len(wanted)) <= _LENGTHS_APART
+
+
 def _nearest(target: Ref, names: Mapping[str, list[str]]) -> str | None:
     candidates = names[target.kind]
     if len(candidates) > _MANY:  # comparing with 100,000 names takes seconds
-        start = target.name[:2]
-        candidates = [n for n in candidates if n[:2] == start and abs(len(n) - len(target.name)) <= 2][:_MANY]  # noqa: PLR2004
+        candidates = [name for name in candidates if _alike(name, target.name)][:_MANY]
     near = did_you_mean(target.name, candidates)
-    others = sorted(kind for kind, there in names.items() if kind != target.kind and target.name in there)
+    others = sorted(
+        kind for kind, there in names.items() if kind != target.kind and target.name in there
+    )
     if near is None and others:
         return f"there is a {_words(others[0])} of that name"
     return near or f"declare it under {KINDS[target.kind].section}"
@@ -114,7 +127,12 @@ def _name(ref: Ref) -> Iterator[Finding]:
         says = f"{ref.name!r} cannot be a name: it must not be empty or hold slashes, blanks or control characters"
         yield error("name-invalid", says, hint=_suggested(ref.name), ref=ref)
     elif len(ref.name) > MAX_NAME:
-        yield error("name-style", f"the name is longer than {MAX_NAME} characters", hint="shorten it", ref=ref)
+        yield error(
+            "name-style",
+            f"the name is longer than {MAX_NAME} characters",
+            hint="shorten it",
+            ref=ref,
+        )
     elif is_alias and not _STYLE.match(ref.name) and _ALIAS_STYLE.match(ref.name):
         says = f"{ref.name}: only LiteLLM Proxy knows aliases with slashes, colons or wildcards"
         yield warning("name-style", says, ref=ref)
@@ -152,17 +170,30 @@ def _cycle(kind: str, field: str, members: list[str]) -> Finding:
     first = members.index(min(members))
     ring = [*members[first:], *members[: first + 1]]
     says = f"{field} goes round in a circle: {' -> '.join(ring)}"
-    return error(f"{field}-cycle", says, hint="remove one of these links", ref=Ref(kind, ring[0]), path=(field,))
+    return error(
+        f"{field}-cycle",
+        says,
+        hint="remove one of these links",
+        ref=Ref(kind, ring[0]),
+        path=(field,),
+    )
 
 
 def _alias_targets(state: State) -> Iterator[Finding]:
     for name, alias in state.of(ModelAlias).items():
         ref = Ref(ModelAlias.kind, name)
         if not (alias.litellm_model or "").strip() and not alias.deployments:
-            yield error("alias-target", "the alias names no model", hint="add litellm_model: provider/model", ref=ref)
+            yield error(
+                "alias-target",
+                "the alias names no model",
+                hint="add litellm_model: provider/model",
+                ref=ref,
+            )
         elif alias.litellm_model is not None and alias.deployments:
             says = "litellm_model and deployments exclude each other"
-            yield error("alias-target", says, hint="keep one of the two", ref=ref, path=("deployments",))
+            yield error(
+                "alias-target", says, hint="keep one of the two", ref=ref, path=("deployments",)
+            )
 
 
 def _budgets(state: State) -> Iterator[Finding]:
@@ -170,7 +201,9 @@ def _budgets(state: State) -> Iterator[Finding]:
         soft, hard = resource.soft_budget_usd, resource.max_budget_usd
         if soft is not None and hard is not None and soft >= hard:
             says = f"soft_budget_usd {soft:g} never alerts before the hard budget max_budget_usd {hard:g}"
-            yield error("budget-order", says, hint="make it smaller", ref=ref, path=("soft_budget_usd",))
+            yield error(
+                "budget-order", says, hint="make it smaller", ref=ref, path=("soft_budget_usd",)
+            )
 
 
 def _limits(state: State) -> Iterator[tuple[Ref, Limits]]:
@@ -182,8 +215,17 @@ def _selections(state: State) -> Iterator[Finding]:
     """No condition is a condition that all aliases meet, which is seldom what somebody who wrote nothing meant."""
     for name, group in state.of(AccessGroup).items():
         if group.select == Select():
-            says, hint = "an empty select chooses every model alias", "give it a condition, e.g. provider: openai"
-            yield warning("select-everything", says, hint=hint, ref=Ref(AccessGroup.kind, name), path=("select",))
+            says, hint = (
+                "an empty select chooses every model alias",
+                "give it a condition, e.g. provider: openai",
+            )
+            yield warning(
+                "select-everything",
+                says,
+                hint=hint,
+                ref=Ref(AccessGroup.kind, name),
+                path=("select",),
+            )
 
 
 def _price_ranges(state: State) -> Iterator[Finding]:
@@ -207,7 +249,9 @@ def _grants(state: State) -> Iterator[Finding]:
             if grant.since is not None and _instant(grant.since) >= _instant(grant.until):
                 says = f"the grant ends ({grant.until}) before it begins ({grant.since})"
                 path = ("grants", index, "since")
-                yield error("grant-period", says, hint="swap the dates", ref=Ref(Team.kind, name), path=path)
+                yield error(
+                    "grant-period", says, hint="swap the dates", ref=Ref(Team.kind, name), path=path
+                )
 
 
 def _instant(day: date | datetime) -> datetime:
@@ -255,10 +299,18 @@ def _renames(state: State) -> Iterator[Finding]:
         path = ("renamed_from",)
         if old in state:
             says = f"renamed_from {old.name}, but {old} is still declared"
-            yield error("renamed-from-declared", says, hint="remove one of the two", ref=ref, path=path)
+            yield error(
+                "renamed-from-declared", says, hint="remove one of the two", ref=ref, path=path
+            )
         elif old in former:
             says = f"renamed_from {old.name} is already said by {former[old]}"
-            yield error("renamed-from-twice", says, hint="only one can be the same object", ref=ref, path=path)
+            yield error(
+                "renamed-from-twice",
+                says,
+                hint="only one can be the same object",
+                ref=ref,
+                path=path,
+            )
         former.setdefault(old, ref)
 
 

@@ -94,7 +94,11 @@ def compile_policies(
         match = compiled(policy.match) if policy.match else None
         rule = compiled(policy.rule)
         for where, part in (("match", match), ("rule", rule)):
-            mistakes += [(Ref(Policy.kind, name), (where,), each) for each in part] if isinstance(part, tuple) else []
+            mistakes += (
+                [(Ref(Policy.kind, name), (where,), each) for each in part]
+                if isinstance(part, tuple)
+                else []
+            )
         if isinstance(rule, Expression) and not isinstance(match, tuple):
             rules.append(Rules(name, policy, match, rule))
     return tuple(rules), tuple(mistakes)
@@ -111,7 +115,9 @@ def answer_of(rules: Rules, values: Values) -> Answer | None:
     content = verdict_of(rules, values)
     if not isinstance(content, Broken):
         return None if content else Answer()
-    return Answer(content.message, any(name in rules.names and values[name] is None for name in PRICES))
+    return Answer(
+        content.message, any(name in rules.names and values[name] is None for name in PRICES)
+    )
 
 
 def violations(
@@ -156,7 +162,9 @@ def violating(rules: Rules, asked: Asked, world: World) -> Iterator[Violation]:
             subjects = _subjects(rules, world, name, team)
             judged[key] = tuple(_judged(rules, attributes, world, name, values, subjects, verdicts))
         for subject, answer in judged[key]:
-            yield Violation(rules.name, name, subject.model, subject.group, answer.broken, answer.unpriced)
+            yield Violation(
+                rules.name, name, subject.model, subject.group, answer.broken, answer.unpriced
+            )
 
 
 def _judged(
@@ -259,45 +267,78 @@ class Attributes:
 def _told(rules: Rules, found: tuple[Violation, ...], asked: Asked, world: World) -> list[Finding]:
     unpriced = sorted({each.model for each in found if each.unpriced and each.model is not None})
     broken = [each for each in found if each.broken is not None and not each.unpriced]
-    said = ([_failed(rules, broken)] if broken else []) + ([_unpriced(rules, unpriced)] if unpriced else [])
+    said = ([_failed(rules, broken)] if broken else []) + (
+        [_unpriced(rules, unpriced)] if unpriced else []
+    )
     return said + [_violated(rules, each, asked, world) for each in found if each.broken is None]
 
 
 def _failed(rules: Rules, broken: list[Violation]) -> Finding:
     first = broken[0]
-    what = first.team + (f" and {first.model}" if first.model else "") + (f" and {first.group}" if first.group else "")
+    what = (
+        first.team
+        + (f" and {first.model}" if first.model else "")
+        + (f" and {first.group}" if first.group else "")
+    )
     more = f" (and {len(broken) - 1:,} more)" if len(broken) > 1 else ""
     says = f"policy {rules.name} has no answer for {what}{more}: {first.broken}"
     hint = "guard it: has(team.labels.x) && ..."
-    return Finding(Level(rules.policy.level), "policy-failed", says, hint, Ref(Policy.kind, rules.name), ("rule",))
+    return Finding(
+        Level(rules.policy.level),
+        "policy-failed",
+        says,
+        hint,
+        Ref(Policy.kind, rules.name),
+        ("rule",),
+    )
 
 
 def _unpriced(rules: Rules, models: list[str]) -> Finding:
-    named = ", ".join(models[:EXAMPLES]) + (f" and {len(models) - EXAMPLES:,} more" if len(models) > EXAMPLES else "")
+    named = ", ".join(models[:EXAMPLES]) + (
+        f" and {len(models) - EXAMPLES:,} more" if len(models) > EXAMPLES else ""
+    )
     says = f"policy {rules.name} cannot judge {named}: their price is not known"
     hint = "declare pricing_input and pricing_output of the alias, or say what holds: model.price_output == null || ..."
-    return warning("policy-unpriced", says, hint=hint, ref=Ref(Policy.kind, rules.name), path=("rule",))
+    return warning(
+        "policy-unpriced", says, hint=hint, ref=Ref(Policy.kind, rules.name), path=("rule",)
+    )
 
 
 def _violated(rules: Rules, each: Violation, asked: Asked, world: World) -> Finding:
     says, path = _where(each, asked, world)
-    reason = rules.policy.message or rules.policy.description or f"not so: {rules.rule.text.strip()}"
+    reason = (
+        rules.policy.message or rules.policy.description or f"not so: {rules.rule.text.strip()}"
+    )
     ref = Ref(Team.kind, each.team)
-    return Finding(Level(rules.policy.level), VIOLATION, f"policy {rules.name}: {says}: {reason}", None, ref, path)
+    return Finding(
+        Level(rules.policy.level),
+        VIOLATION,
+        f"policy {rules.name}: {says}: {reason}",
+        None,
+        ref,
+        path,
+    )
 
 
 def _where(each: Violation, asked: Asked, world: World) -> tuple[str, Path]:
     """What happened, with the granting path, and the place in the team that begins it."""
     silent = replace(asked, find=lambda _ref, _path: None)
     if each.model is not None:
-        ways = [way for way in routes(silent, world, each.team, each.model) if _is_through(way, each.group)]
+        ways = [
+            way
+            for way in routes(silent, world, each.team, each.model)
+            if _is_through(way, each.group)
+        ]
         way = ways[0][1:] if ways else ()
-        return f"team {each.team} reaches {each.model} by {' -> '.join(link.text for link in way)}", _start(
-            way, each.team
+        return (
+            f"team {each.team} reaches {each.model} by {' -> '.join(link.text for link in way)}",
+            _start(way, each.team),
         )
     if each.group is not None:
         way = next(starts(silent, world, each.team, each.group), ())
-        return f"team {each.team} has {' -> '.join(link.text for link in way)}", _start(way, each.team)
+        return f"team {each.team} has {' -> '.join(link.text for link in way)}", _start(
+            way, each.team
+        )
     return f"team {each.team}", ()
 
 

@@ -65,13 +65,22 @@ class PolicyCase(Spec):
     """
 
     name: Annotated[str, Field(min_length=1, description="What is tested.")]
-    policy: Annotated[str | None, Field(description="The policy asked; all of them by default.")] = None
-    team: Annotated[GivenTeam | str | None, Field(description="Attributes, or an id of the config.")] = None
-    model: Annotated[GivenModel | str | None, Field(description="Attributes, or an alias of the config.")] = None
-    group: Annotated[GivenGroup | str | None, Field(description="Attributes, or an access group's id.")] = None
+    policy: Annotated[
+        str | None, Field(description="The policy asked; all of them by default.")
+    ] = None
+    team: Annotated[
+        GivenTeam | str | None, Field(description="Attributes, or an id of the config.")
+    ] = None
+    model: Annotated[
+        GivenModel | str | None, Field(description="Attributes, or an alias of the config.")
+    ] = None
+    group: Annotated[
+        GivenGroup | str | None, Field(description="Attributes, or an access group's id.")
+    ] = None
     via: Annotated[list[str], Field(description="The access groups that grant the model.")] = []
     manifest: Annotated[
-        dict[str, dict[str, Any]] | None, Field(description="Sections as in a manifest, instead of the config.")
+        dict[str, dict[str, Any]] | None,
+        Field(description="Sections as in a manifest, instead of the config."),
     ] = None
     expect: Annotated[Literal["allow", "deny"], Field(description="What the policy should say.")]
 
@@ -92,11 +101,20 @@ class CaseResult:
         return self.actual == self.expected
 
 
-def run_case(case: PolicyCase, asked: Asked, manifest: State | None = None, origin: Origin | None = None) -> CaseResult:
+def run_case(
+    case: PolicyCase, asked: Asked, manifest: State | None = None, origin: Origin | None = None
+) -> CaseResult:
     """The case against the policies of `asked`. `manifest` is the case's own, as resources; `actual` may be `error`."""
     policies = asked.written.of(Policy)
     if case.policy is not None and case.policy not in policies:
-        return CaseResult(case.name, case.policy, case.expect, "error", f"there is no policy {case.policy}", origin)
+        return CaseResult(
+            case.name,
+            case.policy,
+            case.expect,
+            "error",
+            f"there is no policy {case.policy}",
+            origin,
+        )
     chosen = policies if case.policy is None else {case.policy: policies[case.policy]}
     rules, mistakes = compile_policies(chosen)
     if mistakes:
@@ -107,7 +125,9 @@ def run_case(case: PolicyCase, asked: Asked, manifest: State | None = None, orig
     missing = undeclared(case, world.written)
     if missing:
         return CaseResult(case.name, case.policy, case.expect, "error", missing, origin)
-    answers = dict(_by_attributes(case, rules, world) if _is_given(case) else _by_names(case, rules, world))
+    answers = dict(
+        _by_attributes(case, rules, world) if _is_given(case) else _by_names(case, rules, world)
+    )
     return _result(case, answers, origin)
 
 
@@ -116,9 +136,13 @@ def _result(case: PolicyCase, answers: Mapping[str, str], origin: Origin | None)
         says = "no policy is about what the case gives: give it a model (or a group)"
         return CaseResult(case.name, case.policy, case.expect, "error", says, origin)
     denying = sorted(name for name, answer in answers.items() if answer == "deny")
-    broken = sorted(f"{name}: {answer}" for name, answer in answers.items() if answer not in ("allow", "deny"))
+    broken = sorted(
+        f"{name}: {answer}" for name, answer in answers.items() if answer not in ("allow", "deny")
+    )
     actual = "error" if broken else "deny" if denying else "allow"
-    detail = "; ".join(broken) or (f"denied by {', '.join(denying)}" if denying else "no policy denies it")
+    detail = "; ".join(broken) or (
+        f"denied by {', '.join(denying)}" if denying else "no policy denies it"
+    )
     return CaseResult(case.name, case.policy, case.expect, actual, detail, origin)
 
 
@@ -129,17 +153,23 @@ def _with(asked: Asked, manifest: State) -> Asked:
 def _is_given(case: PolicyCase) -> bool:
     """Whether the case describes what it is about, instead of naming a team whose effective access is meant."""
     described = any(
-        isinstance(part, (GivenTeam, GivenModel, GivenGroup)) for part in (case.team, case.model, case.group)
+        isinstance(part, (GivenTeam, GivenModel, GivenGroup))
+        for part in (case.team, case.model, case.group)
     )
     return described or (case.manifest is None and not isinstance(case.team, str))
 
 
-def _by_attributes(case: PolicyCase, rules: tuple[Rules, ...], asked: Asked) -> Iterator[tuple[str, str]]:
+def _by_attributes(
+    case: PolicyCase, rules: tuple[Rules, ...], asked: Asked
+) -> Iterator[tuple[str, str]]:
     values, given = _values(case, asked)
     for each in rules:
         if (each.about_models <= ("model" in given)) and (each.about_groups <= ("group" in given)):
             answer = answer_of(each, values)
-            yield each.name, "allow" if answer is None else _said(answer.broken, unpriced=answer.unpriced)
+            yield (
+                each.name,
+                "allow" if answer is None else _said(answer.broken, unpriced=answer.unpriced),
+            )
 
 
 def _said(broken: str | None, *, unpriced: bool) -> str:
@@ -176,7 +206,9 @@ def _attributes(what: str, name: str, asked: Asked) -> Mapping[str, object]:
     return {variable: of(name, variable) for variable in variables}
 
 
-def _by_names(case: PolicyCase, rules: tuple[Rules, ...], asked: Asked) -> Iterator[tuple[str, str]]:
+def _by_names(
+    case: PolicyCase, rules: tuple[Rules, ...], asked: Asked
+) -> Iterator[tuple[str, str]]:
     world = config_world(asked)
     for each in rules:
         found = [
@@ -187,7 +219,9 @@ def _by_names(case: PolicyCase, rules: tuple[Rules, ...], asked: Asked) -> Itera
             and (violation.group is None or case.group in (None, violation.group))
         ]
         # What has no price is no violation; asked for by its name, it has no answer.
-        found = [violation for violation in found if not violation.unpriced or case.model is not None]
+        found = [
+            violation for violation in found if not violation.unpriced or case.model is not None
+        ]
         broken = next((violation for violation in found if violation.broken), None)
         first = broken or next(iter(found), None)
         yield each.name, "allow" if first is None else _said(first.broken, unpriced=first.unpriced)
@@ -195,7 +229,11 @@ def _by_names(case: PolicyCase, rules: tuple[Rules, ...], asked: Asked) -> Itera
 
 def undeclared(case: PolicyCase, state: State) -> str | None:
     """What the case names that the config (or its manifest) does not have."""
-    for kind, name in (("team", case.team), ("model_alias", case.model), ("access_group", case.group)):
+    for kind, name in (
+        ("team", case.team),
+        ("model_alias", case.model),
+        ("access_group", case.group),
+    ):
         if isinstance(name, str) and Ref(kind, name) not in state:
             return f"there is no {kind.replace('_', ' ')} {name}"
     return None

@@ -31,7 +31,11 @@ def _put_off(finding: Finding) -> Finding:
 
 def _alias_of(finding: Finding) -> bool:
     in_a_group = finding.ref is not None and finding.ref.kind == AccessGroup.kind
-    return finding.code == "dangling-reference" and in_a_group and finding.path[:1] == ("model_aliases",)
+    return (
+        finding.code == "dangling-reference"
+        and in_a_group
+        and finding.path[:1] == ("model_aliases",)
+    )
 
 
 def decided(
@@ -44,13 +48,17 @@ def decided(
     return tuple(decision for finding in findings for decision in _decided(finding, fixed, serves))
 
 
-def _decided(finding: Finding, fixed: Collection[Ref], serves: Callable[[str], bool] | None) -> tuple[Finding, ...]:
+def _decided(
+    finding: Finding, fixed: Collection[Ref], serves: Callable[[str], bool] | None
+) -> tuple[Finding, ...]:
     if finding.code != CODE:
         return (finding,)
     name = str(finding.path[-1])
     if Ref(ModelAlias.kind, name) in fixed or (serves is not None and serves(name)):
         return ()
-    near = (finding.hint or "").removesuffix(HINT).strip()  # the gateway has been read: nothing is put off any more
+    near = (
+        (finding.hint or "").removesuffix(HINT).strip()
+    )  # the gateway has been read: nothing is put off any more
     if serves is None:
         return (replace(finding, level=Level.ERROR, code="dangling-reference", hint=near or None),)
     says = f"nothing on the gateway serves {name}, so this grants nothing"

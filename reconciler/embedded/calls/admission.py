@@ -31,9 +31,13 @@ class Admitted:
 
 def team_of(db: sqlite3.Connection, virtual_key: str | None) -> sqlite3.Row:
     """The team whose key it is; 401 for any other."""
-    row: sqlite3.Row | None = db.execute(_BY_KEY, (key_hash(virtual_key),)).fetchone() if virtual_key else None
+    row: sqlite3.Row | None = (
+        db.execute(_BY_KEY, (key_hash(virtual_key),)).fetchone() if virtual_key else None
+    )
     if row is None:
-        raise CallRefused(401, "Invalid API key", "Send the team's virtual key as Authorization: Bearer sk-...")
+        raise CallRefused(
+            401, "Invalid API key", "Send the team's virtual key as Authorization: Bearer sk-..."
+        )
     return row
 
 
@@ -46,7 +50,9 @@ def admit(db: sqlite3.Connection, virtual_key: str | None, model: str, hold: Hol
     return call
 
 
-def admit_team(db: sqlite3.Connection, team: sqlite3.Row, model: str, in_flight: Mapping[Team, int]) -> Admitted:
+def admit_team(
+    db: sqlite3.Connection, team: sqlite3.Row, model: str, in_flight: Mapping[Team, int]
+) -> Admitted:
     """The call of a known team, checked in the documented order."""
     if not db.execute(_IN_A_GROUP, (team["team_id"], model)).fetchone():
         raise _denied(db, team["team_id"], f"Team does not have access to model '{model}'")
@@ -58,11 +64,18 @@ def admit_team(db: sqlite3.Connection, team: sqlite3.Row, model: str, in_flight:
 
 def require_active(team: sqlite3.Row) -> None:
     if team["status"] != "active":
-        raise CallRefused(403, "Team suspended", "Team access is suspended. Please contact support.")
+        raise CallRefused(
+            403, "Team suspended", "Team access is suspended. Please contact support."
+        )
 
 
 def no_credits(team_id: str) -> CallRefused:
-    return CallRefused(403, "Insufficient credits", f"Team '{team_id}' has no credits left", {"credits_remaining": 0})
+    return CallRefused(
+        403,
+        "Insufficient credits",
+        f"Team '{team_id}' has no credits left",
+        {"credits_remaining": 0},
+    )
 
 
 def payer(db: sqlite3.Connection, call: Admitted) -> str:
@@ -80,4 +93,10 @@ def _resolved(db: sqlite3.Connection, team: sqlite3.Row, model: str) -> Admitted
 
 
 def _denied(db: sqlite3.Connection, team_id: str, message: str) -> CallRefused:
-    return CallRefused(403, "Model access denied", message, {"available_models": allowed(db, team_id)}, param="model")
+    return CallRefused(
+        403,
+        "Model access denied",
+        message,
+        {"available_models": allowed(db, team_id)},
+        param="model",
+    )

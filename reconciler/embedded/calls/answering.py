@@ -28,9 +28,13 @@ async def answer(here: Context, request: Request, function: Function, body: Call
         return await _whole(here, call, hold, function, body)
 
 
-async def _whole(here: Context, call: Admitted, hold: Hold, function: Function, body: CallBody) -> Response:
+async def _whole(
+    here: Context, call: Admitted, hold: Hold, function: Function, body: CallBody
+) -> Response:
     try:
-        given = await complete(function, call.litellm_model, call.parameters, body.sent(), here.allowed)
+        given = await complete(
+            function, call.litellm_model, call.parameters, body.sent(), here.allowed
+        )
     except ProviderFailed as failure:
         raise _no_answer(call, failure) from failure
     await _charge(here, call, hold)
@@ -42,7 +46,9 @@ async def _streamed(
 ) -> Response:
     """The first chunk is awaited before anything is answered: a provider that fails at once is a plain error."""
     try:
-        stream = await complete(function, call.litellm_model, call.parameters, body.sent(), here.allowed)
+        stream = await complete(
+            function, call.litellm_model, call.parameters, body.sent(), here.allowed
+        )
         parts = chunks(stream, here.allowed)
         first = await anext(parts, None)
     except ProviderFailed as failure:
@@ -50,12 +56,20 @@ async def _streamed(
     if first is None:
         raise _no_answer(call, ProviderFailed("the provider sent an empty stream"))
     await _charge(here, call, hold)
-    events = _responses(here, call, first, parts) if function == "aresponses" else _chat(here, path, call, first, parts)
+    events = (
+        _responses(here, call, first, parts)
+        if function == "aresponses"
+        else _chat(here, path, call, first, parts)
+    )
     return StreamingResponse(events, media_type="text/event-stream")
 
 
 async def _chat(
-    here: Context, path: str, call: Admitted, first: dict[str, Any], rest: AsyncIterator[dict[str, Any]]
+    here: Context,
+    path: str,
+    call: Admitted,
+    first: dict[str, Any],
+    rest: AsyncIterator[dict[str, Any]],
 ) -> AsyncIterator[str]:
     try:
         yield _event({**first, "model": call.alias})
@@ -81,7 +95,12 @@ async def _responses(
     except ProviderFailed as failure:
         await _give_back(here, call)
         refused = _no_answer(call, failure)
-        error = {"type": "error", "code": "provider_error", "message": refused.message, "param": None}
+        error = {
+            "type": "error",
+            "code": "provider_error",
+            "message": refused.message,
+            "param": None,
+        }
         yield _named_event(call, number + 1, error)
 
 
@@ -112,4 +131,6 @@ async def _give_back(here: Context, call: Admitted) -> None:
 def _no_answer(call: Admitted, failure: ProviderFailed) -> CallRefused:
     """What the caller did wrong, or too often, stays the caller's; everything else is the gateway's or provider's."""
     message = f"No answer for model '{call.alias}': {failure}"
-    return CallRefused(failure.status, "Provider error", message, code=failure.code, headers=failure.headers)
+    return CallRefused(
+        failure.status, "Provider error", message, code=failure.code, headers=failure.headers
+    )

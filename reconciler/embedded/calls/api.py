@@ -21,8 +21,12 @@ _KEY = Security(HTTPBearer(auto_error=False, description="The team's virtual key
 _WORDS: dict[int | str, dict[str, Any]] = {
     400: {"description": "The provider refused the request."},
     401: {"description": "The virtual key is missing or unknown."},
-    403: {"description": "Model access denied (with `available_models`), team suspended, or insufficient credits."},
-    422: {"description": "The body is none that OpenAI's API describes; the reason names the field."},
+    403: {
+        "description": "Model access denied (with `available_models`), team suspended, or insufficient credits."
+    },
+    422: {
+        "description": "The body is none that OpenAI's API describes; the reason names the field."
+    },
     429: {"description": "The provider's rate limit is reached."},
     502: {"description": "The provider gave no answer; no credit was taken."},
 }
@@ -81,7 +85,9 @@ async def list_models(request: Request, here: Here) -> JSONResponse:
 
 
 @router.get("/v1/models/{model}", response_model=None)
-async def get_model(model: Annotated[str, Path(max_length=200)], request: Request, here: Here) -> JSONResponse:
+async def get_model(
+    model: Annotated[str, Path(max_length=200)], request: Request, here: Here
+) -> JSONResponse:
     """One of the aliases that the team may call."""
     models = await here.store.read(lambda db: _models(db, request))
     for one in models:
@@ -89,7 +95,9 @@ async def get_model(model: Annotated[str, Path(max_length=200)], request: Reques
             return JSONResponse(one)
     words = f"The team has no model '{model}'"
     available = {"available_models": [one["id"] for one in models]}
-    raise CallRefused(404, "Model not found", words, available, param="model", code="model_not_found")
+    raise CallRefused(
+        404, "Model not found", words, available, param="model", code="model_not_found"
+    )
 
 
 def _models(db: sqlite3.Connection, request: Request) -> list[dict[str, Any]]:

@@ -7,7 +7,14 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 # What only tells a provider about the caller or the bill: dropped where a model's provider does not know it.
 HINTS = frozenset(
     {
-        *("metadata", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "service_tier", "store"),
+        *(
+            "metadata",
+            "prompt_cache_key",
+            "prompt_cache_retention",
+            "safety_identifier",
+            "service_tier",
+            "store",
+        ),
         *("user", "verbosity"),
     }
 )
@@ -40,8 +47,22 @@ class ChatRequest(CallBody):
 
     parameters = HINTS | {
         *("audio", "frequency_penalty", "function_call", "functions", "logit_bias", "logprobs"),
-        *("max_completion_tokens", "max_tokens", "modalities", "n", "parallel_tool_calls", "prediction"),
-        *("presence_penalty", "reasoning_effort", "response_format", "seed", "stop", "stream_options"),
+        *(
+            "max_completion_tokens",
+            "max_tokens",
+            "modalities",
+            "n",
+            "parallel_tool_calls",
+            "prediction",
+        ),
+        *(
+            "presence_penalty",
+            "reasoning_effort",
+            "response_format",
+            "seed",
+            "stop",
+            "stream_options",
+        ),
         *("temperature", "tool_choice", "tools", "top_logprobs", "top_p", "web_search_options"),
     }
 

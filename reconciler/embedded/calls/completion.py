@@ -135,7 +135,9 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(cause))
         yield cause
         inner = cause.exceptions if isinstance(cause, BaseExceptionGroup) else ()
-        waiting += [next_ for next_ in (cause.__cause__, cause.__context__, *inner) if next_ is not None]
+        waiting += [
+            next_ for next_ in (cause.__cause__, cause.__context__, *inner) if next_ is not None
+        ]
 
 
 def _litellm() -> Any:

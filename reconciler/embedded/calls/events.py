@@ -22,7 +22,9 @@ def _of_item(index: int, item: dict[str, Any]) -> Iterator[Event]:
     yield {"type": "response.output_item.added", "item": {**item, "content": []}, **place}
     for number, part in enumerate(item.get("content") or ()):
         if part.get("type") == "output_text":
-            yield from _of_text(part, {**place, "content_index": number, "item_id": item.get("id", "")})
+            yield from _of_text(
+                part, {**place, "content_index": number, "item_id": item.get("id", "")}
+            )
     yield {"type": "response.output_item.done", "item": item, **place}
 
 

@@ -45,5 +45,11 @@ async def probe_team(team_id: PathId, body: ProbeBody, here: Here) -> JSONRespon
 
     error = await here.store.read(decided)
     access = error in (None, OUT_OF_CREDITS)
-    answer = {"team_id": team_id, "model": body.model, "access": access, "allowed": error is None, "reason": error}
+    answer = {
+        "team_id": team_id,
+        "model": body.model,
+        "access": access,
+        "allowed": error is None,
+        "reason": error,
+    }
     return JSONResponse(answer)

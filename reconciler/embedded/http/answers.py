@@ -8,7 +8,9 @@ from pydantic import BaseModel, Field
 class Stamped(BaseModel):
     created_at: str = Field(examples=["2024-10-14T12:00:00Z"])
     updated_at: str
-    generation: int = Field(description="How often a management write has changed it, from 1; the ETag as well.")
+    generation: int = Field(
+        description="How often a management write has changed it, from 1; the ETag as well."
+    )
 
 
 class OrganizationAnswer(Stamped):
@@ -94,11 +96,15 @@ class TeamDetail(TeamAnswer):
 
 
 class TeamWithKey(TeamDetail):
-    virtual_key: str = Field(description="Shown only this once: the gateway keeps a hash. Not in a replayed answer.")
+    virtual_key: str = Field(
+        description="Shown only this once: the gateway keeps a hash. Not in a replayed answer."
+    )
 
 
 class TeamRow(TeamAnswer):
-    allowed_model_aliases: list[str] | None = Field(None, description="Only with include=allowed_model_aliases.")
+    allowed_model_aliases: list[str] | None = Field(
+        None, description="Only with include=allowed_model_aliases."
+    )
 
 
 class TeamList(BaseModel):
@@ -118,7 +124,9 @@ class CreditsAdded(BaseModel):
     credits_remaining: int
     transaction_id: str
     operation_id: str | None
-    duplicate: bool = Field(description="The operation had been granted before: nothing has changed.")
+    duplicate: bool = Field(
+        description="The operation had been granted before: nothing has changed."
+    )
 
 
 class Balance(BaseModel):
@@ -151,7 +159,9 @@ class Transactions(BaseModel):
 
 
 class GatewayAnswer(BaseModel):
-    gateway_id: str = Field(description="Made with the database, and the same wherever it is served.")
+    gateway_id: str = Field(
+        description="Made with the database, and the same wherever it is served."
+    )
 
 
 class Operations(BaseModel):

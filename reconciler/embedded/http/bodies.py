@@ -4,7 +4,15 @@ import re
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    model_validator,
+)
 
 from reconciler.embedded.parameters import check_parameters
 
@@ -14,20 +22,30 @@ MAX_CREDITS = 2**53  # what every JSON reader holds exactly
 
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN, max_length=200)]
 PathId = Annotated[str, Path(pattern=ID_PATTERN, max_length=200)]
-Limit = Annotated[int | None, Query(ge=1, le=1_000_000, description="At most this many; everything by default.")]
-After = Annotated[str | None, Query(max_length=200, description="Cursor: the last id of the page before.")]
+Limit = Annotated[
+    int | None, Query(ge=1, le=1_000_000, description="At most this many; everything by default.")
+]
+After = Annotated[
+    str | None, Query(max_length=200, description="Cursor: the last id of the page before.")
+]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 Text = Annotated[str, StringConstraints(max_length=2000)]
 Model = Annotated[
-    str, StringConstraints(min_length=1, max_length=500), Field(description="provider/model, as LiteLLM names it.")
+    str,
+    StringConstraints(min_length=1, max_length=500),
+    Field(description="provider/model, as LiteLLM names it."),
 ]
-Price = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False, description="USD per million tokens.")]
+Price = Annotated[
+    float, Field(ge=0, le=1e9, allow_inf_nan=False, description="USD per million tokens.")
+]
 Credits = Annotated[int, Field(ge=0, le=MAX_CREDITS)]
 Metadata = Annotated[dict[str, Any], Field(description="Free JSON.")]
 Parameters = Annotated[
     dict[str, Any],
     AfterValidator(check_parameters),
-    Field(description="Extra LiteLLM parameters, e.g. mock_response. Secrets only as os.environ/NAME."),
+    Field(
+        description="Extra LiteLLM parameters, e.g. mock_response. Secrets only as os.environ/NAME."
+    ),
 ]
 AliasStatus = Literal["active", "inactive", "deprecated"]
 Status = Literal["active", "suspended"]
@@ -46,11 +64,15 @@ def _usable_key(key: SecretStr) -> SecretStr:
 VirtualKey = Annotated[
     SecretStr,
     AfterValidator(_usable_key),
-    Field(description="A key of the caller's choice: long and random, sk-... By default the gateway makes one."),
+    Field(
+        description="A key of the caller's choice: long and random, sk-... By default the gateway makes one."
+    ),
 ]
 OperationId = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 Ids = Annotated[list[Id], AfterValidator(_distinct)]
-Tags = Annotated[list[Annotated[str, StringConstraints(min_length=1, max_length=200)]], AfterValidator(_distinct)]
+Tags = Annotated[
+    list[Annotated[str, StringConstraints(min_length=1, max_length=200)]], AfterValidator(_distinct)
+]
 
 
 class Body(BaseModel):
@@ -72,9 +94,10 @@ class OrganizationCreate(Body):
 class OrganizationUpdate(Body):
     name: Name = Field(default="", validate_default=False)
     metadata: Metadata | None = None
-    status: Annotated[Status, Field(description="On record only: to stop calls, suspend the organization's teams.")] = (
-        "active"
-    )
+    status: Annotated[
+        Status,
+        Field(description="On record only: to stop calls, suspend the organization's teams."),
+    ] = "active"
 
 
 class OrganizationRename(Body):
@@ -84,7 +107,9 @@ class OrganizationRename(Body):
 class _WithActive(Body):
     """`active` is the documented short form of a status."""
 
-    active: Annotated[bool | None, Field(description="true is status active, false is status inactive.")] = None
+    active: Annotated[
+        bool | None, Field(description="true is status active, false is status inactive.")
+    ] = None
     status: AliasStatus = "active"
 
     @model_validator(mode="after")
@@ -167,7 +192,9 @@ class TeamUpdate(Body):
     organization_id: Id = ""
     team_alias: Text | None = None
     access_groups: Annotated[Ids, Field(description="The whole set.")] = []
-    credits_allocated: Annotated[Credits, Field(description="Absolute: credits granted in all.")] = 0
+    credits_allocated: Annotated[
+        Credits, Field(description="Absolute: credits granted in all.")
+    ] = 0
     status: Status = "active"
     metadata: Annotated[Metadata | None, Field(description="Replaces what was there.")] = None
 
@@ -190,16 +217,24 @@ class TeamRename(Body):
 class CreditsAdd(Body):
     team_id: Id
     amount: Annotated[
-        int, Field(ge=-MAX_CREDITS, le=MAX_CREDITS, description="Negative takes back; that needs an operation_id.")
+        int,
+        Field(
+            ge=-MAX_CREDITS,
+            le=MAX_CREDITS,
+            description="Negative takes back; that needs an operation_id.",
+        ),
     ]
     description: Text | None = None
     reason: Annotated[Text | None, Field(description="The same as description.")] = None
     operation_id: Annotated[
-        OperationId | None, Field(description="Makes the grant safe to repeat: it takes effect once ever.")
+        OperationId | None,
+        Field(description="Makes the grant safe to repeat: it takes effect once ever."),
     ] = None
     previous_operation_id: Annotated[
         OperationId | None,
-        Field(description="Refused unless the team's newest operation is this one; null where it must have none."),
+        Field(
+            description="Refused unless the team's newest operation is this one; null where it must have none."
+        ),
     ] = None
 
     @model_validator(mode="after")

@@ -17,10 +17,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from reconciler.embedded.http.refusals import refusal
 
 MAX_BODY = 10_000_000  # bytes
-LINGER_BYTES, LINGER_SECONDS = 64_000_000, 2.0  # of a body that is refused, so that its sender reads the answer
+LINGER_BYTES, LINGER_SECONDS = (
+    64_000_000,
+    2.0,
+)  # of a body that is refused, so that its sender reads the answer
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-_PAGES = frozenset({"/", "/docs", "/health", "/openapi.json"})  # what a link on another site may lead to
+_PAGES = frozenset(
+    {"/", "/docs", "/health", "/openapi.json"}
+)  # what a link on another site may lead to
 _SECURITY = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -96,7 +101,11 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self._too_large = self._too_large or message["status"] == 413  # noqa: PLR2004
             _secure(message, close=self._too_large)
-        if message["type"] == "http.response.body" and self._too_large and not message.get("more_body"):
+        if (
+            message["type"] == "http.response.body"
+            and self._too_large
+            and not message.get("more_body")
+        ):
             await self._send({**message, "more_body": True})
             await self._linger()
             message = {"type": "http.response.body", "body": b""}
@@ -122,7 +131,11 @@ _TOO_LARGE = f"the body is larger than {MAX_BODY // 1_000_000} MB"
 def _refused(scope: Scope, hosts: Hosts) -> tuple[int, str, str] | None:
     """The status, the reason and its code; None where the request may go on."""
     headers = Headers(scope=scope)
-    if not (host := headers.get("host")) or len(headers.getlist("host")) > 1 or not hosts.hold(host):
+    if (
+        not (host := headers.get("host"))
+        or len(headers.getlist("host")) > 1
+        or not hosts.hold(host)
+    ):
         return 403, "this gateway is not known by that Host (--allow-host)", "host-refused"
     if _from_elsewhere(scope, headers, host):
         return 403, "requests from pages of other sites are refused", "cross-site-refused"

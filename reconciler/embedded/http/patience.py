@@ -8,7 +8,9 @@ import asyncio
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-KEEP_ALIVE_SECONDS = 75  # longer than clients keep a connection: none is closed under a request that is on its way
+KEEP_ALIVE_SECONDS = (
+    75  # longer than clients keep a connection: none is closed under a request that is on its way
+)
 HEADER_SECONDS = 10.0
 REQUEST_SECONDS = 60.0
 

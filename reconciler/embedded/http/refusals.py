@@ -17,7 +17,12 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 SHOWN = 5  # reasons in one answer
 OPENAI = "/v1/"
 
-_TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
+_TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    429: "rate_limit_error",
+}
 _CODES = {
     "Invalid API key": "invalid_api_key",
     "Model access denied": "model_access_denied",
@@ -47,7 +52,9 @@ class CallRefused(Exception):  # noqa: N818 - it is an answer, not a fault
         if not path.startswith(OPENAI):
             return {"error": self.error, "message": self.message, **self.extra}
         code = self.code or _CODES.get(self.error)
-        return openai_error(self.status, f"{self.error}: {self.message}", code, self.param) | dict(self.extra)
+        return openai_error(self.status, f"{self.error}: {self.message}", code, self.param) | dict(
+            self.extra
+        )
 
 
 class Refused(HTTPException):
@@ -58,7 +65,9 @@ class Refused(HTTPException):
         self.code = code
 
 
-def openai_error(status: int, message: str, code: str | None = None, param: str | None = None) -> dict[str, Any]:
+def openai_error(
+    status: int, message: str, code: str | None = None, param: str | None = None
+) -> dict[str, Any]:
     """An error as OpenAI's client reads it."""
     kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")  # noqa: PLR2004
     return {"error": {"message": message, "type": kind, "code": code, "param": param}}
@@ -76,14 +85,18 @@ def install(app: FastAPI) -> None:
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - what it is registered for
-    first = next((place for place in (_place(one["loc"]) for one in error.errors()) if place != "body"), None)
+    first = next(
+        (place for place in (_place(one["loc"]) for one in error.errors()) if place != "body"), None
+    )
     return refusal(request.url.path, 422, reason(error.errors()), param=first)
 
 
 async def _call_refused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, CallRefused)  # noqa: S101 - what it is registered for
     challenge = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}  # noqa: PLR2004
-    return JSONResponse(error.shaped(request.url.path), error.status, {**challenge, **error.headers})
+    return JSONResponse(
+        error.shaped(request.url.path), error.status, {**challenge, **error.headers}
+    )
 
 
 async def _refused(request: Request, error: Exception) -> JSONResponse:
@@ -134,7 +147,9 @@ def _sentence(error: Mapping[str, Any]) -> str:
 
 def _place(loc: tuple[str | int, ...]) -> str:
     inner = loc[1:] if len(loc) > 1 else loc
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in inner).lstrip(".")
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in inner).lstrip(
+        "."
+    )
 
 
 def _words(error: Mapping[str, Any]) -> str:

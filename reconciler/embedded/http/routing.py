@@ -12,7 +12,9 @@ from reconciler.embedded.http.front import AdminRoute
 NO_LIMIT = -1  # SQLite's word for everything
 
 _SECURITY = (
-    Security(APIKeyHeader(name="X-Admin-Key", auto_error=False, description="The gateway's admin key.")),
+    Security(
+        APIKeyHeader(name="X-Admin-Key", auto_error=False, description="The gateway's admin key.")
+    ),
     Security(HTTPBearer(auto_error=False, description="The admin key, as a bearer token.")),
 )
 
@@ -21,7 +23,9 @@ class Refusal(BaseModel):
     """Why a request was refused; nothing has changed."""
 
     detail: str
-    code: str | None = Field(None, description="For programs, where a refusal has one: operation-voided and others.")
+    code: str | None = Field(
+        None, description="For programs, where a refusal has one: operation-voided and others."
+    )
 
 
 _REASONS = {

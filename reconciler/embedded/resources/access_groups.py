@@ -7,7 +7,12 @@ from fastapi import Query
 from fastapi.responses import JSONResponse
 
 from reconciler.embedded.context import Here, exists, missing
-from reconciler.embedded.http.answers import AccessGroupAnswer, AccessGroupDetail, AccessGroupList, GroupDeleted
+from reconciler.embedded.http.answers import (
+    AccessGroupAnswer,
+    AccessGroupDetail,
+    AccessGroupList,
+    GroupDeleted,
+)
 from reconciler.embedded.http.bodies import (
     AccessGroupCreate,
     AccessGroupRename,
@@ -19,13 +24,21 @@ from reconciler.embedded.http.bodies import (
 )
 from reconciler.embedded.http.routing import admin_router, answers, page
 from reconciler.embedded.resources.generations import GROUP, changed, holders_changed, same
-from reconciler.embedded.resources.membership import add_models, gathered, remove_models, require_aliases, set_models
+from reconciler.embedded.resources.membership import (
+    add_models,
+    gathered,
+    remove_models,
+    require_aliases,
+    set_models,
+)
 from reconciler.embedded.resources.renaming import rename
 from reconciler.embedded.resources.writes import Answer, Writing, shown
 
 router = admin_router("model-access-groups", "model access groups")
 
-_INSERT = "INSERT INTO access_groups VALUES (:group_name, :description, :display_name, :now, :now, 1)"
+_INSERT = (
+    "INSERT INTO access_groups VALUES (:group_name, :description, :display_name, :now, :now, 1)"
+)
 _UPDATE = """
     UPDATE access_groups SET description = :description, display_name = :display_name, updated_at = :now,
     generation = generation + 1 WHERE group_name = :group_name
@@ -45,7 +58,8 @@ _MODELS = """
 """
 _TEAMS = "SELECT team_id FROM team_groups WHERE group_name = ? ORDER BY team_id"
 Include = Annotated[
-    Literal["model_aliases"] | None, Query(description="Adds the names of each group's aliases to its row.")
+    Literal["model_aliases"] | None,
+    Query(description="Adds the names of each group's aliases to its row."),
 ]
 
 
@@ -87,13 +101,17 @@ async def get_access_group(group_name: PathId, here: Here) -> JSONResponse:
     def answer(db: sqlite3.Connection) -> JSONResponse:
         group = _row(db, group_name)
         models = [dict(row) for row in db.execute(_MODELS, (group_name,))]
-        return shown({**group, "model_aliases": models, "teams_with_access": _teams(db, group_name)})
+        return shown(
+            {**group, "model_aliases": models, "teams_with_access": _teams(db, group_name)}
+        )
 
     return await here.store.read(answer)
 
 
 @router.put("/{group_name}", **answers(AccessGroupAnswer))
-async def update_access_group(group_name: PathId, body: AccessGroupUpdate, here: Here, write: Writing) -> JSONResponse:
+async def update_access_group(
+    group_name: PathId, body: AccessGroupUpdate, here: Here, write: Writing
+) -> JSONResponse:
     """Changes the given fields; `model_aliases` is the whole set."""
 
     def work(db: sqlite3.Connection) -> Answer:
@@ -110,7 +128,9 @@ async def update_access_group(group_name: PathId, body: AccessGroupUpdate, here:
 
 
 @router.post("/{group_name}/add-models", **answers(AccessGroupAnswer))
-async def add_models_to_group(group_name: PathId, body: GroupModels, here: Here, write: Writing) -> JSONResponse:
+async def add_models_to_group(
+    group_name: PathId, body: GroupModels, here: Here, write: Writing
+) -> JSONResponse:
     """Adds aliases; every team that has the group can call them from the next request on."""
 
     def work(db: sqlite3.Connection) -> Answer:
@@ -124,7 +144,9 @@ async def add_models_to_group(group_name: PathId, body: GroupModels, here: Here,
 
 
 @router.post("/{group_name}/remove-models", **answers(AccessGroupAnswer))
-async def remove_models_from_group(group_name: PathId, body: GroupModels, here: Here, write: Writing) -> JSONResponse:
+async def remove_models_from_group(
+    group_name: PathId, body: GroupModels, here: Here, write: Writing
+) -> JSONResponse:
     """Removes aliases; those that exist but are not in the group are no error."""
 
     def work(db: sqlite3.Connection) -> Answer:
@@ -138,7 +160,9 @@ async def remove_models_from_group(group_name: PathId, body: GroupModels, here: 
 
 
 @router.post("/{group_name}/rename", **answers(AccessGroupAnswer))
-async def rename_access_group(group_name: PathId, body: AccessGroupRename, here: Here, write: Writing) -> JSONResponse:
+async def rename_access_group(
+    group_name: PathId, body: AccessGroupRename, here: Here, write: Writing
+) -> JSONResponse:
     """Gives the group another name; its aliases and the teams that have it stay."""
 
     def work(db: sqlite3.Connection) -> Answer:
@@ -164,7 +188,9 @@ async def delete_access_group(group_name: PathId, here: Here, write: Writing) ->
 
 
 def _find(db: sqlite3.Connection, group_name: str) -> sqlite3.Row | None:
-    row: sqlite3.Row | None = db.execute("SELECT * FROM access_groups WHERE group_name = ?", (group_name,)).fetchone()
+    row: sqlite3.Row | None = db.execute(
+        "SELECT * FROM access_groups WHERE group_name = ?", (group_name,)
+    ).fetchone()
     return row
 
 

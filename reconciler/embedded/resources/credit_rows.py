@@ -81,7 +81,13 @@ def refund(db: sqlite3.Connection, team_id: str, description: str, now: str) -> 
 
 
 def _move(
-    db: sqlite3.Connection, update: str, kind: Type, calls: int, team_id: str, description: str, now: str
+    db: sqlite3.Connection,
+    update: str,
+    kind: Type,
+    calls: int,
+    team_id: str,
+    description: str,
+    now: str,
 ) -> bool:
     moved = db.execute(update, (team_id,)).fetchall()
     for row in moved:

@@ -38,7 +38,9 @@ TeamId = Annotated[str, Query(pattern=ID_PATTERN, max_length=200)]
 AnyTeam = Annotated[str | None, Query(pattern=ID_PATTERN, max_length=200)]
 OperationQuery = Annotated[str | None, Query(min_length=1, max_length=500)]
 Order = Literal["newest", "oldest"]
-Cursor = Annotated[str | None, Query(pattern=r"^txn_[0-9]{1,18}$", description="The page goes on after it.")]
+Cursor = Annotated[
+    str | None, Query(pattern=r"^txn_[0-9]{1,18}$", description="The page goes on after it.")
+]
 
 
 @router.post("/add", **answers(CreditsAdded))
@@ -57,7 +59,15 @@ async def add_credits(body: CreditsAdd, here: Here, write: Writing) -> JSONRespo
         now = here.stamp()
         db.execute(_ALLOCATE, (after.allocated, now, body.team_id))
         description = body.description if body.description is not None else body.reason
-        row = record(db, "addition", before, after, now, description=description, operation_id=body.operation_id)
+        row = record(
+            db,
+            "addition",
+            before,
+            after,
+            now,
+            description=description,
+            operation_id=body.operation_id,
+        )
         return {**_added(row), "duplicate": False}
 
     return await write.new(work)
@@ -126,10 +136,14 @@ def _require_previous(db: sqlite3.Connection, body: CreditsAdd) -> None:
     """The newest one with an id of the same namespace, which is what stands before the first colon."""
     name = body.operation_id or ""
     namespace = name[: name.find(":") + 1]
-    row = db.execute(_NEWEST_OPERATION, {"team_id": body.team_id, "namespace": namespace}).fetchone()
+    row = db.execute(
+        _NEWEST_OPERATION, {"team_id": body.team_id, "namespace": namespace}
+    ).fetchone()
     newest = row["operation_id"] if row else None
     if newest != body.previous_operation_id:
-        is_, meant = (f"'{name}'" if name else "none" for name in (newest, body.previous_operation_id))
+        is_, meant = (
+            f"'{name}'" if name else "none" for name in (newest, body.previous_operation_id)
+        )
         detail = f"the newest operation of team '{body.team_id}' is {is_}, not {meant}"
         raise Refused(409, detail, code="operation-order")
 

@@ -77,7 +77,9 @@ def holders_changed(db: sqlite3.Connection, place: Place, name: str, now: str) -
         db.execute(place.holders, {"name": name, "now": now})
 
 
-def require_generation(db: sqlite3.Connection, place: Place, name: str, wanted: frozenset[int]) -> None:
+def require_generation(
+    db: sqlite3.Connection, place: Place, name: str, wanted: frozenset[int]
+) -> None:
     """404 where the object does not exist, 412 where its generation is none of those."""
     query = f"SELECT generation FROM {place.table} WHERE {place.id} = ?"  # noqa: S608  as above
     row = db.execute(query, (name,)).fetchone()

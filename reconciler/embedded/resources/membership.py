@@ -46,7 +46,8 @@ def add_models(db: sqlite3.Connection, group: str, aliases: Sequence[str]) -> bo
 def remove_models(db: sqlite3.Connection, group: str, aliases: Sequence[str]) -> bool:
     """Takes aliases out of a group; whether any was in it."""
     removed = db.executemany(
-        "DELETE FROM group_aliases WHERE group_name = ? AND alias = ?", [(group, alias) for alias in aliases]
+        "DELETE FROM group_aliases WHERE group_name = ? AND alias = ?",
+        [(group, alias) for alias in aliases],
     )
     return removed.rowcount > 0
 
@@ -62,4 +63,7 @@ def set_groups(db: sqlite3.Connection, team: str, groups: Sequence[str]) -> None
     """Makes the groups the team's whole set, in this order; 404 for one that does not exist."""
     require_groups(db, groups)
     db.execute("DELETE FROM team_groups WHERE team_id = ?", (team,))
-    db.executemany("INSERT INTO team_groups (team_id, group_name) VALUES (?, ?)", [(team, group) for group in groups])
+    db.executemany(
+        "INSERT INTO team_groups (team_id, group_name) VALUES (?, ?)",
+        [(team, group) for group in groups],
+    )

@@ -9,7 +9,14 @@ from fastapi.responses import JSONResponse
 
 from reconciler.embedded.context import Context, Here, exists, missing
 from reconciler.embedded.http.answers import AliasDeleted, ModelAliasAnswer, ModelAliasList
-from reconciler.embedded.http.bodies import After, Limit, ModelAliasCreate, ModelAliasRename, ModelAliasUpdate, PathId
+from reconciler.embedded.http.bodies import (
+    After,
+    Limit,
+    ModelAliasCreate,
+    ModelAliasRename,
+    ModelAliasUpdate,
+    PathId,
+)
 from reconciler.embedded.http.routing import admin_router, answers, page
 from reconciler.embedded.parameters import NotUsable
 from reconciler.embedded.resources.generations import ALIAS, GROUP, changed, holders_changed, same
@@ -72,7 +79,9 @@ async def get_model_alias(alias: PathId, here: Here) -> JSONResponse:
 
 
 @router.put("/{alias}", **answers(ModelAliasAnswer))
-async def update_model_alias(alias: PathId, body: ModelAliasUpdate, here: Here, write: Writing) -> JSONResponse:
+async def update_model_alias(
+    alias: PathId, body: ModelAliasUpdate, here: Here, write: Writing
+) -> JSONResponse:
     """Changes the given fields. Only active aliases answer calls, from the next request on."""
 
     def work(db: sqlite3.Connection) -> Answer:
@@ -88,7 +97,9 @@ async def update_model_alias(alias: PathId, body: ModelAliasUpdate, here: Here, 
 
 
 @router.post("/{alias}/rename", **answers(ModelAliasAnswer))
-async def rename_model_alias(alias: PathId, body: ModelAliasRename, here: Here, write: Writing) -> JSONResponse:
+async def rename_model_alias(
+    alias: PathId, body: ModelAliasRename, here: Here, write: Writing
+) -> JSONResponse:
     """Gives the alias another name, in every group that holds it. Calls to the old name are refused from then on."""
 
     def work(db: sqlite3.Connection) -> Answer:
@@ -106,7 +117,11 @@ async def delete_model_alias(alias: PathId, here: Here, write: Writing) -> JSONR
         groups = model_alias(db, alias)["access_groups"]
         holders_changed(db, ALIAS, alias, here.stamp())
         db.execute("DELETE FROM model_aliases WHERE alias = ?", (alias,))
-        return {"alias": alias, "removed_from_groups": groups, "message": f"Model alias '{alias}' deleted"}
+        return {
+            "alias": alias,
+            "removed_from_groups": groups,
+            "message": f"Model alias '{alias}' deleted",
+        }
 
     return await write.to(ALIAS, alias, work)
 
@@ -127,7 +142,9 @@ def model_alias(db: sqlite3.Connection, alias: str) -> dict[str, Any]:
 
 
 def _find(db: sqlite3.Connection, alias: str) -> sqlite3.Row | None:
-    row: sqlite3.Row | None = db.execute("SELECT * FROM model_aliases WHERE alias = ?", (alias,)).fetchone()
+    row: sqlite3.Row | None = db.execute(
+        "SELECT * FROM model_aliases WHERE alias = ?", (alias,)
+    ).fetchone()
     return row
 
 
@@ -143,4 +160,9 @@ def _answers(db: sqlite3.Connection, rows: list[sqlite3.Row]) -> list[dict[str, 
 
 def _answer(row: sqlite3.Row) -> dict[str, Any]:
     tags, parameters = json.loads(row["tags"]), json.loads(row["litellm_params"])
-    return {**dict(row), "active": row["status"] == "active", "tags": tags, "litellm_params": parameters}
+    return {
+        **dict(row),
+        "active": row["status"] == "active",
+        "tags": tags,
+        "litellm_params": parameters,
+    }

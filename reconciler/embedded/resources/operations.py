@@ -60,9 +60,16 @@ def require_not_void(db: sqlite3.Connection, operation_id: str) -> None:
         _refuse_void(row)
 
 
-def record(db: sqlite3.Connection, asked: Operation, status: int, answer: Mapping[str, Any], now: str) -> None:
+def record(
+    db: sqlite3.Connection, asked: Operation, status: int, answer: Mapping[str, Any], now: str
+) -> None:
     """Remembers the answer; a key must not be in it."""
-    values = {"operation_id": asked.operation_id, "digest": asked.digest, "status": status, "now": now}
+    values = {
+        "operation_id": asked.operation_id,
+        "digest": asked.digest,
+        "status": status,
+        "now": now,
+    }
     db.execute(_RECORD, {**values, "answer": json.dumps(answer, ensure_ascii=False)})
 
 
@@ -81,4 +88,6 @@ def _row(db: sqlite3.Connection, operation_id: str) -> sqlite3.Row | None:
 
 def _refuse_void(row: sqlite3.Row) -> None:
     if row["state"] == "void":
-        raise Refused(409, f"operation_id '{row['operation_id']}' was voided", code="operation-voided")
+        raise Refused(
+            409, f"operation_id '{row['operation_id']}' was voided", code="operation-voided"
+        )

@@ -8,7 +8,12 @@ from fastapi import HTTPException
 from fastapi.responses import JSONResponse
 
 from reconciler.embedded.context import Here, exists, missing
-from reconciler.embedded.http.answers import Deleted, OrganizationAnswer, OrganizationList, OrganizationTeams
+from reconciler.embedded.http.answers import (
+    Deleted,
+    OrganizationAnswer,
+    OrganizationList,
+    OrganizationTeams,
+)
 from reconciler.embedded.http.bodies import (
     After,
     Limit,
@@ -35,7 +40,9 @@ _LIST = """
     FROM (SELECT * FROM organizations WHERE organization_id > :after ORDER BY organization_id LIMIT :limit) o
     LEFT JOIN teams t USING (organization_id) GROUP BY o.organization_id ORDER BY o.organization_id
 """
-_INSERT = "INSERT INTO organizations VALUES (:organization_id, :name, :metadata, 'active', :now, :now, 1)"
+_INSERT = (
+    "INSERT INTO organizations VALUES (:organization_id, :name, :metadata, 'active', :now, :now, 1)"
+)
 _UPDATE = """
     UPDATE organizations SET name = :name, metadata = :metadata, status = :status, updated_at = :now,
     generation = generation + 1 WHERE organization_id = :organization_id
@@ -49,7 +56,10 @@ async def create_organization(body: OrganizationCreate, here: Here, write: Writi
     def work(db: sqlite3.Connection) -> Answer:
         if _find(db, body.organization_id):
             raise exists(ORGANIZATION.said, body.organization_id)
-        db.execute(_INSERT, {**body.model_dump(), "metadata": json.dumps(body.metadata or {}), "now": here.stamp()})
+        db.execute(
+            _INSERT,
+            {**body.model_dump(), "metadata": json.dumps(body.metadata or {}), "now": here.stamp()},
+        )
         return organization(db, body.organization_id)
 
     return await write.new(work)
@@ -83,7 +93,9 @@ async def update_organization(
         after = {**before, **body.given()}
         after["metadata"] = after["metadata"] or {}
         if not same(before, after):
-            db.execute(_UPDATE, {**after, "metadata": json.dumps(after["metadata"]), "now": here.stamp()})
+            db.execute(
+                _UPDATE, {**after, "metadata": json.dumps(after["metadata"]), "now": here.stamp()}
+            )
         return organization(db, organization_id)
 
     return await write.to(ORGANIZATION, organization_id, work)
@@ -108,10 +120,15 @@ async def delete_organization(organization_id: PathId, write: Writing) -> JSONRe
 
     def work(db: sqlite3.Connection) -> Answer:
         if teams := organization(db, organization_id)["team_count"]:
-            reason = f"Organization has active teams: '{organization_id}' has {teams}; delete them first"
+            reason = (
+                f"Organization has active teams: '{organization_id}' has {teams}; delete them first"
+            )
             raise HTTPException(409, reason)
         db.execute("DELETE FROM organizations WHERE organization_id = ?", (organization_id,))
-        return {"organization_id": organization_id, "message": f"Organization '{organization_id}' deleted"}
+        return {
+            "organization_id": organization_id,
+            "message": f"Organization '{organization_id}' deleted",
+        }
 
     return await write.to(ORGANIZATION, organization_id, work)
 
@@ -125,7 +142,9 @@ async def list_organization_teams(
     def answer(db: sqlite3.Connection) -> JSONResponse:
         count = organization(db, organization_id)["team_count"]
         teams = teams_of(db, organization_id, **page(after, limit))
-        return JSONResponse({"organization_id": organization_id, "team_count": count, "teams": teams})
+        return JSONResponse(
+            {"organization_id": organization_id, "team_count": count, "teams": teams}
+        )
 
     return await here.store.read(answer)
 
@@ -139,7 +158,9 @@ def organization(db: sqlite3.Connection, organization_id: str) -> dict[str, Any]
 
 def require_organization(db: sqlite3.Connection, organization_id: str) -> None:
     """404 where it does not exist."""
-    if not db.execute("SELECT 1 FROM organizations WHERE organization_id = ?", (organization_id,)).fetchone():
+    if not db.execute(
+        "SELECT 1 FROM organizations WHERE organization_id = ?", (organization_id,)
+    ).fetchone():
         raise missing(ORGANIZATION.said, organization_id)
 
 

@@ -8,14 +8,22 @@ from typing import Any
 from reconciler.embedded.context import missing
 from reconciler.embedded.resources.membership import gathered
 
-_FIELDS = ("team_id", "organization_id", "team_alias", "status", "credits_allocated", "credits_used")
+_FIELDS = (
+    "team_id",
+    "organization_id",
+    "team_alias",
+    "status",
+    "credits_allocated",
+    "credits_used",
+)
 _LIST = "SELECT * FROM teams WHERE team_id > :after ORDER BY team_id LIMIT :limit"
 _OF = """
     SELECT * FROM teams WHERE organization_id = :organization_id AND team_id > :after ORDER BY team_id LIMIT :limit
 """
-_GROUPS = (
-    "SELECT team_id, group_name FROM team_groups WHERE team_id IN (SELECT value FROM json_each(?)) ORDER BY position"
-)
+_GROUPS = """
+    SELECT team_id, group_name FROM team_groups
+    WHERE team_id IN (SELECT value FROM json_each(?)) ORDER BY position
+"""
 _ALLOWED = """
     SELECT DISTINCT alias, model_aliases.created_at
     FROM team_groups JOIN group_aliases USING (group_name) JOIN model_aliases USING (alias)
@@ -58,14 +66,17 @@ def teams_of(db: sqlite3.Connection, organization_id: str, **page: Any) -> list[
     return _shown(db, db.execute(_OF, {"organization_id": organization_id, **page}).fetchall())
 
 
-def with_allowed(db: sqlite3.Connection, teams: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def with_allowed(
+    db: sqlite3.Connection, teams: Iterable[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
     """The teams with their `allowed_model_aliases`; teams with the same groups share one list."""
     active: dict[str, list[str]] = {}
     for group, alias in db.execute(_ACTIVE):
         active.setdefault(group, []).append(alias)
     known: dict[frozenset[str], list[str]] = {}
     return [
-        {**team, "allowed_model_aliases": _union(active, known, frozenset(team["access_groups"]))} for team in teams
+        {**team, "allowed_model_aliases": _union(active, known, frozenset(team["access_groups"]))}
+        for team in teams
     ]
 
 

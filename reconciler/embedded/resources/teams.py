@@ -45,7 +45,8 @@ _SET_STATUS = "UPDATE teams SET status = ? WHERE team_id = ?"
 _SET_KEY = "UPDATE teams SET key_hash = ? WHERE team_id = ?"
 _USED = "SELECT 1 FROM teams WHERE key_hash = ? AND team_id != ?"
 Include = Annotated[
-    Literal["allowed_model_aliases"] | None, Query(description="Adds what each team may call to its row.")
+    Literal["allowed_model_aliases"] | None,
+    Query(description="Adds what each team may call to its row."),
 ]
 
 
@@ -64,14 +65,22 @@ async def create_team(body: TeamCreate, here: Here, write: Writing) -> JSONRespo
             raise exists(TEAM.said, body.team_id)
         require_organization(db, body.organization_id)
         _require_free(db, virtual_key, body.team_id)
-        _insert(db, body, virtual_key, here.stamp(), write.operation.operation_id if write.operation else None)
+        _insert(
+            db,
+            body,
+            virtual_key,
+            here.stamp(),
+            write.operation.operation_id if write.operation else None,
+        )
         return team(db, body.team_id)
 
     return await write.new(work, once={"virtual_key": virtual_key})
 
 
 @router.get("", **answers(TeamList))
-async def list_teams(here: Here, include: Include = None, limit: Limit = None, after: After = None) -> JSONResponse:
+async def list_teams(
+    here: Here, include: Include = None, limit: Limit = None, after: After = None
+) -> JSONResponse:
     """Every team, by id."""
 
     def answer(db: sqlite3.Connection) -> JSONResponse:
@@ -88,7 +97,9 @@ async def get_team(team_id: PathId, here: Here) -> JSONResponse:
 
 
 @router.put("/{team_id}", **answers(TeamDetail))
-async def update_team(team_id: PathId, body: TeamUpdate, here: Here, write: Writing) -> JSONResponse:
+async def update_team(
+    team_id: PathId, body: TeamUpdate, here: Here, write: Writing
+) -> JSONResponse:
     """Changes the given fields, all or none; `access_groups` is the whole set, `credits_allocated` is absolute."""
 
     def work(db: sqlite3.Connection) -> Answer:
@@ -98,7 +109,9 @@ async def update_team(team_id: PathId, body: TeamUpdate, here: Here, write: Writ
         if same(before, after):
             return before
         require_organization(db, after["organization_id"])
-        db.execute(_UPDATE, {**after, "metadata": json.dumps(after["metadata"]), "now": here.stamp()})
+        db.execute(
+            _UPDATE, {**after, "metadata": json.dumps(after["metadata"]), "now": here.stamp()}
+        )
         if before["access_groups"] != after["access_groups"]:
             set_groups(db, team_id, body.access_groups)
         _record_allocation(db, Credits.of(row), after["credits_allocated"], here.stamp())
@@ -108,7 +121,9 @@ async def update_team(team_id: PathId, body: TeamUpdate, here: Here, write: Writ
 
 
 @router.post("/{team_id}/rename", **answers(TeamDetail))
-async def rename_team(team_id: PathId, body: TeamRename, here: Here, write: Writing) -> JSONResponse:
+async def rename_team(
+    team_id: PathId, body: TeamRename, here: Here, write: Writing
+) -> JSONResponse:
     """Gives the team another id. Its virtual key, groups, credits and transactions stay, also for calls on their way.
 
     `operation_ids` renames the ids of its credit operations, so that the same operation is still known as done.
@@ -138,7 +153,9 @@ async def resume_team(team_id: PathId, here: Here, write: Writing) -> JSONRespon
 
 
 @router.post("/{team_id}/rotate-key", **answers(TeamWithKey))
-async def rotate_key(team_id: PathId, here: Here, write: Writing, body: KeyRotation | None = None) -> JSONResponse:
+async def rotate_key(
+    team_id: PathId, here: Here, write: Writing, body: KeyRotation | None = None
+) -> JSONResponse:
     """Gives the team a new virtual key, shown only in this answer; the old one is refused from now on."""
     virtual_key = _chosen_or_new(here, body.virtual_key if body else None)
 
@@ -173,7 +190,9 @@ def _require_free(db: sqlite3.Connection, virtual_key: str, team_id: str) -> Non
         raise HTTPException(409, "virtual_key: another team has this key")
 
 
-def _insert(db: sqlite3.Connection, body: TeamCreate, virtual_key: str, now: str, operation_id: str | None) -> None:
+def _insert(
+    db: sqlite3.Connection, body: TeamCreate, virtual_key: str, now: str, operation_id: str | None
+) -> None:
     row: dict[str, Any] = body.model_dump(exclude={"access_groups", "virtual_key"})
     row["metadata"] = json.dumps(body.metadata or {})
     db.execute(_INSERT, {**row, "key_hash": key_hash(virtual_key), "now": now})
@@ -182,7 +201,11 @@ def _insert(db: sqlite3.Connection, body: TeamCreate, virtual_key: str, now: str
 
 
 def _record_allocation(
-    db: sqlite3.Connection, before: Credits, allocated: int | None, now: str, operation_id: str | None = None
+    db: sqlite3.Connection,
+    before: Credits,
+    allocated: int | None,
+    now: str,
+    operation_id: str | None = None,
 ) -> None:
     """`operation_id` is that of a creation: who gave a team its first credits can be told from its transactions."""
     if allocated is not None and allocated != before.allocated:

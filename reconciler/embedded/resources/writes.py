@@ -29,11 +29,16 @@ OperationHeader = Annotated[
 ]
 GenerationHeader = Annotated[
     str | None,
-    Header(alias="If-Match", description='A generation, quoted as in the ETag ("3"): 412 where it is another by now.'),
+    Header(
+        alias="If-Match",
+        description='A generation, quoted as in the ETag ("3"): 412 where it is another by now.',
+    ),
 ]
 
 
-def shown(answer: Answer, status: int = 200, headers: Mapping[str, str] | None = None) -> JSONResponse:
+def shown(
+    answer: Answer, status: int = 200, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
     """An answer about one object: its generation is the ETag as well."""
     tag = {"ETag": f'"{answer["generation"]}"'} if "generation" in answer else {}
     return JSONResponse(answer, status, {**tag, **(headers or {})})
@@ -51,7 +56,9 @@ class Write:
     operation: operations.Operation | None
     generations: frozenset[int] | None
 
-    async def to(self, place: Place, name: str, work: Work, *, once: Mapping[str, str] | None = None) -> JSONResponse:
+    async def to(
+        self, place: Place, name: str, work: Work, *, once: Mapping[str, str] | None = None
+    ) -> JSONResponse:
         """A write to one object that exists. `once` is shown in this answer only, and remembered nowhere."""
 
         def checked(db: sqlite3.Connection) -> Answer:
@@ -64,7 +71,9 @@ class Write:
     async def new(self, work: Work, *, once: Mapping[str, str] | None = None) -> JSONResponse:
         """A write that creates an object, or is about none."""
         if self.generations is not None:
-            raise HTTPException(400, "If-Match: this request does not change one object that exists")
+            raise HTTPException(
+                400, "If-Match: this request does not change one object that exists"
+            )
         return await self._carried_out(work, once)
 
     async def _carried_out(self, work: Work, once: Mapping[str, str] | None) -> JSONResponse:
@@ -81,11 +90,16 @@ class Write:
 
 
 async def _write(
-    request: Request, here: Here, operation_id: OperationHeader = None, if_match: GenerationHeader = None
+    request: Request,
+    here: Here,
+    operation_id: OperationHeader = None,
+    if_match: GenerationHeader = None,
 ) -> Write:
     if operation_id is not None and not _OPERATION_ID.fullmatch(operation_id):
         raise HTTPException(400, "Idempotency-Key: 1 to 500 printable ASCII characters")
-    operation = await operations.operation(operation_id, request) if operation_id is not None else None
+    operation = (
+        await operations.operation(operation_id, request) if operation_id is not None else None
+    )
     return Write(here, operation, _generations(if_match))
 
 

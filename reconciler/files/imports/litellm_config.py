@@ -46,9 +46,17 @@ def _document(file: Path) -> Mapping[str, Any]:
         found = yaml.safe_load(read_regular(file, MOST_BYTES).decode("utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as failure:
         mark = getattr(failure, "problem_mark", None)
-        place = Origin(str(file), mark.line + 1, mark.column + 1) if mark else Origin(str(file), 1, 1)
-        problem = getattr(failure, "problem", None) or getattr(failure, "strerror", None) or "it is not UTF-8"
-        raise ReconcilerError(error("import-source", f"the file cannot be read: {problem}", origin=place)) from failure
+        place = (
+            Origin(str(file), mark.line + 1, mark.column + 1) if mark else Origin(str(file), 1, 1)
+        )
+        problem = (
+            getattr(failure, "problem", None)
+            or getattr(failure, "strerror", None)
+            or "it is not UTF-8"
+        )
+        raise ReconcilerError(
+            error("import-source", f"the file cannot be read: {problem}", origin=place)
+        ) from failure
     if not (isinstance(found, dict) and isinstance(found.get("model_list"), list)):
         hint = "it needs a model_list, as the config of a LiteLLM proxy has"
         raise ReconcilerError(error("import-source", f"{file} is no LiteLLM config", hint=hint))
@@ -81,7 +89,11 @@ def alias(name: str, entries: Sequence[Mapping[str, Any]]) -> Exported:
     said = {field: plain(value) for field, value in spec.items()}
     found = cleaned(ref, said)
     stand_ins = [name for name in names_of(found.spec) if name not in names_of(said)]
-    remarks = (f"A secret stood there in clear; set the variable of {', '.join(stand_ins)}.",) if stand_ins else ()
+    remarks = (
+        (f"A secret stood there in clear; set the variable of {', '.join(stand_ins)}.",)
+        if stand_ins
+        else ()
+    )
     return Exported(ref, found.spec, remarks, found.aside)
 
 
@@ -91,7 +103,9 @@ def _deployment(entry: Mapping[str, Any]) -> Spec:
     said: dict[str, Any] = {"litellm_model": str(params.pop("model", "") or "")}
     for price in _PRICES:
         params.pop(price, None)
-    said |= {name: params.pop(name) for name in sorted(_OWN & params.keys()) if params[name] is not None}
+    said |= {
+        name: params.pop(name) for name in sorted(_OWN & params.keys()) if params[name] is not None
+    }
     if model_info.get("base_model"):
         said["base_model"] = model_info["base_model"]
     rest = {name: value for name, value in params.items() if value is not None}
@@ -117,11 +131,21 @@ def _cost(entry: Mapping[str, Any], name: str) -> float | None:
         return None
 
 
-def _told(document: Mapping[str, Any], entries: Sequence[Mapping[str, Any]], file: Path) -> Iterator[Finding]:
+def _told(
+    document: Mapping[str, Any], entries: Sequence[Mapping[str, Any]], file: Path
+) -> Iterator[Finding]:
     left = sorted(str(name) for name in document if name not in _READ)
     if left:
         hint = "model_list is what manifests can say; the rest stays in the proxy's own config"
-        yield warning("import-skipped", f"{file.name}: not taken over: {', '.join(left)}", hint=hint)
-    nameless = sum(not (entry.get("model_name") and isinstance(entry.get("litellm_params"), dict)) for entry in entries)
+        yield warning(
+            "import-skipped", f"{file.name}: not taken over: {', '.join(left)}", hint=hint
+        )
+    nameless = sum(
+        not (entry.get("model_name") and isinstance(entry.get("litellm_params"), dict))
+        for entry in entries
+    )
     if nameless:
-        yield warning("import-skipped", f"{file.name}: {nameless} entries have no model_name or no litellm_params")
+        yield warning(
+            "import-skipped",
+            f"{file.name}: {nameless} entries have no model_name or no litellm_params",
+        )

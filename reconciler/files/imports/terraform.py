@@ -54,16 +54,26 @@ def _state(file: Path) -> Mapping[str, Any]:
         found = json.loads(read_regular(file, MOST_BYTES).decode("utf-8"))
     except (OSError, ValueError) as failure:
         says = f"{file} cannot be read as JSON"
-        raise ReconcilerError(error("import-source", says, hint="terraform state pull > state.json")) from failure
-    if not (isinstance(found, dict) and found.get("version") == FORMAT and isinstance(found.get("resources"), list)):
+        raise ReconcilerError(
+            error("import-source", says, hint="terraform state pull > state.json")
+        ) from failure
+    if not (
+        isinstance(found, dict)
+        and found.get("version") == FORMAT
+        and isinstance(found.get("resources"), list)
+    ):
         says = f"{file} is no Terraform state of format {FORMAT}"
-        raise ReconcilerError(error("import-source", says, hint="terraform state pull > state.json"))
+        raise ReconcilerError(
+            error("import-source", says, hint="terraform state pull > state.json")
+        )
     return found
 
 
 def _instances(state: Mapping[str, Any]) -> Iterator[tuple[str, Attributes]]:
     for resource in state["resources"]:
-        if resource.get("mode", "managed") == "managed" and str(resource.get("type", "")).startswith("litellm_"):
+        if resource.get("mode", "managed") == "managed" and str(
+            resource.get("type", "")
+        ).startswith("litellm_"):
             for instance in resource.get("instances") or ():
                 yield resource["type"], instance.get("attributes") or {}
 
@@ -103,21 +113,32 @@ class _Reading:
 
     def _group(self, said: Attributes) -> None:
         name = str(said.get("access_group") or said.get("id"))
-        self.groups[name] = {"models": said.get("model_names") or (), "ids": said.get("model_ids") or ()}
+        self.groups[name] = {
+            "models": said.get("model_names") or (),
+            "ids": said.get("model_ids") or (),
+        }
         self.group_ids[str(said.get("id") or name)] = name
 
     def _unified(self, said: Attributes) -> None:
         name = str(said.get("access_group_name"))
-        self.groups[name] = {"models": said.get("access_model_names") or (), "description": said.get("description")}
+        self.groups[name] = {
+            "models": said.get("access_model_names") or (),
+            "description": said.get("description"),
+        }
         self.group_ids[str(said.get("access_group_id") or said.get("id"))] = name
         for team in said.get("assigned_team_ids") or ():
             self.assigned.setdefault(str(team), set()).add(name)
 
     def _organization(self, said: Attributes) -> None:
         name = str(said.get("organization_id") or said.get("id"))
-        spec = {"name": said.get("organization_alias") or name, "metadata": said.get("metadata") or None}
+        spec = {
+            "name": said.get("organization_alias") or name,
+            "metadata": said.get("metadata") or None,
+        }
         self.specs[Ref("organization", name)] = _said(spec)
-        self._limits_left(f"organization {name}", said, ("models", "max_budget", "tpm_limit", "rpm_limit"))
+        self._limits_left(
+            f"organization {name}", said, ("models", "max_budget", "tpm_limit", "rpm_limit")
+        )
 
     def _team(self, said: Attributes) -> None:
         name = str(said.get("team_id") or said.get("id"))
@@ -131,7 +152,14 @@ class _Reading:
             **self._limits(f"team {name}", said),
         }
         self.specs[Ref("team", name)] = _said(spec)
-        left = ("guardrails", "prompts", "router_settings", "model_rpm_limit", "model_tpm_limit", "team_member_budget")
+        left = (
+            "guardrails",
+            "prompts",
+            "router_settings",
+            "model_rpm_limit",
+            "model_tpm_limit",
+            "team_member_budget",
+        )
         self._limits_left(f"team {name}", said, left)
 
     def _key(self, said: Attributes) -> None:
@@ -141,7 +169,11 @@ class _Reading:
             self._tell("a key without a key_alias or without a team cannot be declared")
             return
         models = [each for each in said.get("models") or () if each != "all-team-models"]
-        spec = {"team_id": team, "models": sorted(map(str, models)), **self._limits(f"key {name}", said)}
+        spec = {
+            "team_id": team,
+            "models": sorted(map(str, models)),
+            **self._limits(f"key {name}", said),
+        }
         self.specs[Ref("key", str(name))] = _said(spec)
 
     def _limits(self, what: str, said: Attributes) -> dict[str, Any]:
@@ -169,7 +201,9 @@ class _Reading:
         for name, entries in sorted(self.models.items()):
             found[Ref("model_alias", name)] = alias(name, [_entry(each) for each in entries])
         for name, group in sorted(self.groups.items()):
-            by_id = {self.model_names[each] for each in group.get("ids", ()) if each in self.model_names}
+            by_id = {
+                self.model_names[each] for each in group.get("ids", ()) if each in self.model_names
+            }
             members = sorted({*map(str, group["models"]), *by_id})
             spec = _said({"description": group.get("description"), "model_aliases": members})
             found[Ref("access_group", name)] = Exported(Ref("access_group", name), spec)
@@ -179,17 +213,28 @@ class _Reading:
 
     def _linked(self, ref: Ref, spec: Mapping[str, Any]) -> dict[str, Any]:
         names = {self.group_ids.get(each, each) for each in spec.get("access_groups", ())}
-        names |= self.assigned.get(ref.name, set()) | {each for each in spec.get("models", ()) if each in self.groups}
-        models = [each for each in spec.get("models", ()) if each not in self.groups and each != "no-default-models"]
+        names |= self.assigned.get(ref.name, set()) | {
+            each for each in spec.get("models", ()) if each in self.groups
+        }
+        models = [
+            each
+            for each in spec.get("models", ())
+            if each not in self.groups and each != "no-default-models"
+        ]
         if not (names or spec.get("models")):
-            self._tell(f"{ref} has an empty list of models, which LiteLLM reads as every model", ref)
+            self._tell(
+                f"{ref} has an empty list of models, which LiteLLM reads as every model", ref
+            )
         linked = {**spec, "access_groups": sorted(names), "models": models}
         return {name: value for name, value in linked.items() if value != []}
 
     def told(self) -> Iterator[Finding]:
         yield from self.findings
         for kind, count in sorted(self.skipped.items()):
-            yield warning("import-skipped", f"{count} of {kind} are not taken over: manifests have no such kind")
+            yield warning(
+                "import-skipped",
+                f"{count} of {kind} are not taken over: manifests have no such kind",
+            )
 
     def _tell(self, message: str, ref: Ref | None = None) -> None:
         self.findings.append(warning("import-skipped", message, ref=ref))
@@ -204,8 +249,14 @@ def _entry(said: Attributes) -> Mapping[str, Any]:
     # A mark that is no secret: it becomes a reference.
     params |= {ours: "***" for theirs, ours in _SECRETS.items() if said.get(theirs)}
     if said.get("thinking_enabled"):
-        params["thinking"] = {"type": "enabled", "budget_tokens": said.get("thinking_budget_tokens") or 1024}
-    params |= {str(name): _typed(value) for name, value in (said.get("additional_litellm_params") or {}).items()}
+        params["thinking"] = {
+            "type": "enabled",
+            "budget_tokens": said.get("thinking_budget_tokens") or 1024,
+        }
+    params |= {
+        str(name): _typed(value)
+        for name, value in (said.get("additional_litellm_params") or {}).items()
+    }
     params.pop("additional_drop_params", None)
     costs = {side: said.get(f"{side}_cost_per_million_tokens") for side in ("input", "output")}
     params |= {f"{side}_cost_per_token": cost / 1_000_000 for side, cost in costs.items() if cost}

@@ -13,7 +13,15 @@ from reconciler.core.model.findings import Finding, warning
 from reconciler.core.model.kinds import KINDS
 from reconciler.core.model.refs import Ref
 from reconciler.files.discovery import SETTINGS_FILES
-from reconciler.files.imports.write import FILES, ORDER, Origins, arranged, header, object_lines, team_files
+from reconciler.files.imports.write import (
+    FILES,
+    ORDER,
+    Origins,
+    arranged,
+    header,
+    object_lines,
+    team_files,
+)
 from reconciler.files.manifests import Manifests
 from reconciler.files.yaml.emit import escaped
 from reconciler.files.yaml.read import read_yaml
@@ -56,7 +64,10 @@ class Updating:
         fresh = self._place(merge.added.objects)
         self._lint(merge.added.lint)
         texts = {self._relative(path): text for path, text in self._texts()}
-        return {**texts, **{name: self._new(name, objects) for name, objects in sorted(fresh.items())}}
+        return {
+            **texts,
+            **{name: self._new(name, objects) for name, objects in sorted(fresh.items())},
+        }
 
     def _file(self, path: Path) -> _File:
         if path not in self.files:
@@ -95,7 +106,9 @@ class Updating:
                 return path
         return holders[0]
 
-    def _write(self, file: _File, number: int, ref: Ref, name: str, value: Any, spec: Mapping[str, Any]) -> None:
+    def _write(
+        self, file: _File, number: int, ref: Ref, name: str, value: Any, spec: Mapping[str, Any]
+    ) -> None:
         if _has_variable(spec.get(name)):
             says = f"{name} of {ref} comes from a variable and differs on the gateway; it is left as it is"
             self._tell("import-variable", says, ref, name)
@@ -120,7 +133,9 @@ class Updating:
     def _place(self, objects: Mapping[Ref, Exported]) -> Mapping[str, list[Exported]]:
         """Puts each new object into the fitting file; answers those that need a new file."""
         fresh: dict[str, list[Exported]] = {}
-        names = team_files(each.spec.get("organization_id") for each in objects.values() if each.ref.kind == "team")
+        names = team_files(
+            each.spec.get("organization_id") for each in objects.values() if each.ref.kind == "team"
+        )
         for ref, each in objects.items():
             path = self._fitting(ref, each)
             if path is None:
@@ -134,7 +149,11 @@ class Updating:
         """Where the same organization's teams are; otherwise where most objects of the kind are."""
         alike = [other for other in self.manifests.state if other.kind == ref.kind]
         if ref.kind == "team":
-            theirs = [other for other in alike if self._organization(other) == each.spec.get("organization_id")]
+            theirs = [
+                other
+                for other in alike
+                if self._organization(other) == each.spec.get("organization_id")
+            ]
             if not theirs and (self.directory / "teams").is_dir():
                 return None
             alike = theirs or alike
@@ -158,7 +177,9 @@ class Updating:
         if not levels or not path.is_file():
             return
         file = self._file(path)
-        document = file.documents[0] if file.documents and isinstance(file.documents[0], dict) else {}
+        document = (
+            file.documents[0] if file.documents and isinstance(file.documents[0], dict) else {}
+        )
         had = document.get("lint")
         missing = {code: level for code, level in levels.items() if code not in (had or {})}
         if missing and had:
@@ -177,7 +198,11 @@ class Updating:
 
     def _new(self, name: str, objects: Sequence[Exported]) -> str:
         """A new file; a directory of that kind may lie anywhere, so no schema line is guessed."""
-        lines = [header(name, Origins("the gateway", schemas=(self.directory / "schemas").is_dir())).rstrip("\n")]
+        lines = [
+            header(
+                name, Origins("the gateway", schemas=(self.directory / "schemas").is_dir())
+            ).rstrip("\n")
+        ]
         for section, cls in ((cls.section, cls) for cls in KINDS.values()):
             chosen = [each for each in objects if each.ref.kind == cls.kind]
             if chosen:
@@ -188,12 +213,16 @@ class Updating:
         return Path(os.path.relpath(path, self.directory)).as_posix()
 
     def _tell(self, code: str, message: str, ref: Ref, name: str) -> None:
-        self.findings.append(warning(code, message, hint="change it by hand", ref=ref, path=(name,)))
+        self.findings.append(
+            warning(code, message, hint="change it by hand", ref=ref, path=(name,))
+        )
 
     def _tell_problem(self, path: Path, place: tuple[str | int, ...], why: str) -> None:
         what = ".".join(map(str, place)) or self._relative(path)
         says = f"{what} cannot be changed by itself: {why}"
-        self.findings.append(warning("import-by-hand", says, hint=f"change it by hand in {self._relative(path)}"))
+        self.findings.append(
+            warning("import-by-hand", says, hint=f"change it by hand in {self._relative(path)}")
+        )
 
 
 def _has_variable(value: Any) -> bool:

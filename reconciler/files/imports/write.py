@@ -64,7 +64,11 @@ class Origins:
 def manifests(export: Export, origins: Origins) -> Mapping[str, str]:
     """Relative file name -> text, for every file that has something to say."""
     by_file: dict[str, list[Exported]] = {}
-    names = team_files(each.spec.get("organization_id") for each in export.objects.values() if each.ref.kind == "team")
+    names = team_files(
+        each.spec.get("organization_id")
+        for each in export.objects.values()
+        if each.ref.kind == "team"
+    )
     for each in export.objects.values():
         by_file.setdefault(file_of(each.ref, each.spec, names), []).append(each)
     left = _left_by_kind(export.skipped)
@@ -112,11 +116,19 @@ def _left_by_kind(skipped: Mapping[Ref, str]) -> Mapping[str, Mapping[Ref, str]]
 def header(name: str, origins: Origins) -> str:
     """The first lines of a file: its schema for editors, and where it is from."""
     up = "../" * (len(PurePosixPath(name).parts) - 1)
-    schema = f"# yaml-language-server: $schema={up}schemas/manifest.schema.json\n" if origins.schemas else ""
-    return f"{schema}# Imported from {_one_line(origins.source)}; from here on it is yours to edit.\n"
+    schema = (
+        f"# yaml-language-server: $schema={up}schemas/manifest.schema.json\n"
+        if origins.schemas
+        else ""
+    )
+    return (
+        f"{schema}# Imported from {_one_line(origins.source)}; from here on it is yours to edit.\n"
+    )
 
 
-def manifest(objects: Sequence[Exported], skipped: Mapping[str, Mapping[Ref, str]], head: str) -> str:
+def manifest(
+    objects: Sequence[Exported], skipped: Mapping[str, Mapping[Ref, str]], head: str
+) -> str:
     """One file: its sections in the order of the kinds, and a comment on what is left out."""
     parts = [head.rstrip("\n")]
     for kind, cls in KINDS.items():

@@ -28,14 +28,20 @@ def spec_schema(cls: type[Spec]) -> Schema:
 
 def manifest_schema() -> Schema:
     """The schema of a manifest: each section maps ids to specs. An empty section is allowed, an unknown one is not."""
-    return _sections_schema("Manifest", "Resources by section and id; any number of files below the config directory.")
+    return _sections_schema(
+        "Manifest", "Resources by section and id; any number of files below the config directory."
+    )
 
 
 def overlay_schema() -> Schema:
     """The schema of a file below `environments/<name>/`: as a manifest, but all keys optional and null to remove."""
-    schema = _sections_schema("Overlay", "What one environment changes: merged key by key over the manifests.")
+    schema = _sections_schema(
+        "Overlay", "What one environment changes: merged key by key over the manifests."
+    )
     for section in schema["properties"].values():
-        section["additionalProperties"] = {"anyOf": [section["additionalProperties"], {"type": "null"}]}
+        section["additionalProperties"] = {
+            "anyOf": [section["additionalProperties"], {"type": "null"}]
+        }
     for cls in SECTIONS.values():
         schema["$defs"][cls.__name__].pop("required", None)
     return schema

@@ -47,16 +47,25 @@ def typed(cls: type[S], spec: object) -> S | tuple[Problem, ...]:
         model = cls.model_validate(spec)
     except ModelError as failure:
         return _all_problems(cls, spec, failure)
-    return model if valid else problems(cls, spec) or (Problem("bad-value", "the spec does not fit its schema"),)
+    return (
+        model
+        if valid
+        else problems(cls, spec) or (Problem("bad-value", "the spec does not fit its schema"),)
+    )
 
 
 def _all_problems(cls: type[Spec], spec: object, failure: ModelError) -> tuple[Problem, ...]:
     """The schema's problems, and what no schema can say about the other values."""
     by_schema = problems(cls, spec)
     errors = failure.errors(include_url=False)
-    by_model = [model_problem(e) for e in errors if not by_schema or str(e["type"]).startswith(_MODEL_ONLY)]
+    by_model = [
+        model_problem(e) for e in errors if not by_schema or str(e["type"]).startswith(_MODEL_ONLY)
+    ]
     taken = {problem.path for problem in by_schema}
-    return (*by_schema, *dict.fromkeys(problem for problem in by_model if problem.path not in taken))
+    return (
+        *by_schema,
+        *dict.fromkeys(problem for problem in by_model if problem.path not in taken),
+    )
 
 
 def problems(cls: type[Spec], spec: object) -> tuple[Problem, ...]:
@@ -73,7 +82,11 @@ def _narrowed(failure: SchemaError) -> Iterator[Problem]:
     branches: dict[int, list[SchemaError]] = {}
     for error in failure.context or ():
         branches.setdefault(int(error.schema_path[0]), []).append(error)
-    meant = [errors for errors in branches.values() if not any(_is_other_shape(e, failure) for e in errors)]
+    meant = [
+        errors
+        for errors in branches.values()
+        if not any(_is_other_shape(e, failure) for e in errors)
+    ]
     if not meant:
         yield from in_words(failure)
         return

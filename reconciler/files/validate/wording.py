@@ -12,7 +12,9 @@ _SECRET_KEY = re.compile(r"key|secret|token|password|credential|authorization", 
 _USER_IN_URL = re.compile(r"://[^/\s]*@")
 _MAX_SHOWN = 60
 
-SchemaError = Any  # jsonschema.ValidationError: what its attributes hold depends on the keyword that failed
+SchemaError = (
+    Any  # jsonschema.ValidationError: what its attributes hold depends on the keyword that failed
+)
 
 TYPE_NAMES: Mapping[str, str] = {
     "string": "text",
@@ -49,7 +51,9 @@ def in_words(failure: SchemaError) -> Iterator[Problem]:
     path = tuple(failure.absolute_path)
     words = _WORDING.get(str(failure.validator))
     if words is None:
-        yield Problem("bad-value", f"{named(path)} does not fit its schema ({failure.validator})", None, path)
+        yield Problem(
+            "bad-value", f"{named(path)} does not fit its schema ({failure.validator})", None, path
+        )
     else:
         yield from words(failure, path)
 
@@ -59,7 +63,9 @@ def model_problem(failure: Mapping[str, Any]) -> Problem:
     path = tuple(step for step in failure["loc"] if step not in ("date", "datetime"))
     kind = str(failure["type"])
     if kind.startswith(("date", "time")):
-        return Problem("bad-format", f"{named(path)} is not a date that exists", "write e.g. 2026-12-31", path)
+        return Problem(
+            "bad-format", f"{named(path)} is not a date that exists", "write e.g. 2026-12-31", path
+        )
     if kind != "value_error":
         return Problem("bad-value", f"{named(path)}: {failure['msg']}", None, path)
     message = str(failure["msg"]).removeprefix("Value error, ")
@@ -88,7 +94,14 @@ def shown(value: object, path: Sequence[str | int]) -> str:
 
 
 def _type(value: object) -> str:
-    names = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
+    names = {
+        bool: "boolean",
+        int: "integer",
+        float: "number",
+        str: "string",
+        list: "array",
+        dict: "object",
+    }
     return names.get(type(value), "null")
 
 
@@ -116,7 +129,9 @@ def _wrong_type(failure: SchemaError, path: tuple[str | int, ...]) -> Iterator[P
     names = [wanted] if isinstance(wanted, str) else list(wanted)
     expected = " or ".join(TYPE_NAMES[name] for name in names if name != "null" or len(names) == 1)
     hint = _type_hint(failure.instance, names)
-    yield Problem("wrong-type", f"{named(path)} must be {expected}", hint, path, shown(failure.instance, path))
+    yield Problem(
+        "wrong-type", f"{named(path)} must be {expected}", hint, path, shown(failure.instance, path)
+    )
 
 
 def _type_hint(value: object, wanted: Sequence[str]) -> str | None:
@@ -140,7 +155,9 @@ _TEXT_HINTS = {
 
 def _not_allowed(failure: SchemaError, path: tuple[str | int, ...]) -> Iterator[Problem]:
     allowed = [str(value) for value in failure.validator_value if value is not None]
-    near = did_you_mean(str(failure.instance), allowed) if isinstance(failure.instance, str) else None
+    near = (
+        did_you_mean(str(failure.instance), allowed) if isinstance(failure.instance, str) else None
+    )
     message = f"{named(path)} must be {_either(allowed)}"
     yield Problem("not-allowed", message, near, path, shown(failure.instance, path))
 
@@ -154,7 +171,11 @@ def _range(says: str) -> Words:
         limit = failure.validator_value
         limit = int(limit) if isinstance(limit, float) and limit.is_integer() else limit
         yield Problem(
-            "out-of-range", f"{named(path)} must be {says} {limit}", None, path, shown(failure.instance, path)
+            "out-of-range",
+            f"{named(path)} must be {says} {limit}",
+            None,
+            path,
+            shown(failure.instance, path),
         )
 
     return words
@@ -174,7 +195,13 @@ def _bad_format(failure: SchemaError, path: tuple[str | int, ...]) -> Iterator[P
     key = "ledger.url" if path == ("ledger", "url") else str(path[-1]) if path else ""
     hint = _form_hint(key, str(failure.schema.get("format", "")))
     about = hint or failure.schema.get("description")
-    yield Problem("bad-format", f"{named(path)} has the wrong form", about, path, shown(failure.instance, path))
+    yield Problem(
+        "bad-format",
+        f"{named(path)} has the wrong form",
+        about,
+        path,
+        shown(failure.instance, path),
+    )
 
 
 def _form_hint(key: str, form: str) -> str | None:
@@ -195,16 +222,26 @@ _FORMS = {
 
 
 def _no_choice(failure: SchemaError, path: tuple[str | int, ...]) -> Iterator[Problem]:
-    expected = dict.fromkeys(name for branch in failure.validator_value for name in _branch_names(branch))
+    expected = dict.fromkeys(
+        name for branch in failure.validator_value for name in _branch_names(branch)
+    )
     message = f"{named(path)} must be {' or '.join(expected)}"
-    yield Problem("wrong-type", message, failure.schema.get("description"), path, shown(failure.instance, path))
+    yield Problem(
+        "wrong-type",
+        message,
+        failure.schema.get("description"),
+        path,
+        shown(failure.instance, path),
+    )
 
 
 def _branch_names(branch: Mapping[str, Any]) -> list[str]:
     if "type" not in branch:
         return ["a mapping"] if "$ref" in branch else []
     names = branch["type"] if isinstance(branch["type"], list) else [branch["type"]]
-    return ["a date" if "format" in branch else TYPE_NAMES[name] for name in names if name != "null"]
+    return [
+        "a date" if "format" in branch else TYPE_NAMES[name] for name in names if name != "null"
+    ]
 
 
 def _length(says: str, code: str) -> Words:

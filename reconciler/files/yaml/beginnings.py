@@ -83,8 +83,13 @@ def _torn(seen: _Seen) -> Began | None:
         bracket = seen.brackets[-1]
         what = Beginning.LIST if isinstance(bracket, FlowSequenceStartToken) else Beginning.MAPPING
         return _began(what, bracket.start_mark)
-    is_a_value = isinstance(seen.before, ValueToken) and seen.before.start_mark.line == seen.last.start_mark.line
-    return None if is_a_value or not seen.last.plain else _began(Beginning.KEY, seen.last.start_mark)
+    is_a_value = (
+        isinstance(seen.before, ValueToken)
+        and seen.before.start_mark.line == seen.last.start_mark.line
+    )
+    return (
+        None if is_a_value or not seen.last.plain else _began(Beginning.KEY, seen.last.start_mark)
+    )
 
 
 def _seen(text: str, place: tuple[int, int]) -> _Seen:

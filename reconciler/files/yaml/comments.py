@@ -16,7 +16,9 @@ class Comment:
 
 def comments_of(text: str, roots: Sequence[Node]) -> list[Comment]:
     """Every comment, in order: what follows a # outside of the scalars, at a line's start or after a blank."""
-    covered = sorted((leaf.start, leaf.end) for root in roots for leaf in _leaves(root) if leaf.end > leaf.start)
+    covered = sorted(
+        (leaf.start, leaf.end) for root in roots for leaf in _leaves(root) if leaf.end > leaf.start
+    )
     found: list[Comment] = []
     place = text.find("#")
     index = 0

@@ -50,7 +50,9 @@ class Editor:
             if section in new and not (value and new[section]):
                 yield from self._collected(root, old, {**old, section: new[section]}, (), problems)
 
-    def _section(self, node: Node, old: Any, new: Any, section: str, problems: list[Problem]) -> Iterator[Splice]:
+    def _section(
+        self, node: Node, old: Any, new: Any, section: str, problems: list[Problem]
+    ) -> Iterator[Splice]:
         if node.flow or not set(old) & set(new):
             yield from self._collected(node, old, new, (section,), problems)
             return
@@ -62,10 +64,16 @@ class Editor:
         added = {name: value for name, value in new.items() if name not in old}
         yield from self._collected(node, old, gone, (section,), problems)
         if added:
-            lines = [line for name, spec in added.items() for line in object_entry(name, spec, node.column)]
+            lines = [
+                line
+                for name, spec in added.items()
+                for line in object_entry(name, spec, node.column)
+            ]
             yield self._lines(self._after_comments(node), lines)
 
-    def _collected(self, node: Node, old: Any, new: Any, path: Path, problems: list[Problem]) -> list[Splice]:
+    def _collected(
+        self, node: Node, old: Any, new: Any, path: Path, problems: list[Problem]
+    ) -> list[Splice]:
         try:
             return list(self.change(node, old, new, path))
         except ProblemError as found:
@@ -105,8 +113,14 @@ class Editor:
     def flow(self, node: Node, old: Any, new: Any, path: Path) -> str:
         """A flow collection's text with another value, its spacing and comments kept."""
         self._unshared(node, path)
-        parts = self._pairs(node, old, new, path) if node.kind == "mapping" else self._elements(node, old, new, path)
-        spans = [(k.start, v.end) for k, v in node.entries] or [(item.start, item.end) for item in node.items]
+        parts = (
+            self._pairs(node, old, new, path)
+            if node.kind == "mapping"
+            else self._elements(node, old, new, path)
+        )
+        spans = [(k.start, v.end) for k, v in node.entries] or [
+            (item.start, item.end) for item in node.items
+        ]
         kept = [index for index, part in enumerate(parts[: len(spans)]) if part is not None]
         added = [part for part in parts[len(spans) :] if part is not None]
         opening, closing = ("{", "}") if node.kind == "mapping" else ("[", "]")
@@ -134,14 +148,18 @@ class Editor:
             else:
                 parts.append(self._pair(name, value, old[name.text], new[name.text], path))
         self._no_merged_deletion(old, new, own, path)
-        more = [each for each in new if each not in own and not (each in old and old[each] == new[each])]
+        more = [
+            each for each in new if each not in own and not (each in old and old[each] == new[each])
+        ]
         return [*parts, *(f"{key(each)}: {inline(new[each])}" for each in more)]
 
     def _pair(self, name: Node, value: Node, old: Any, new: Any, path: Path) -> str:
         if old == new and type(old) is type(new):
             return self.text[name.start : value.end]
         before = self.text[name.start : value.start]
-        before = before if before.rstrip().endswith(":") else f"{self.text[name.start : name.end]}: "
+        before = (
+            before if before.rstrip().endswith(":") else f"{self.text[name.start : name.end]}: "
+        )
         said = self._flow_value(value, old, new, (*path, name.text))
         return (before if before[-1].isspace() else f"{before} ") + said
 
@@ -159,7 +177,10 @@ class Editor:
             return [None] * len(node.items) + [inline(each) for each in new]
         kept, added = _split(old, new)
         sources = (self.text[item.start : item.end] for item in node.items)
-        return [*(source if keep else None for source, keep in zip(sources, kept, strict=True)), *map(inline, added)]
+        return [
+            *(source if keep else None for source, keep in zip(sources, kept, strict=True)),
+            *map(inline, added),
+        ]
 
     # Block collections: lines of their own.
 
@@ -173,8 +194,14 @@ class Editor:
                 yield self._without(node, name, value)
         for name, value in kept:
             if not name.merges:
-                yield from self._entry(name, value, old[name.text], new[name.text], (*path, name.text))
-        more = {each: new[each] for each in new if each not in own and not (each in old and old[each] == new[each])}
+                yield from self._entry(
+                    name, value, old[name.text], new[name.text], (*path, name.text)
+                )
+        more = {
+            each: new[each]
+            for each in new
+            if each not in own and not (each in old and old[each] == new[each])
+        }
         yield from self._inserted(node, more)
 
     def _no_merged_deletion(self, old: Any, new: Any, own: set[str], path: Path) -> None:
@@ -184,7 +211,9 @@ class Editor:
 
     def _entry(self, name: Node, value: Node, old: Any, new: Any, path: Path) -> Iterator[Splice]:
         is_block = value.kind in ("mapping", "sequence") and not value.flow
-        if not is_block or (new and (isinstance(new, dict) if value.kind == "mapping" else _extends(old, new))):
+        if not is_block or (
+            new and (isinstance(new, dict) if value.kind == "mapping" else _extends(old, new))
+        ):
             yield from self.change(value, old, new, path)
         elif old != new:
             self._gone(value, path)
@@ -196,14 +225,22 @@ class Editor:
         start = self._line_start(name.start)
         if self.text[start : name.start].strip():  # `- key: value`: what follows moves up
             following = [other for other, _ in node.entries if other.start > name.start]
-            return Splice(name.start, following[0].start, "") if following else Splice(name.start, value.end, "{}")
+            return (
+                Splice(name.start, following[0].start, "")
+                if following
+                else Splice(name.start, value.end, "{}")
+            )
         while start and self._is_remark(previous := self._line_start(start - 1), node.column):
             start = previous
         return Splice(start, self._after_line(value.end), "")
 
     def _is_remark(self, start: int, column: int) -> bool:
         line = self.text[start : self._after_line(start)]
-        return line.lstrip(" ").startswith("#") and len(line) - len(line.lstrip(" ")) == column and not _directive(line)
+        return (
+            line.lstrip(" ").startswith("#")
+            and len(line) - len(line.lstrip(" ")) == column
+            and not _directive(line)
+        )
 
     def _inserted(self, node: Node, more: Mapping[str, Any]) -> Iterator[Splice]:
         places: dict[int, list[str]] = {}
@@ -215,7 +252,11 @@ class Editor:
     def _place(self, node: Node, name: str) -> int:
         """After the last entry that comes before it by `order`; an object goes after all others and their comments."""
         rank = self.order.get(name)
-        earlier = [v.end for k, v in node.entries if rank is not None and self.order.get(k.text, rank) < rank]
+        earlier = [
+            v.end
+            for k, v in node.entries
+            if rank is not None and self.order.get(k.text, rank) < rank
+        ]
         if rank is not None:
             return self._after_line(earlier[-1] if earlier else node.entries[0][1].end)
         return self._after_comments(node)
@@ -223,7 +264,9 @@ class Editor:
     def _after_comments(self, node: Node) -> int:
         """Behind the collection and the comments that are indented like its entries."""
         place = self._after_line(node.end)
-        while (line := self.text[place : self._after_line(place)]) and _is_comment_from(line, node.column):
+        while (line := self.text[place : self._after_line(place)]) and _is_comment_from(
+            line, node.column
+        ):
             place = self._after_line(place)
         return place
 

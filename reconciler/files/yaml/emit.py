@@ -30,9 +30,17 @@ def scalar(value: Any, *, flow: bool = False) -> str:
 
 
 def _is_plain(text: str, *, flow: bool) -> bool:
-    if not (_PLAIN.match(text) and text.isprintable()) or text[0] in _NEVER_FIRST or text[-1] in " :":
+    if (
+        not (_PLAIN.match(text) and text.isprintable())
+        or text[0] in _NEVER_FIRST
+        or text[-1] in " :"
+    ):
         return False
-    if ": " in text or (flow and not _FLOW.isdisjoint(text)) or (_DATE.match(text) and not _is_date(text)):
+    if (
+        ": " in text
+        or (flow and not _FLOW.isdisjoint(text))
+        or (_DATE.match(text) and not _is_date(text))
+    ):
         return False
     try:
         return isinstance(plain(text), str)
@@ -115,14 +123,19 @@ def _fits(start: str, value: Any) -> bool:
         return True
     text = f"{start} {inline(value)}"
     if isinstance(value, Mapping):
-        return len(text) <= _INLINE_MAPPING and not any(isinstance(item, Mapping) and item for item in value.values())
+        return len(text) <= _INLINE_MAPPING and not any(
+            isinstance(item, Mapping) and item for item in value.values()
+        )
     return len(text) <= WIDTH and not any(isinstance(item, Mapping) for item in value)
 
 
 def _scalar_entry(start: str, value: Any, indent: int) -> Iterator[str]:
     if isinstance(value, str) and _is_literal(value):
         yield f"{start} {'|' if value.endswith(chr(10)) else '|-'}"
-        yield from (f"{' ' * (indent + 2)}{line}" if line else "" for line in value.removesuffix("\n").split("\n"))
+        yield from (
+            f"{' ' * (indent + 2)}{line}" if line else ""
+            for line in value.removesuffix("\n").split("\n")
+        )
     else:
         yield f"{start} {scalar(value)}"
 
@@ -131,7 +144,9 @@ def _is_literal(text: str) -> bool:
     """Several lines that a literal block shows exactly: nothing that does not print, no blanks at line ends."""
     lines: Sequence[str] = text.removesuffix("\n").split("\n")
     shown = all(line.isprintable() and line == line.rstrip() for line in lines)
-    return len(lines) > 1 and shown and bool(lines[0]) and lines[0][0] not in " #" and bool(lines[-1])
+    return (
+        len(lines) > 1 and shown and bool(lines[0]) and lines[0][0] not in " #" and bool(lines[-1])
+    )
 
 
 def escaped(value: Any) -> Any:

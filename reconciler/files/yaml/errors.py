@@ -11,13 +11,33 @@ _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\uff
 
 # (what the parser says, what we say, the hint); the first that fits counts.
 _WORDING: tuple[tuple[str, str, str], ...] = (
-    ("mapping values are not allowed", "a ':' stands where no key can be", "check the indentation, or quote the value"),
-    ("did not find expected key", "the line does not fit the ones above it", "check the indentation and the quotes"),
-    ("did not find expected '-'", "the line does not fit the list above it", "start the item with '- ', aligned"),
-    ("block sequence entries are not allowed", "a list item cannot start here", "put '- ' on a line of its own"),
+    (
+        "mapping values are not allowed",
+        "a ':' stands where no key can be",
+        "check the indentation, or quote the value",
+    ),
+    (
+        "did not find expected key",
+        "the line does not fit the ones above it",
+        "check the indentation and the quotes",
+    ),
+    (
+        "did not find expected '-'",
+        "the line does not fit the list above it",
+        "start the item with '- ', aligned",
+    ),
+    (
+        "block sequence entries are not allowed",
+        "a list item cannot start here",
+        "put '- ' on a line of its own",
+    ),
     ("expected ',' or ']'", "a list is not closed", "write , between items and ] at the end"),
     ("expected ',' or '}'", "a mapping is not closed", "write , between entries and } at the end"),
-    ("unknown escape character", "an unknown \\ escape in a text", "use single quotes, or write \\\\"),
+    (
+        "unknown escape character",
+        "an unknown \\ escape in a text",
+        "use single quotes, or write \\\\",
+    ),
     ("cannot start any token", "a value cannot start with this character", "quote the value"),
     ("undefined tag handle", "an unknown tag", "leave the tag out"),
     ("invalid leading UTF-8", "the text is not valid UTF-8", "save the file as UTF-8"),
@@ -42,7 +62,9 @@ def encoding_finding(file: str, data: bytes, failure: UnicodeDecodeError) -> Fin
     before = data[: failure.start]
     column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
     place = Origin(file, before.count(b"\n") + 1, column)
-    return error("yaml-encoding", "the file is not UTF-8 text", hint="save the file as UTF-8", origin=place)
+    return error(
+        "yaml-encoding", "the file is not UTF-8 text", hint="save the file as UTF-8", origin=place
+    )
 
 
 def conflict_findings(file: str, text: str) -> tuple[Finding, ...]:
@@ -66,7 +88,12 @@ def syntax_finding(file: str, text: str, failure: YAMLError) -> Finding:
     noticed = origin(file, failure.problem_mark or failure.context_mark)
     tab = _tab_near(text, noticed.line)
     if tab:
-        return error("yaml-tab", "a tab is used for indentation", hint="indent with spaces", origin=Origin(file, *tab))
+        return error(
+            "yaml-tab",
+            "a tab is used for indentation",
+            hint="indent with spaces",
+            origin=Origin(file, *tab),
+        )
     began = beginning(text, failure)
     if began is None:
         message, hint = _wording(f"{failure.context or ''} {failure.problem or ''}".strip())
@@ -101,4 +128,9 @@ def _unreadable_character(file: str, text: str) -> Finding:
     start = found.start() if found else 0
     place = Origin(file, text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start))
     named = f"U+{ord(text[start]):04X}" if found else "a character"
-    return error("yaml-encoding", f"{named} is not allowed in YAML", hint="remove the character", origin=place)
+    return error(
+        "yaml-encoding",
+        f"{named} is not allowed in YAML",
+        hint="remove the character",
+        origin=place,
+    )

@@ -42,8 +42,14 @@ def formatted(text: str, file: str) -> Formatted:
     except UnsupportedError as problem:
         return Formatted(text, (_left_alone(file, str(problem)),))
     again = read_yaml(result.encode("utf-8"), file)
-    if again.documents != read.documents or again.findings or sorted(_remarks(body)) != sorted(_remarks(result)):
-        return Formatted(text, (_left_alone(file, "comments or values stand where they would be lost"),))
+    if (
+        again.documents != read.documents
+        or again.findings
+        or sorted(_remarks(body)) != sorted(_remarks(result))
+    ):
+        return Formatted(
+            text, (_left_alone(file, "comments or values stand where they would be lost"),)
+        )
     return Formatted(result)
 
 
@@ -61,9 +67,13 @@ def _stream(text: str) -> str:
     """Each document of the stream by itself."""
     if not text.strip():
         return ""
-    chunks = _SEPARATOR.split(text) if len(documents(text)) > 1 or _SEPARATOR.match(text) else [text]
+    chunks = (
+        _SEPARATOR.split(text) if len(documents(text)) > 1 or _SEPARATOR.match(text) else [text]
+    )
     if any(_MARKERS.search(chunk) for chunk in chunks):
-        raise UnsupportedError("it has document markers or directives that are not lines of their own")
+        raise UnsupportedError(
+            "it has document markers or directives that are not lines of their own"
+        )
     starts = chunks[0].strip() == ""
     laid_out = [_document(chunk.lstrip("\n")) for chunk in (chunks[1:] if starts else chunks)]
     return ("---\n" if starts else "") + "---\n".join(laid_out)
@@ -84,11 +94,16 @@ def _ordered_sections(text: str) -> str:
     if len(roots) != 1 or roots[0].kind != "mapping" or roots[0].flow:
         return text
     names = [name.text for name, _ in roots[0].entries]
-    if not set(names) <= set(_SECTION_PLACES) or names == sorted(names, key=_SECTION_PLACES.__getitem__):
+    if not set(names) <= set(_SECTION_PLACES) or names == sorted(
+        names, key=_SECTION_PLACES.__getitem__
+    ):
         return text
     starts = [_start_with_comments(text, name.start) for name, _ in roots[0].entries]
     ends = [*starts[1:], len(text)]
-    blocks = {name: text[start:end].strip("\n") for name, start, end in zip(names, starts, ends, strict=True)}
+    blocks = {
+        name: text[start:end].strip("\n")
+        for name, start, end in zip(names, starts, ends, strict=True)
+    }
     head = text[: starts[0]].rstrip("\n")
     sections = [blocks[name] for name in sorted(names, key=_SECTION_PLACES.__getitem__)]
     return (f"{head}\n" if head else "") + "\n\n".join(sections) + "\n"

@@ -19,7 +19,9 @@ class Layout:
     next: int = field(default=0)
 
     def root(self, roots: Sequence[Node]) -> Iterator[str]:
-        if not roots or (roots[0].kind == "scalar" and not self.text[roots[0].start : roots[0].end]):
+        if not roots or (
+            roots[0].kind == "scalar" and not self.text[roots[0].start : roots[0].end]
+        ):
             yield from self._before(len(self.text), 0)
             return
         root = roots[0]
@@ -61,7 +63,9 @@ class Layout:
 
     def _block(self, node: Node, indent: int, limit: int) -> Iterator[str]:
         """A block collection's lines, with the comments after its end that are indented like it."""
-        starts = [name.start for name, _ in node.entries] or [self._dash(node, item) for item in node.items]
+        starts = [name.start for name, _ in node.entries] or [
+            self._dash(node, item) for item in node.items
+        ]
         for index, start in enumerate(starts):
             until = starts[index + 1] if index + 1 < len(starts) else limit
             lead = list(self._before(start, indent, first=index == 0))
@@ -85,7 +89,9 @@ class Layout:
                 raise UnsupportedError("a key is not plain text")
             if self.text[: name.start].rstrip(" ").endswith("?"):
                 raise UnsupportedError("it has keys after a question mark")
-            yield from self._entry(f"{' ' * indent}{self.text[name.start : name.end]}:", name.end, value, indent, until)
+            yield from self._entry(
+                f"{' ' * indent}{self.text[name.start : name.end]}:", name.end, value, indent, until
+            )
         else:
             yield from self._item(node.items[index], indent, until)
 
@@ -94,12 +100,18 @@ class Layout:
         found = self.text.rfind("-", 0, item.start if item.end > item.start else item.start + 1)
         return max(found, node.start)
 
-    def _entry(self, head: str, key_end: int, value: Node, indent: int, until: int) -> Iterator[str]:
+    def _entry(
+        self, head: str, key_end: int, value: Node, indent: int, until: int
+    ) -> Iterator[str]:
         if value.kind in ("scalar", "alias"):
             aside = list(self._before(value.start, indent))
             yield from aside
             text = self.pieces.scalar(value, indent + 2)
-            yield f"{head} {text}{self._end_of_line(value.end)}" if text else f"{head}{self._end_of_line(value.end)}"
+            yield (
+                f"{head} {text}{self._end_of_line(value.end)}"
+                if text
+                else f"{head}{self._end_of_line(value.end)}"
+            )
         elif value.flow:
             yield from self._flow_entry(head, value, indent)
         elif (short := self._listed(value, until)) and len(f"{head} {short}") <= WIDTH:
@@ -136,7 +148,11 @@ class Layout:
             else:
                 yield f"{head} {self.pieces.bare(value)}".rstrip()
         for item in node.items:
-            short = self.pieces.short(item) if item.kind in ("mapping", "sequence") else self.pieces.bare(item)
+            short = (
+                self.pieces.short(item)
+                if item.kind in ("mapping", "sequence")
+                else self.pieces.bare(item)
+            )
             yield f"{pad}- {short}"
 
     def _has_comments(self, node: Node) -> bool:
@@ -166,7 +182,9 @@ class Layout:
         else:
             if self.pieces.properties(item):
                 raise UnsupportedError("an item of a list has an anchor")
-            first_child = item.entries[0][0].start if item.entries else self._dash(item, item.items[0])
+            first_child = (
+                item.entries[0][0].start if item.entries else self._dash(item, item.items[0])
+            )
             yield from self._before(first_child, indent)
             first, *rest = self._block(item, indent + 2, until)
             yield f"{pad}- {first[indent + 2 :]}"
@@ -177,7 +195,11 @@ class Layout:
         yield from self._before(item.start, indent)
         if self._has_comments(item):
             yield from self._verbatim(f"{pad}-", item, indent)
-        elif len(f"{pad}- {self.pieces.short(item)}") <= WIDTH or not item.entries or self.pieces.properties(item):
+        elif (
+            len(f"{pad}- {self.pieces.short(item)}") <= WIDTH
+            or not item.entries
+            or self.pieces.properties(item)
+        ):
             yield f"{pad}- {self.pieces.short(item)}{self._end_of_line(item.end)}"
         else:
             yield from self._before_opened(item, indent)
@@ -192,8 +214,12 @@ class Layout:
 
     def _listed(self, node: Node, until: int) -> str | None:
         """A block list of short scalars as it stands in brackets; None where it must stay a block."""
-        scalars = node.kind == "sequence" and all(item.kind in ("scalar", "alias") for item in node.items)
-        remarked = self.next < len(self.comments) and self.comments[self.next].offset < self._reach(node, until)
+        scalars = node.kind == "sequence" and all(
+            item.kind in ("scalar", "alias") for item in node.items
+        )
+        remarked = self.next < len(self.comments) and self.comments[self.next].offset < self._reach(
+            node, until
+        )
         if not scalars or remarked or self.pieces.properties(node):
             return None
         texts = [self.text[item.start : item.end] for item in node.items]
@@ -206,7 +232,9 @@ class Layout:
         reach = self.text.find("\n", node.end)
         reach = len(self.text) if reach < 0 else reach
         for comment in self.comments[self.next :]:
-            if comment.offset >= until or (comment.offset > reach and comment.column < max(node.column, 1)):
+            if comment.offset >= until or (
+                comment.offset > reach and comment.column < max(node.column, 1)
+            ):
                 break
             reach = comment.offset + 1
         return reach

@@ -38,7 +38,9 @@ class Node:
 
     def find(self, name: str) -> "Node | None":
         """The value under a key of the mapping's own; a merged one (`<<`) is not."""
-        return next((value for key, value in self.entries if key.text == name and not key.merges), None)
+        return next(
+            (value for key, value in self.entries if key.text == name and not key.merges), None
+        )
 
     @property
     def merges(self) -> bool:

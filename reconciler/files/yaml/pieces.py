@@ -40,7 +40,11 @@ class Pieces:
             raise UnsupportedError("a key is not plain text")
         said = self._part(value)
         head = self.bare(name)
-        return f"{head}: {said}" if said else (f"{head}:" if ":" in self.text[name.end : value.start + 1] else head)
+        return (
+            f"{head}: {said}"
+            if said
+            else (f"{head}:" if ":" in self.text[name.end : value.start + 1] else head)
+        )
 
     def _part(self, node: Node) -> str:
         return self.short(node) if node.kind in ("mapping", "sequence") else self.bare(node)
@@ -56,7 +60,13 @@ class Pieces:
 
     def properties(self, node: Node) -> str:
         """The anchor and tag before a collection."""
-        opening = node.entries[0][0].start if node.entries else node.items[0].start if node.items else node.end
+        opening = (
+            node.entries[0][0].start
+            if node.entries
+            else node.items[0].start
+            if node.items
+            else node.end
+        )
         found = _PROPERTIES.match(self.text[node.start : node.end if node.flow else opening])
         return found[0].strip() if found and node.start < opening else ""
 
@@ -68,7 +78,12 @@ class Pieces:
         if _BLOCK_SCALAR.match(text):
             return _block_scalar(text, indent)
         first, *rest = text.split("\n")
-        return "\n".join((first.rstrip(), *(f"{' ' * indent}{line.strip()}" if line.strip() else "" for line in rest)))
+        return "\n".join(
+            (
+                first.rstrip(),
+                *(f"{' ' * indent}{line.strip()}" if line.strip() else "" for line in rest),
+            )
+        )
 
 
 def _block_scalar(text: str, indent: int) -> str:

@@ -41,7 +41,9 @@ class _Node:
         """The entry or item that a path's step names; a list item may be named by its text."""
         if isinstance(step, int):
             return self.items[step] if step < len(self.items) else self.entries.get(str(step))
-        return self.entries.get(step) or next((item for item in self.items if item.text == step), None)
+        return self.entries.get(step) or next(
+            (item for item in self.items if item.text == step), None
+        )
 
     @property
     def position(self) -> Position:
@@ -69,7 +71,9 @@ class Places:
         with suppress(YAMLError):
             self._read()
 
-    def find(self, path: Sequence[str | int], *, key: bool = False, document: int | None = None) -> Place:
+    def find(
+        self, path: Sequence[str | int], *, key: bool = False, document: int | None = None
+    ) -> Place:
         """The deepest place on the path: the value's, or its key's where `key` is set or the value is a collection.
 
         Documents of one file are searched as if they were one, unless a document's number is given.
@@ -132,7 +136,9 @@ class Places:
             event = self._next()
         for entry in merged:
             for source in (entry, *entry.items):
-                node.entries.update({k: v for k, v in source.entries.items() if k not in node.entries})
+                node.entries.update(
+                    {k: v for k, v in source.entries.items() if k not in node.entries}
+                )
 
     def _key(self, event: Event, depth: int) -> str:
         node = _Node((1, 1))

@@ -45,7 +45,10 @@ def read_yaml(data: bytes, file: str) -> Yaml:
     """The values of a file's bytes; `file` is the name that findings carry. Never raises for what a file holds."""
     if len(data) > MAX_BYTES:
         size = f"the file is larger than {MAX_BYTES // 2**20} MB"
-        return Yaml(findings=(error("yaml-size", size, hint="split it", origin=Origin(file, 1, 1)),), complete=False)
+        return Yaml(
+            findings=(error("yaml-size", size, hint="split it", origin=Origin(file, 1, 1)),),
+            complete=False,
+        )
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as failure:
@@ -59,7 +62,9 @@ def _read_text(text: str, file: str) -> Yaml:
         reader.read()
     except YAMLError as failure:
         conflicts = conflict_findings(file, text)
-        if conflicts:  # what else is wrong, and what the values are, only the resolved file will tell
+        if (
+            conflicts
+        ):  # what else is wrong, and what the values are, only the resolved file will tell
             return Yaml(findings=conflicts, complete=False)
         reader.findings.append(syntax_finding(file, text, failure))
     except ReconcilerError as refusal:
@@ -67,7 +72,11 @@ def _read_text(text: str, file: str) -> Yaml:
     else:
         findings = (*reader.findings, *_duplicates(reader, text, file))
         return Yaml(tuple(reader.documents), findings)
-    return Yaml(tuple(reader.documents), (*reader.findings, *_duplicates(reader, text, file)), complete=False)
+    return Yaml(
+        tuple(reader.documents),
+        (*reader.findings, *_duplicates(reader, text, file)),
+        complete=False,
+    )
 
 
 def _duplicates(reader: "_Reader", text: str, file: str) -> tuple[Finding, ...]:
@@ -134,7 +143,9 @@ class _Reader:
 
     def _collection(self, event: Event, depth: int) -> object:
         if depth > MAX_DEPTH:
-            self._refuse(event, "yaml-depth", f"nested deeper than {MAX_DEPTH} levels", "flatten it")
+            self._refuse(
+                event, "yaml-depth", f"nested deeper than {MAX_DEPTH} levels", "flatten it"
+            )
         if event.tag is not None:
             self._check_tag(event, _HARMLESS_TAGS)
         build = self._mapping if event.__class__ is MappingStartEvent else self._sequence
@@ -190,7 +201,12 @@ class _Reader:
             return key
         shown = event.value if isinstance(event, ScalarEvent) else "this"
         text = f"{shown or 'an empty key'} is not text, but keys and ids must be"
-        self._find(event, "yaml-key", text, f'quote it: "{shown}"' if isinstance(event, ScalarEvent) else None)
+        self._find(
+            event,
+            "yaml-key",
+            text,
+            f'quote it: "{shown}"' if isinstance(event, ScalarEvent) else None,
+        )
         return str(shown)
 
     def _key_value(self, event: Event, depth: int) -> object:
@@ -208,7 +224,9 @@ class _Reader:
             self._anchors[event.anchor] = (value, 1)
         return value
 
-    def _with_merged(self, found: dict[str, object], merged: list[tuple[Event, object]]) -> dict[str, object]:
+    def _with_merged(
+        self, found: dict[str, object], merged: list[tuple[Event, object]]
+    ) -> dict[str, object]:
         """The mapping with its `<<` mappings beneath it: own keys win, then earlier ones (YAML 1.1 merge keys)."""
         beneath: dict[str, object] = {}
         for event, value in merged:
@@ -216,15 +234,22 @@ class _Reader:
                 if isinstance(mapping, dict):
                     beneath = {**mapping, **beneath}
                 else:
-                    self._find(event, "yaml-merge", "<< needs a mapping", "write <<: *anchor of a mapping")
+                    self._find(
+                        event, "yaml-merge", "<< needs a mapping", "write <<: *anchor of a mapping"
+                    )
         return {**beneath, **found}
 
     def _alias(self, event: Event) -> object:
         if event.anchor in self._open_anchors:
-            self._refuse(event, "yaml-alias", f"*{event.anchor} contains itself", "write the value out")
+            self._refuse(
+                event, "yaml-alias", f"*{event.anchor} contains itself", "write the value out"
+            )
         if event.anchor not in self._anchors:
             self._find(
-                event, "yaml-alias", f"*{event.anchor} has no anchor before it", f"write &{event.anchor} at the value"
+                event,
+                "yaml-alias",
+                f"*{event.anchor} has no anchor before it",
+                f"write &{event.anchor} at the value",
             )
             return None
         value, nodes = self._anchors[event.anchor]
@@ -241,7 +266,11 @@ class _Reader:
             self._find(event, "yaml-tag", f"the tag {tag} is not supported", "leave the tag out")
 
     def _find(self, event: Event, code: str, message: str, hint: str | None) -> None:
-        self.findings.append(error(code, message, hint=hint, origin=origin(self._file, event.start_mark)))
+        self.findings.append(
+            error(code, message, hint=hint, origin=origin(self._file, event.start_mark))
+        )
 
     def _refuse(self, event: Event, code: str, message: str, hint: str) -> NoReturn:
-        raise ReconcilerError(error(code, message, hint=hint, origin=origin(self._file, event.start_mark)))
+        raise ReconcilerError(
+            error(code, message, hint=hint, origin=origin(self._file, event.start_mark))
+        )

@@ -38,12 +38,18 @@ def edited(text: str, wanted: Sequence[Any], order: Sequence[str] = ()) -> Edite
     for root, old, new in zip(roots, have, wanted, strict=True):
         splices += editor.root(root, old, new, problems)
     if problems:
-        rest = edited(text, [_without(old, new, problems) for old, new in zip(have, wanted, strict=True)], order)
+        rest = edited(
+            text,
+            [_without(old, new, problems) for old, new in zip(have, wanted, strict=True)],
+            order,
+        )
         return Edited(rest.text, (*problems, *rest.problems))
     result = mark + _applied(body, splices)
     if read_yaml(result.encode("utf-8"), "").documents == tuple(wanted):
         return Edited(result)
-    return Edited(text, (Problem((), "the file is written in a way that cannot be edited by program"),))
+    return Edited(
+        text, (Problem((), "the file is written in a way that cannot be edited by program"),)
+    )
 
 
 def _without(old: Any, new: Any, problems: Sequence[Problem]) -> Any:
@@ -55,7 +61,10 @@ def _without(old: Any, new: Any, problems: Sequence[Problem]) -> Any:
             kept = old
         elif more and isinstance(kept[section], dict):
             before = {more[0]: old[section][more[0]]} if more[0] in old[section] else {}
-            kept[section] = {**{name: v for name, v in kept[section].items() if name != more[0]}, **before}
+            kept[section] = {
+                **{name: v for name, v in kept[section].items() if name != more[0]},
+                **before,
+            }
         else:
             kept[section] = old[section]
     return kept

@@ -12,12 +12,16 @@ _WORDS: dict[str, object] = {
     **dict.fromkeys(_FALSE, False),
 }
 _BOOLEANS_OF_YAML_1_1 = frozenset(
-    form for word in ("y", "n", "yes", "no", "on", "off") for form in (word, word.capitalize(), word.upper())
+    form
+    for word in ("y", "n", "yes", "no", "on", "off")
+    for form in (word, word.capitalize(), word.upper())
 )
 _SPECIAL = frozenset(_WORDS) | _BOOLEANS_OF_YAML_1_1
 _NUMBER_STARTS = frozenset("+-.0123456789")
 _MAX_DIGITS = 18
-_MAX_AMBIGUOUS = 40  # characters; longer ones are no number that anyone wrote, and regexes would take long
+_MAX_AMBIGUOUS = (
+    40  # characters; longer ones are no number that anyone wrote, and regexes would take long
+)
 
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\Z")
 _OCTAL_OR_HEX = re.compile(r"0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
@@ -79,7 +83,12 @@ def _number_or_text(text: str) -> object:
     if _FLOAT.match(text):
         return _finite(text)
     if _NOT_FINITE.match(text):
-        raise Trap("yaml-number", f"{text} is not a number that a gateway can keep", "write a finite number", text)
+        raise Trap(
+            "yaml-number",
+            f"{text} is not a number that a gateway can keep",
+            "write a finite number",
+            text,
+        )
     return text
 
 
@@ -89,14 +98,24 @@ def _is_ambiguous(text: str) -> bool:
 
 def _whole(text: str, base: int) -> int:
     if len(text) > _MAX_DIGITS:
-        raise Trap("yaml-number", f"a number of {len(text)} characters is too large", "quote it if it is text", text)
+        raise Trap(
+            "yaml-number",
+            f"a number of {len(text)} characters is too large",
+            "quote it if it is text",
+            text,
+        )
     return int(text, base)
 
 
 def _finite(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
-        raise Trap("yaml-number", "the number is too large", "write a smaller number, or quote it if it is text", text)
+        raise Trap(
+            "yaml-number",
+            "the number is too large",
+            "write a smaller number, or quote it if it is text",
+            text,
+        )
     return value
 
 

@@ -9,8 +9,23 @@ from typing import Any
 from reconciler.core.model.kinds import ModelAlias
 from reconciler.core.model.refs import Ref
 from reconciler.gateways.base import GatewayError, Receipt
-from reconciler.gateways.litellm.aliases import TARGETS, Content, Row, alias_of, contents_of, words_of
-from reconciler.gateways.litellm.connection import BAD_REQUEST, Desk, Verbs, exists, gone, segment, unmoved
+from reconciler.gateways.litellm.aliases import (
+    TARGETS,
+    Content,
+    Row,
+    alias_of,
+    contents_of,
+    words_of,
+)
+from reconciler.gateways.litellm.connection import (
+    BAD_REQUEST,
+    Desk,
+    Verbs,
+    exists,
+    gone,
+    segment,
+    unmoved,
+)
 from reconciler.gateways.litellm.deployments import (
     SERVER_INFO,
     UNREADABLE,
@@ -57,7 +72,9 @@ async def update_alias(desk: Desk, ref: Ref, before: ModelAlias, after: ModelAli
             kept[each.instead_of.id if each.instead_of else ""] = problem
             await _patch_instead(desk, after, each)
     for patch in todo.patches:
-        await desk.http.send("PATCH", f"/model/{segment(patch.row.id)}/update", patch.body, repeatable=True)
+        await desk.http.send(
+            "PATCH", f"/model/{segment(patch.row.id)}/update", patch.body, repeatable=True
+        )
     for row in todo.deletions:
         if row.id not in kept:
             await _delete_row(desk, row.id)
@@ -72,7 +89,9 @@ class SecretError(GatewayError):
 
 async def _patch_instead(desk: Desk, after: ModelAlias, each: Create) -> None:
     row = each.instead_of
-    body = patch_of(row, without_losses(row.content, each.content), words_of(after)) if row else None
+    body = (
+        patch_of(row, without_losses(row.content, each.content), words_of(after)) if row else None
+    )
     if row and body:
         await desk.http.send("PATCH", f"/model/{segment(row.id)}/update", body, repeatable=True)
 
@@ -91,7 +110,9 @@ async def _free_id(desk: Desk, name: str, used: set[str]) -> str:
         if new_id not in used and not await deployment_exists(desk.http, new_id):
             used.add(new_id)
             return new_id
-    raise GatewayError(f"model_alias/{name}: the gateway says that it has {MOST_IDS} deployments of this alias")
+    raise GatewayError(
+        f"model_alias/{name}: the gateway says that it has {MOST_IDS} deployments of this alias"
+    )
 
 
 async def _foreign(desk: Desk, ref: Ref, row: Row, content: Content) -> Mapping[str, Any]:
@@ -100,7 +121,9 @@ async def _foreign(desk: Desk, ref: Ref, row: Row, content: Content) -> Mapping[
     Raises SecretError where it holds a secret that was not written by us: it cannot be read, so it would be lost.
     """
     body = {"model_info": {"id": row.id}}
-    stored = await desk.http.send("PATCH", f"/model/{segment(row.id)}/update", body, repeatable=True)
+    stored = await desk.http.send(
+        "PATCH", f"/model/{segment(row.id)}/update", body, repeatable=True
+    )
     known = (content.params.keys() | row.content.params.keys()) - content.unreadable
     secrets = ((set(stored["litellm_params"]) & UNREADABLE) | content.unreadable) - known
     if secrets:

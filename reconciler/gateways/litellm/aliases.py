@@ -21,7 +21,12 @@ from reconciler.gateways.litellm.masks import hides, veiled
 MARK = "reconciler"
 VERSION = 1
 PER_MILLION = 1_000_000
-INPUT, OUTPUT, BLOCKED, BASE_MODEL = "input_cost_per_token", "output_cost_per_token", "blocked", "base_model"
+INPUT, OUTPUT, BLOCKED, BASE_MODEL = (
+    "input_cost_per_token",
+    "output_cost_per_token",
+    "blocked",
+    "base_model",
+)
 # Injected into every row; a false one says nothing (contract 2.4).
 FLAGS = frozenset(
     {
@@ -33,7 +38,16 @@ FLAGS = frozenset(
     }
 )
 TARGETS = ("litellm_model", "deployments", "litellm_params")
-TYPED = ("api_base", "api_version", "api_key", "litellm_credential_name", "rpm", "tpm", "weight", "order")
+TYPED = (
+    "api_base",
+    "api_version",
+    "api_key",
+    "litellm_credential_name",
+    "rpm",
+    "tpm",
+    "weight",
+    "order",
+)
 REFERENCE = "os.environ/"
 NUMBERS = frozenset({"max_retries", "rpm", "tpm", "itpm", "otpm", "weight", "order"})
 
@@ -118,7 +132,13 @@ def row_of(body: Body) -> Row:
     )
     groups = frozenset(info.get("access_groups") or ())
     return Row(
-        str(info["id"]), str(body["model_name"]), content, mark, bool(info.get("db_model")), groups, info.get("team_id")
+        str(info["id"]),
+        str(body["model_name"]),
+        content,
+        mark,
+        bool(info.get("db_model")),
+        groups,
+        info.get("team_id"),
     )
 
 
@@ -128,7 +148,9 @@ def _per_million(cost: Any) -> float | None:
 
 def tidy(params: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters as both sides mean them: no empty ones, no injected flags, numbers as numbers."""
-    kept = {name: _number(name, value) for name, value in params.items() if value not in (None, [], {})}
+    kept = {
+        name: _number(name, value) for name, value in params.items() if value not in (None, [], {})
+    }
     return {name: value for name, value in kept.items() if not (name in FLAGS and not value)}
 
 
@@ -181,7 +203,10 @@ def _own(content: Content, mixed: bool, prices: tuple[float | None, float | None
     params = dict(content.params)
     if mixed and content.blocked:
         params[BLOCKED] = True
-    for name, shared, value in ((INPUT, prices[0], content.input), (OUTPUT, prices[1], content.output)):
+    for name, shared, value in (
+        (INPUT, prices[0], content.input),
+        (OUTPUT, prices[1], content.output),
+    ):
         if shared is None and value is not None:
             params[name] = per_token(value)
     return replace(content, params=params)
@@ -198,11 +223,17 @@ def _targets(contents: Sequence[Content]) -> dict[str, Any]:
         params = dict(lone.params) | ({BASE_MODEL: lone.base_model} if lone.base_model else {})
         return {"litellm_model": lone.model, "deployments": (), "litellm_params": params or None}
     several = sorted(contents, key=lambda content: content.key)
-    return {"litellm_model": None, "deployments": tuple(map(_deployment, several)), "litellm_params": None}
+    return {
+        "litellm_model": None,
+        "deployments": tuple(map(_deployment, several)),
+        "litellm_params": None,
+    }
 
 
 def _deployment(content: Content) -> Deployment:
-    values: dict[str, Any] = {name: content.params[name] for name in TYPED if name in content.params}
+    values: dict[str, Any] = {
+        name: content.params[name] for name in TYPED if name in content.params
+    }
     rest = {name: value for name, value in content.params.items() if name not in values}
     values |= {BASE_MODEL: content.base_model} if content.base_model else {}
     values |= {"litellm_params": rest} if rest else {}
@@ -219,7 +250,10 @@ def contents_of(alias: ModelAlias) -> list[Content]:
         wanted = [_parts(deployment, shared) for deployment in alias.deployments]
     else:
         wanted = [(alias.litellm_model or "", dict(alias.litellm_params or {}))]
-    return sorted((_content(model, params, alias) for model, params in wanted), key=lambda content: content.key)
+    return sorted(
+        (_content(model, params, alias) for model, params in wanted),
+        key=lambda content: content.key,
+    )
 
 
 def _parts(deployment: Deployment, shared: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -250,11 +284,15 @@ def _price(own: float | None, shared: float | None) -> float | None:
 def with_contents(alias: ModelAlias, contents: Sequence[Content]) -> ModelAlias:
     """The alias with other deployments, in canonical form."""
     found = dict(_alias(contents, words_of(alias)))
-    return alias.model_copy(update={name: found[name] for name in TARGETS if found[name] != getattr(alias, name)})
+    return alias.model_copy(
+        update={name: found[name] for name in TARGETS if found[name] != getattr(alias, name)}
+    )
 
 
 def words_of(alias: ModelAlias) -> Words:
-    return Words(alias.description or None, alias.display_name or None, alias.status is Status.DEPRECATED)
+    return Words(
+        alias.description or None, alias.display_name or None, alias.status is Status.DEPRECATED
+    )
 
 
 def canonical(alias: ModelAlias) -> ModelAlias:

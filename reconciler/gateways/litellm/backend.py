@@ -31,7 +31,13 @@ from reconciler.gateways.litellm.live import facts_of, live_of, rules_of
 from reconciler.gateways.litellm.organizations import ORGANIZATIONS
 from reconciler.gateways.litellm.reading import licensed, snapshot
 from reconciler.gateways.litellm.support import Facts, support
-from reconciler.gateways.litellm.team_writes import TEAMS, grant_credits, granted, mark_now, operations_of_mark
+from reconciler.gateways.litellm.team_writes import (
+    TEAMS,
+    grant_credits,
+    granted,
+    mark_now,
+    operations_of_mark,
+)
 from reconciler.gateways.litellm.version import load_inference, require_endpoints
 from reconciler.gateways.shapes import understood
 
@@ -57,7 +63,10 @@ async def opened(opening: Opening) -> AsyncIterator[Gateway]:
         version = await require_endpoints(http)
         organizations = settings.organizations != "never" and await licensed(http)
         desk = Desk(http, organizations, settings.usd_per_credit)
-        name, called = identity(settings, opening.directory), former_identities(settings, opening.directory)
+        name, called = (
+            identity(settings, opening.directory),
+            former_identities(settings, opening.directory),
+        )
         yield LiteLLM(name, concurrency, desk, version, lifetimes_of(settings), called)
 
 
@@ -152,14 +161,19 @@ class LiteLLM:
         raise GatewayError(f"LiteLLM Proxy cannot void requests ({len(steps)} steps)")
 
     @understood(unknown=True)
-    async def void_keys(self, ref: Ref, keys: Sequence[tuple[SecretStr, str | None]]) -> tuple[bool, ...]:  # noqa: ARG002  as the protocol has it
-        raise GatewayError(f"LiteLLM Proxy cannot void requests ({ref})")
+    async def void_keys(
+        self, ref: Ref, keys: Sequence[tuple[SecretStr, str | None]]
+    ) -> tuple[bool, ...]:
+        raise GatewayError(f"LiteLLM Proxy cannot void requests ({ref}, {len(keys)} keys)")
 
     @understood(unknown=False)
     async def operations(self, teams: Collection[str]) -> Mapping[str, Operations]:
         """The last allocation and all top-ups, as they are written down on the team; amounts are not."""
         marks = await asyncio.gather(*(mark_now(self.desk, team) for team in sorted(teams)))
-        return {team: operations_of_mark(team, mark) for team, mark in zip(sorted(teams), marks, strict=True)}
+        return {
+            team: operations_of_mark(team, mark)
+            for team, mark in zip(sorted(teams), marks, strict=True)
+        }
 
     @understood(unknown=False)
     async def accepts(self, ref: Ref, key: SecretStr) -> bool | None:
@@ -199,11 +213,15 @@ class LiteLLM:
         kind = self.support.kinds[step.ref.kind]
         after = self.support.normalise(step.ref, _present(step.after))
         before = step.before
-        names = [d.name for d in differences(before, after, kind)] if before else sorted(kind.readable)
+        names = (
+            [d.name for d in differences(before, after, kind)] if before else sorted(kind.readable)
+        )
         open_fields = [name for name in names if not _same(name, found, after, before)]
         if not open_fields:
             return Landed.APPLIED
-        untouched = before is not None and all(_same(name, found, before, after) for name in open_fields)
+        untouched = before is not None and all(
+            _same(name, found, before, after) for name in open_fields
+        )
         return Landed.ABSENT if untouched else Landed.UNKNOWN
 
 

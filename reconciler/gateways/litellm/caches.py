@@ -52,7 +52,12 @@ def lifetimes_of(settings: GatewaySettings) -> Lifetimes:
 # Nobody reloads models less often than once a day.
 MOST_SECONDS = 86_400
 RELOAD = "proxy_config_reload_interval_seconds"
-WORDS = {Team.kind: "teams", Key.kind: "keys", AccessGroup.kind: "access groups", ModelAlias.kind: "models"}
+WORDS = {
+    Team.kind: "teams",
+    Key.kind: "keys",
+    AccessGroup.kind: "access groups",
+    ModelAlias.kind: "models",
+}
 
 
 async def lifetimes(http: Http, known: Lifetimes) -> Lifetimes:
@@ -70,14 +75,18 @@ async def lifetimes(http: Http, known: Lifetimes) -> Lifetimes:
     return replace(known, models=int(seconds)) if sensible else known
 
 
-def holds_everywhere(changes: Iterable[Change], lifetimes: Lifetimes | None = None) -> tuple[int, str]:
+def holds_everywhere(
+    changes: Iterable[Change], lifetimes: Lifetimes | None = None
+) -> tuple[int, str]:
     """(seconds, sentence): how long after an apply the last process may still decide as before.
 
     What was only created was known to nobody, so nobody goes on without it; nor does an adoption change anything.
     """
     known = lifetimes or Lifetimes()
     kinds = {change.ref.kind for change in changes if change.verb in ("update", "delete")}
-    waits = sorted(((known.of(kind), WORDS[kind]) for kind in kinds if known.of(kind)), reverse=True)
+    waits = sorted(
+        ((known.of(kind), WORDS[kind]) for kind in kinds if known.of(kind)), reverse=True
+    )
     if not waits:
         return 0, "holds everywhere at once"
     each = ", ".join(f"{words} {seconds} s" for seconds, words in waits)

@@ -58,7 +58,11 @@ def segment(name: str) -> str:
 
 
 def exists(ref: Ref, where: str = "") -> GatewayError:
-    return GatewayError(f"{ref} already exists{where}", hint="plan again: it may have to be adopted", status=CONFLICT)
+    return GatewayError(
+        f"{ref} already exists{where}",
+        hint="plan again: it may have to be adopted",
+        status=CONFLICT,
+    )
 
 
 def gone(ref: Ref) -> GatewayError:
@@ -66,11 +70,15 @@ def gone(ref: Ref) -> GatewayError:
     return GatewayError(message, hint="plan again, then apply", status=NOT_FOUND)
 
 
-def unmoved(ref: Ref, names: Sequence[str], before: Resource, after: Resource, found: Resource) -> None:
+def unmoved(
+    ref: Ref, names: Sequence[str], before: Resource, after: Resource, found: Resource
+) -> None:
     """Raises GatewayError where one of the fields is neither as it was planned from nor as it should become."""
     for name in names:
         now, old, new = (getattr(each, name) for each in (found, before, after))
         if now not in (old, new):
-            said = ", ".join(sorted(map(str, now))) if isinstance(now, (frozenset, Mapping)) else now
+            said = (
+                ", ".join(sorted(map(str, now))) if isinstance(now, (frozenset, Mapping)) else now
+            )
             message = f"{ref} moved since the plan: its {name} are now {said or 'none'}"
             raise GatewayError(message, hint="plan again, then apply")

@@ -40,7 +40,9 @@ UNREADABLE = frozenset(
 # What the ids of deployments that we create start with.
 OUR_IDS = f"{MARK}-"
 # Of `model_info` as it is stored; everything else in it belongs to others and comes along with a replacement.
-SERVER_INFO = frozenset({"id", "db_model", "member_auto_router", BASE_MODEL, BLOCKED, INPUT, OUTPUT, MARK})
+SERVER_INFO = frozenset(
+    {"id", "db_model", "member_auto_router", BASE_MODEL, BLOCKED, INPUT, OUTPUT, MARK}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,10 @@ def carried(have: Sequence[Content], want: Sequence[Content]) -> list[Content]:
     rows = [Row(str(index), "", content) for index, content in enumerate(have)]
     kept = list(want)
     for row, content in _paired(rows, want):
-        hidden = {name: row.content.params[name] for name in row.content.unreadable - content.params.keys()}
+        hidden = {
+            name: row.content.params[name]
+            for name in row.content.unreadable - content.params.keys()
+        }
         kept.remove(content)
         kept.append(replace(content, params={**content.params, **hidden}))
     return kept
@@ -142,7 +147,9 @@ def patch_of(row: Row, content: Content, words: Words) -> dict[str, Any] | None:
     if params := _moved_params(have, content):
         body["litellm_params"] = params
     # Without the id the proxy stores a new one in it (contract 1.1).
-    body["model_info"] = {"id": row.id, MARK: mark} | ({BASE_MODEL: content.base_model} if content.base_model else {})
+    body["model_info"] = {"id": row.id, MARK: mark} | (
+        {BASE_MODEL: content.base_model} if content.base_model else {}
+    )
     return body | ({BLOCKED: content.blocked} if have.blocked != content.blocked else {})
 
 
@@ -159,20 +166,29 @@ def _moved_params(have: Content, want: Content) -> dict[str, Any]:
     return moved
 
 
-def creation(name: str, new_id: str, content: Content, words: Words, foreign: Mapping[str, Any]) -> dict[str, Any]:
+def creation(
+    name: str, new_id: str, content: Content, words: Words, foreign: Mapping[str, Any]
+) -> dict[str, Any]:
     """The body of POST /model/new. `foreign` are the keys of others in `model_info` of the row that it replaces.
 
     Raises ValueError for a content with something unreadable: a mask would be stored in the place of the secret.
     """
     if content.unreadable:
-        raise ValueError(f"{', '.join(sorted(content.unreadable))} cannot be read, so it cannot be sent")
+        raise ValueError(
+            f"{', '.join(sorted(content.unreadable))} cannot be read, so it cannot be sent"
+        )
     prices = {INPUT: content.input, OUTPUT: content.output}
     params = {"model": content.model, **content.params}
     params |= {key: per_token(value) for key, value in prices.items() if value is not None}
     info = {**foreign, "id": new_id, MARK: mark_of(content, words)}
     if content.base_model:
         info[BASE_MODEL] = content.base_model
-    return {"model_name": name, "litellm_params": params, "model_info": info, BLOCKED: content.blocked}
+    return {
+        "model_name": name,
+        "litellm_params": params,
+        "model_info": info,
+        BLOCKED: content.blocked,
+    }
 
 
 def ids_for(name: str) -> str:

@@ -9,14 +9,25 @@ from reconciler.core.model.kinds import AccessGroup
 from reconciler.core.model.refs import Ref
 from reconciler.gateways.base import GatewayError, Receipt
 from reconciler.gateways.endpoints import Body
-from reconciler.gateways.litellm.connection import CONFLICT, NOT_FOUND, Desk, Verbs, exists, gone, segment, unmoved
+from reconciler.gateways.litellm.connection import (
+    CONFLICT,
+    NOT_FOUND,
+    Desk,
+    Verbs,
+    exists,
+    gone,
+    segment,
+    unmoved,
+)
 from reconciler.gateways.litellm.reading import groups_of
 
 
 def group_of(body: Body) -> AccessGroup:
     """The unified access group of a row."""
     models = frozenset(body.get("access_model_names") or ())
-    return AccessGroup.model_construct(None, description=body.get("description") or None, model_aliases=models)
+    return AccessGroup.model_construct(
+        None, description=body.get("description") or None, model_aliases=models
+    )
 
 
 async def find_group(desk: Desk, name: str) -> Body | None:
@@ -32,7 +43,11 @@ async def find_group(desk: Desk, name: str) -> Body | None:
             if body.get("access_group_name") == name:
                 return body
     desk.know(await groups_of(desk.http))
-    return await desk.http.get(f"/v1/access_group/{segment(desk.groups[name])}") if name in desk.groups else None
+    return (
+        await desk.http.get(f"/v1/access_group/{segment(desk.groups[name])}")
+        if name in desk.groups
+        else None
+    )
 
 
 async def create_group(desk: Desk, ref: Ref, after: AccessGroup) -> Receipt:
@@ -62,7 +77,9 @@ async def update_group(desk: Desk, ref: Ref, before: AccessGroup, after: AccessG
     if before.model_aliases != after.model_aliases:
         body["access_model_names"] = sorted(after.model_aliases)
     if body:
-        await desk.http.send("PUT", f"/v1/access_group/{segment(found['access_group_id'])}", body, repeatable=True)
+        await desk.http.send(
+            "PUT", f"/v1/access_group/{segment(found['access_group_id'])}", body, repeatable=True
+        )
     return Receipt()
 
 
@@ -71,7 +88,9 @@ async def delete_group(desk: Desk, ref: Ref) -> Receipt:
     if found is None:
         return Receipt(note="was already gone")
     try:
-        await desk.http.send("DELETE", f"/v1/access_group/{segment(found['access_group_id'])}", repeatable=True)
+        await desk.http.send(
+            "DELETE", f"/v1/access_group/{segment(found['access_group_id'])}", repeatable=True
+        )
     except GatewayError as error:
         if error.status != NOT_FOUND:
             raise
@@ -89,7 +108,9 @@ async def rename_group(desk: Desk, old: str, new: str) -> Receipt:
     found = await find_group(desk, old)
     if found is not None:
         body = {"access_group_name": new}
-        await desk.http.send("PUT", f"/v1/access_group/{segment(found['access_group_id'])}", body, repeatable=True)
+        await desk.http.send(
+            "PUT", f"/v1/access_group/{segment(found['access_group_id'])}", body, repeatable=True
+        )
         desk.groups.pop(old, None)
         desk.groups[new] = str(found["access_group_id"])
     return Receipt()

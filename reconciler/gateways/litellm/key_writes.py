@@ -15,7 +15,9 @@ async def find_key(desk: Desk, ref: Ref) -> Body | None:
     """The key of that alias. Raises GatewayError where several have it: none of them is the one that is meant."""
     found = await key_bodies(desk.http, ref.name)
     if len(found) > 1:
-        raise GatewayError(f"{ref}: {len(found)} keys have this alias", hint="rename or delete all but one")
+        raise GatewayError(
+            f"{ref}: {len(found)} keys have this alias", hint="rename or delete all but one"
+        )
     return found[0] if found else None
 
 
@@ -25,7 +27,9 @@ async def create_key(desk: Desk, ref: Ref, after: Key, key: SecretStr | None = N
         raise exists(ref)
     secret = key or SecretStr(keys.new_secret())
     try:
-        await desk.http.send("POST", "/key/generate", keys.creation(ref.name, secret.get_secret_value(), after))
+        await desk.http.send(
+            "POST", "/key/generate", keys.creation(ref.name, secret.get_secret_value(), after)
+        )
     except GatewayError as error:
         sent = error.unknown or error.status is not None
         if not sent or not await is_key(desk, ref, secret):
@@ -43,7 +47,9 @@ async def update_key(desk: Desk, ref: Ref, before: Key, after: Key) -> Receipt:
     found = await find_key(desk, ref)
     if found is None:
         raise gone(ref)
-    unmoved(ref, ("models",) if before.models != after.models else (), before, after, keys.key_of(found))
+    unmoved(
+        ref, ("models",) if before.models != after.models else (), before, after, keys.key_of(found)
+    )
     await desk.http.send("POST", "/key/update", keys.update(before, after, found), repeatable=True)
     return Receipt()
 
@@ -53,7 +59,9 @@ async def delete_key(desk: Desk, ref: Ref) -> Receipt:
     if found is None:
         return Receipt(note="was already gone")
     if not keys.is_ours(found):
-        raise GatewayError(f"{ref} does not carry our mark: it is another key of that alias", hint="plan again")
+        raise GatewayError(
+            f"{ref} does not carry our mark: it is another key of that alias", hint="plan again"
+        )
     try:
         await desk.http.send("POST", "/key/delete", {"keys": [found["token"]]}, repeatable=True)
     except GatewayError as error:
@@ -84,7 +92,9 @@ async def rename_key(desk: Desk, old: str, new: str) -> Receipt:
     """The secret stays."""
     found = await find_key(desk, Ref(Key.kind, old))
     if found is not None:
-        await desk.http.send("POST", "/key/update", {"key": found["token"], "key_alias": new}, repeatable=True)
+        await desk.http.send(
+            "POST", "/key/update", {"key": found["token"], "key_alias": new}, repeatable=True
+        )
     return Receipt()
 
 

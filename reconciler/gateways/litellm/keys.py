@@ -27,7 +27,9 @@ RUNTIME = ("spend", "max_budget", "budget_reset_at")
 
 def is_ours(body: Body) -> bool:
     """Whether the key carries our mark; keys of others are foreign and never listed one by one."""
-    return bool(body.get("key_alias")) and isinstance((body.get("metadata") or {}).get(MARK), Mapping)
+    return bool(body.get("key_alias")) and isinstance(
+        (body.get("metadata") or {}).get(MARK), Mapping
+    )
 
 
 def key_of(body: Body) -> Key:
@@ -83,6 +85,10 @@ def update(before: Key, after: Key, found: Body) -> dict[str, Any]:
         body["blocked"] = after.status is Status.SUSPENDED
     if before.metadata != after.metadata:
         dropped = (before.metadata or {}).keys() - (after.metadata or {}).keys()
-        kept = {name: value for name, value in (found.get("metadata") or {}).items() if name not in dropped}
+        kept = {
+            name: value
+            for name, value in (found.get("metadata") or {}).items()
+            if name not in dropped
+        }
         body["metadata"] = {**kept, **(after.metadata or {}), MARK: {"v": VERSION}}
     return body

@@ -27,7 +27,9 @@ def live_of(found: Snapshot, codec: teams.TeamCodec) -> Live:
     """The live state. Raises GatewayError where a row lacks what every row has."""
     try:
         state = {**_aliases(found), **_others(found, codec)}
-        return checked(Live(State(state), _fixed(found), _runtime(found), tuple(_findings(found, codec))))
+        return checked(
+            Live(State(state), _fixed(found), _runtime(found), tuple(_findings(found, codec)))
+        )
     except UNEXPECTED as error:
         raise odd(error) from error
 
@@ -45,10 +47,19 @@ def _aliases(found: Snapshot) -> dict[Ref, Resource]:
 
 def _others(found: Snapshot, codec: teams.TeamCodec) -> dict[Ref, Resource]:
     state: dict[Ref, Resource] = {}
-    state |= {Ref("access_group", body["access_group_name"]): group_of(body) for body in found.groups}
+    state |= {
+        Ref("access_group", body["access_group_name"]): group_of(body) for body in found.groups
+    }
     state |= {Ref("team", body["team_id"]): teams.team_of(body, codec) for body in found.teams}
-    state |= {Ref("key", body["key_alias"]): keys.key_of(body) for body in found.keys if keys.is_ours(body)}
-    state |= {Ref("organization", body["organization_id"]): organization_of(body) for body in found.organizations}
+    state |= {
+        Ref("key", body["key_alias"]): keys.key_of(body)
+        for body in found.keys
+        if keys.is_ours(body)
+    }
+    state |= {
+        Ref("organization", body["organization_id"]): organization_of(body)
+        for body in found.organizations
+    }
     return state
 
 
@@ -75,7 +86,9 @@ def facts_of(found: Snapshot) -> Facts:
         rates={name: mark.usd_per_credit for name, mark in marks.items() if mark.usd_per_credit},
         top_ups={name: frozenset(mark.top_ups) for name, mark in marks.items() if mark.top_ups},
         spend={str(body["team_id"]): float(body.get("spend") or 0) for body in found.teams},
-        by_others=frozenset(row.name for row in found.rows if row.db and not row.id.startswith(OUR_IDS)),
+        by_others=frozenset(
+            row.name for row in found.rows if row.db and not row.id.startswith(OUR_IDS)
+        ),
         in_config=frozenset(row.name for row in found.rows if not row.db),
     )
 
@@ -85,7 +98,9 @@ def rules_of(found: Snapshot, infer: InferProvider) -> LiteLLMRules:
     legacy: dict[str, frozenset[str]] = {}
     for row in found.rows:
         legacy[row.name] = legacy.get(row.name, frozenset()) | row.legacy_groups
-    return LiteLLMRules({name: groups for name, groups in legacy.items() if groups}, found.router_aliases, infer)
+    return LiteLLMRules(
+        {name: groups for name, groups in legacy.items() if groups}, found.router_aliases, infer
+    )
 
 
 # ---- what is worth telling
@@ -121,7 +136,9 @@ def _open_teams(found: Snapshot) -> Iterator[Finding]:
 
 
 def _dangling_groups(found: Snapshot, codec: teams.TeamCodec) -> Iterator[Finding]:
-    names = sorted(str(body["team_id"]) for body in found.teams if teams.foreign_groups(body, codec))
+    names = sorted(
+        str(body["team_id"]) for body in found.teams if teams.foreign_groups(body, codec)
+    )
     if names:
         yield info(
             "dangling-group-id",
@@ -133,7 +150,9 @@ def _dangling_groups(found: Snapshot, codec: teams.TeamCodec) -> Iterator[Findin
 def _twin_keys(found: Snapshot) -> Iterator[Finding]:
     aliases = [str(body["key_alias"]) for body in found.keys if keys.is_ours(body)]
     for alias in sorted({alias for alias in aliases if aliases.count(alias) > 1}):
-        yield warning("key-alias-twice", f"several keys have the alias {alias}", ref=Ref("key", alias))
+        yield warning(
+            "key-alias-twice", f"several keys have the alias {alias}", ref=Ref("key", alias)
+        )
 
 
 def _some(names: list[str]) -> str:

@@ -18,7 +18,9 @@ from reconciler.gateways.litellm.teams import user_metadata
 def organization_of(body: Body) -> Organization:
     """The organization of a row."""
     name = body.get("organization_alias") or str(body["organization_id"])
-    return Organization.model_construct(None, name=name, metadata=user_metadata(body.get("metadata")))
+    return Organization.model_construct(
+        None, name=name, metadata=user_metadata(body.get("metadata"))
+    )
 
 
 def creation(organization_id: str, wanted: Organization) -> dict[str, Any]:
@@ -36,13 +38,19 @@ def update(before: Organization, after: Organization, found: Body) -> dict[str, 
     body: dict[str, Any] = {} if before.name == after.name else {"organization_alias": after.name}
     if before.metadata != after.metadata:
         dropped = (before.metadata or {}).keys() - (after.metadata or {}).keys()
-        kept = {name: value for name, value in (found.get("metadata") or {}).items() if name not in dropped}
+        kept = {
+            name: value
+            for name, value in (found.get("metadata") or {}).items()
+            if name not in dropped
+        }
         body["metadata"] = {**kept, **(after.metadata or {})}
     return body
 
 
 async def find_organization(desk: Desk, name: str) -> Body | None:
-    found = [body for body in await organizations_of(desk.http) if body.get("organization_id") == name]
+    found = [
+        body for body in await organizations_of(desk.http) if body.get("organization_id") == name
+    ]
     return found[0] if found else None
 
 
@@ -53,7 +61,9 @@ async def create_organization(desk: Desk, ref: Ref, after: Organization) -> Rece
     return Receipt()
 
 
-async def update_organization(desk: Desk, ref: Ref, before: Organization, after: Organization) -> Receipt:
+async def update_organization(
+    desk: Desk, ref: Ref, before: Organization, after: Organization
+) -> Receipt:
     found = await find_organization(desk, ref.name)
     if found is None:
         raise gone(ref)
@@ -68,8 +78,12 @@ async def delete_organization(desk: Desk, ref: Ref) -> Receipt:
     if found is None:
         return Receipt(note="was already gone")
     if found.get("teams"):
-        raise GatewayError(f"{ref} still has teams, which the proxy would delete with it", hint="move them first")
-    await desk.http.send("DELETE", "/organization/delete", {"organization_ids": [ref.name]}, repeatable=True)
+        raise GatewayError(
+            f"{ref} still has teams, which the proxy would delete with it", hint="move them first"
+        )
+    await desk.http.send(
+        "DELETE", "/organization/delete", {"organization_ids": [ref.name]}, repeatable=True
+    )
     return Receipt()
 
 
@@ -78,4 +92,6 @@ async def organization_now(desk: Desk, ref: Ref) -> Organization | None:
     return organization_of(body) if body else None
 
 
-ORGANIZATIONS = Verbs(create_organization, update_organization, delete_organization, organization_now)
+ORGANIZATIONS = Verbs(
+    create_organization, update_organization, delete_organization, organization_now
+)

@@ -35,7 +35,9 @@ class Paging:
 
 
 MODELS = Paging("/v2/model/info", "data", "total_count", "size", 1000, "model_info")
-TEAMS = Paging("/v2/team/list", "teams", "total", "page_size", 100, "team_id", {"sort_by": "team_id"})
+TEAMS = Paging(
+    "/v2/team/list", "teams", "total", "page_size", 100, "team_id", {"sort_by": "team_id"}
+)
 KEYS = Paging(
     "/key/list",
     "keys",
@@ -68,8 +70,12 @@ async def _pages(http: Http, paging: Paging, params: Mapping[str, str]) -> tuple
         # What is not even on the first page is not looked for on thousands of others.
         return first[paging.items], total
     count = -(-total // paging.size)
-    others = await asyncio.gather(*(_page(http, paging, params, page) for page in range(2, count + 1)))
-    found = {_identity(item, paging): item for page in (first, *others) for item in page[paging.items]}
+    others = await asyncio.gather(
+        *(_page(http, paging, params, page) for page in range(2, count + 1))
+    )
+    found = {
+        _identity(item, paging): item for page in (first, *others) for item in page[paging.items]
+    }
     return list(found.values()), int(others[-1][paging.total]) if others else total
 
 
@@ -79,10 +85,16 @@ def _identity(item: Body, paging: Paging) -> str:
     return f"{value['id']} {item['model_name']}" if isinstance(value, Mapping) else str(value)
 
 
-async def _page(http: Http, paging: Paging, params: Mapping[str, str], page: int) -> Mapping[str, Any]:
+async def _page(
+    http: Http, paging: Paging, params: Mapping[str, str], page: int
+) -> Mapping[str, Any]:
     query = {**params, paging.size_name: str(paging.size), "page": str(page)}
     answer = await http.get(paging.path, params=query)
-    if not isinstance(answer, Mapping) or not isinstance(answer.get(paging.items), list) or paging.total not in answer:
+    if (
+        not isinstance(answer, Mapping)
+        or not isinstance(answer.get(paging.items), list)
+        or paging.total not in answer
+    ):
         raise GatewayError(
             f"GET {paging.path} answered in an unknown shape: expected {paging.items} and {paging.total}"
         )
@@ -116,7 +128,9 @@ async def snapshot(http: Http, *, organizations: bool) -> Snapshot:
     rows = rows_of(bodies, router)
     served = {row.id for row in rows}
     zombies = (row for row in rows_of(stored, router) if row.id not in served and row.db)
-    return Snapshot(rows, tuple(zombies), tuple(groups), tuple(teams), tuple(keys), tuple(orgs), router)
+    return Snapshot(
+        rows, tuple(zombies), tuple(groups), tuple(teams), tuple(keys), tuple(orgs), router
+    )
 
 
 async def _all(*reads: Any) -> list[Any]:
@@ -137,8 +151,12 @@ def rows_of(bodies: Sequence[Body], router: Mapping[str, str]) -> tuple[Row, ...
     try:
         rows = [row_of(body) for body in bodies]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise GatewayError(f"GET {MODELS.path} answered a deployment in an unknown shape ({oddity(error)})") from error
-    own = {row.id: row for row in sorted(rows, key=lambda row: row.name not in router, reverse=False)}
+        raise GatewayError(
+            f"GET {MODELS.path} answered a deployment in an unknown shape ({oddity(error)})"
+        ) from error
+    own = {
+        row.id: row for row in sorted(rows, key=lambda row: row.name not in router, reverse=False)
+    }
     return tuple(row for row in own.values() if row.team_id is None)
 
 
@@ -146,7 +164,9 @@ async def groups_of(http: Http) -> list[Body]:
     """The unified access groups; they come in one list."""
     answer = await http.get("/v1/access_group")
     if not isinstance(answer, list) or not all(isinstance(each, Mapping) for each in answer):
-        raise GatewayError("GET /v1/access_group answered in an unknown shape: expected a list of groups")
+        raise GatewayError(
+            "GET /v1/access_group answered in an unknown shape: expected a list of groups"
+        )
     return answer
 
 
@@ -155,7 +175,10 @@ async def router_aliases(http: Http) -> Mapping[str, str]:
     answer = await http.get("/router/settings")
     values = answer.get("current_values") if isinstance(answer, Mapping) else None
     found = (values or {}).get("model_group_alias") or {}
-    named = {name: target.get("model") if isinstance(target, Mapping) else target for name, target in found.items()}
+    named = {
+        name: target.get("model") if isinstance(target, Mapping) else target
+        for name, target in found.items()
+    }
     return {name: str(target) for name, target in named.items() if target}
 
 
@@ -202,4 +225,6 @@ async def team_body(http: Http, name: str) -> Body | None:
 
 async def key_bodies(http: Http, alias: str) -> list[Body]:
     """The keys of an alias; nothing keeps two from having the same one (contract 1.6)."""
-    return [body for body in await paged(http, KEYS, key_alias=alias) if body.get("key_alias") == alias]
+    return [
+        body for body in await paged(http, KEYS, key_alias=alias) if body.get("key_alias") == alias
+    ]

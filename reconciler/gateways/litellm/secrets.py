@@ -35,12 +35,16 @@ def with_secrets(wish: ModelAlias, live: Resource | None, record: Record | None)
 
 def owes_secret(_ref: Ref, wish: Resource) -> str | None:
     """What the creation of an alias would lack if its secret was only on the gateway; None where it says one."""
-    if not isinstance(wish, ModelAlias) or all(content.params.keys() & SOURCES for content in contents_of(wish)):
+    if not isinstance(wish, ModelAlias) or all(
+        content.params.keys() & SOURCES for content in contents_of(wish)
+    ):
         return None
     return "api_key or litellm_credential_name"
 
 
-def replacing(ref: Ref, before: Resource | None, after: ModelAlias, by_others: frozenset[str]) -> Iterator[Refusal]:
+def replacing(
+    ref: Ref, before: Resource | None, after: ModelAlias, by_others: frozenset[str]
+) -> Iterator[Refusal]:
     """What cannot be taken away from a deployment because it could only be created anew, without its secrets.
 
     A warning: a parameter that somebody added by hand must not hold up what is declared of anything else.
@@ -53,7 +57,9 @@ def replacing(ref: Ref, before: Resource | None, after: ModelAlias, by_others: f
             yield from _replaced(ref, each.instead_of.content, each.content, by_others)
 
 
-def _replaced(ref: Ref, have: Content, want: Content, by_others: frozenset[str]) -> Iterator[Refusal]:
+def _replaced(
+    ref: Ref, have: Content, want: Content, by_others: frozenset[str]
+) -> Iterator[Refusal]:
     gone = ", ".join(sorted(lost(have, want)))
     if want.unreadable:
         names = ", ".join(sorted(want.unreadable))
@@ -61,9 +67,18 @@ def _replaced(ref: Ref, have: Content, want: Content, by_others: frozenset[str])
             f"{ref}: {gone} can only be taken away by replacing the deployment, and its {names} cannot be read to be "
             "carried over; apply changes the rest and fails for that"
         )
-        yield "warn:cannot-read-secret", message, f"declare {names} as os.environ/NAME, or keep {gone}"
+        yield (
+            "warn:cannot-read-secret",
+            message,
+            f"declare {names} as os.environ/NAME, or keep {gone}",
+        )
     elif ref.name in by_others and not want.params.keys() & DECLARED:
         message = (
-            f"{ref}: {gone} can only be taken away by replacing the deployment; apply refuses if it has an api_key"
+            f"{ref}: {gone} can only be taken away by replacing the deployment; "
+            "apply refuses if it has an api_key"
         )
-        yield "warn:cannot-read-secret", message, f"declare api_key as os.environ/NAME, or keep {gone}"
+        yield (
+            "warn:cannot-read-secret",
+            message,
+            f"declare api_key as os.environ/NAME, or keep {gone}",
+        )

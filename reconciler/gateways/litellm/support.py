@@ -8,7 +8,15 @@ from typing import Any
 from reconciler.core.access.litellm.lists import NO_DEFAULT_MODELS
 from reconciler.core.access.litellm.rules import LiteLLMRules
 from reconciler.core.model.inventory import Record
-from reconciler.core.model.kinds import AccessGroup, Key, ModelAlias, Organization, Resource, Status, Team
+from reconciler.core.model.kinds import (
+    AccessGroup,
+    Key,
+    ModelAlias,
+    Organization,
+    Resource,
+    Status,
+    Team,
+)
 from reconciler.core.model.refs import Ref
 from reconciler.core.plan.safety import BUDGET_CUT, FLAGS
 from reconciler.core.plan.support import KindSupport, Support
@@ -36,7 +44,8 @@ KINDS: Mapping[str, KindSupport] = {
         "litellm_model deployments description display_name status pricing_input pricing_output litellm_params"
     ),
     "access_group": _kind(
-        "description model_aliases", notes={"display_name": "a unified access group has no other name than its own"}
+        "description model_aliases",
+        notes={"display_name": "a unified access group has no other name than its own"},
     ),
     "team": _kind(
         "organization_id team_alias access_groups status models model_aliases credits_allocated max_budget_usd"
@@ -154,10 +163,15 @@ class Terms:
         """Credits that nothing says the worth of."""
         if not isinstance(wish, Team) or self.rate_of(wish) is not None:
             return frozenset()
-        named = {"credits_allocated": wish.credits_allocated is not None, "top_ups": bool(wish.top_ups)}
+        named = {
+            "credits_allocated": wish.credits_allocated is not None,
+            "top_ups": bool(wish.top_ups),
+        }
         return frozenset(name for name, there in named.items() if there)
 
-    def wished(self, ref: Ref, wish: Resource, live: Resource | None, record: Record | None) -> Resource:
+    def wished(
+        self, ref: Ref, wish: Resource, live: Resource | None, record: Record | None
+    ) -> Resource:
         """The wish; where a credit's worth changed, with the budget that the credits there are come to now.
 
         An alias keeps what nobody can read of it and nobody declares, as it keeps an api_key.
@@ -169,7 +183,9 @@ class Terms:
         rate = self.rate_of(wish)
         if rate is None:
             return (
-                wish.model_copy(update={"credits_allocated": None, "top_ups": ()}) if self.unkept(ref, wish) else wish
+                wish.model_copy(update={"credits_allocated": None, "top_ups": ()})
+                if self.unkept(ref, wish)
+                else wish
             )
         if wish.credits_allocated is None:
             return wish
@@ -181,7 +197,11 @@ class Terms:
 
     def topped_up(self, ref: Ref, wish: Resource) -> int:
         given = self.facts.top_ups.get(ref.name, frozenset())
-        return sum(each.amount for each in wish.top_ups if each.id in given) if isinstance(wish, Team) else 0
+        return (
+            sum(each.amount for each in wish.top_ups if each.id in given)
+            if isinstance(wish, Team)
+            else 0
+        )
 
     def seen(self, ref: Ref, wish: Resource, live: Resource, record: Record | None) -> Resource:
         """The live object in the terms of the wish."""
@@ -195,9 +215,14 @@ class Terms:
         budget = self.facts.budgets.get(ref.name)
         rate = self.rate_of(wish)
         if wish.credits_allocated is None or rate is None:
-            return live.model_copy(update={"credits_allocated": None, "max_budget_usd": budget, "usd_per_credit": None})
+            return live.model_copy(
+                update={"credits_allocated": None, "max_budget_usd": budget, "usd_per_credit": None}
+            )
         moved = self.facts.rates.get(ref.name, rate) != rate
-        update = {"credits_allocated": self._credits(ref, rate), "max_budget_usd": budget if moved else None}
+        update = {
+            "credits_allocated": self._credits(ref, rate),
+            "max_budget_usd": budget if moved else None,
+        }
         return live.model_copy(update={**update, "usd_per_credit": rate})
 
     def _credits(self, ref: Ref, rate: float) -> int | None:
@@ -225,12 +250,18 @@ def checks(facts: Facts) -> Callable[[Ref, Resource | None, Resource | None], tu
     return check
 
 
-def _refusals(ref: Ref, before: Resource | None, after: Resource | None, facts: Facts) -> Iterator[Refusal]:
+def _refusals(
+    ref: Ref, before: Resource | None, after: Resource | None, facts: Facts
+) -> Iterator[Refusal]:
     if isinstance(after, ModelAlias):
         yield from _patterns(ref, (ref.name,))
         yield from replacing(ref, before, after, facts.by_others)
         if before is None and ref.name in facts.in_config:
-            yield "in-config-yaml", f"{ref} is defined in the proxy's config.yaml, which the API cannot change", None
+            yield (
+                "in-config-yaml",
+                f"{ref} is defined in the proxy's config.yaml, which the API cannot change",
+                None,
+            )
     elif isinstance(after, AccessGroup):
         yield from _patterns(ref, sorted(after.model_aliases))
     elif isinstance(after, Team):
@@ -253,14 +284,20 @@ def _patterns(ref: Ref, names: tuple[str, ...] | list[str]) -> Iterator[Refusal]
 def _budget(ref: Ref, team: Team) -> Iterator[Refusal]:
     hard = _hard(team)
     if hard is not None and team.soft_budget_usd is not None and team.soft_budget_usd >= hard:
-        message = f"{ref}: soft_budget_usd {team.soft_budget_usd:g} is not below the hard budget {hard:g}"
+        message = (
+            f"{ref}: soft_budget_usd {team.soft_budget_usd:g} is not below the hard budget {hard:g}"
+        )
         yield "budget-order", message, "LiteLLM refuses that"
 
 
 def _reserved(ref: Ref, metadata: Mapping[str, Any] | None) -> Iterator[Refusal]:
     taken = sorted(name for name in metadata or {} if name == MARK or name in SERVER_METADATA)
     if taken:
-        yield "reserved-metadata", f"{ref}: LiteLLM keeps {', '.join(taken)} in metadata itself", "use another name"
+        yield (
+            "reserved-metadata",
+            f"{ref}: LiteLLM keeps {', '.join(taken)} in metadata itself",
+            "use another name",
+        )
 
 
 def _over_budget(ref: Ref, before: Resource | None, after: Team, facts: Facts) -> Iterator[Refusal]:
@@ -269,7 +306,9 @@ def _over_budget(ref: Ref, before: Resource | None, after: Team, facts: Facts) -
     if not isinstance(before, Team) or hard is None or after.status is not Status.ACTIVE:
         return
     if facts.budgets.get(ref.name) is None and spend < hard:
-        message = f"{ref}: its budget goes from unlimited to {hard:g} USD, of which {spend:g} are spent"
+        message = (
+            f"{ref}: its budget goes from unlimited to {hard:g} USD, of which {spend:g} are spent"
+        )
         yield f"refuse:{BUDGET_CUT}", message, f"{FLAGS[BUDGET_CUT]} allows it"
 
 

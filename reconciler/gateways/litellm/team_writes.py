@@ -8,9 +8,27 @@ from reconciler.core.model.refs import Ref
 from reconciler.core.plan.credits.allocation import ALLOCATION, operation_id
 from reconciler.gateways.base import GatewayError, Operations, Receipt
 from reconciler.gateways.endpoints import Body
-from reconciler.gateways.litellm.connection import BAD_REQUEST, NOT_FOUND, Desk, Verbs, exists, gone, segment, unmoved
+from reconciler.gateways.litellm.connection import (
+    BAD_REQUEST,
+    NOT_FOUND,
+    Desk,
+    Verbs,
+    exists,
+    gone,
+    segment,
+    unmoved,
+)
 from reconciler.gateways.litellm.reading import groups_of, team_body
-from reconciler.gateways.litellm.teams import LIMITS, Mark, TeamCodec, creation, grant, mark_of, patch, team_of
+from reconciler.gateways.litellm.teams import (
+    LIMITS,
+    Mark,
+    TeamCodec,
+    creation,
+    grant,
+    mark_of,
+    patch,
+    team_of,
+)
 
 WHOLE = ("access_groups", "models", "model_aliases")
 
@@ -24,7 +42,10 @@ async def with_groups(desk: Desk, team: Team) -> TeamCodec:
         desk.know(await groups_of(desk.http))
     missing = team.access_groups - desk.groups.keys()
     if missing:
-        raise GatewayError(f"there is no access group {', '.join(sorted(missing))} on the gateway", hint="apply again")
+        raise GatewayError(
+            f"there is no access group {', '.join(sorted(missing))} on the gateway",
+            hint="apply again",
+        )
     return desk.codec
 
 
@@ -42,12 +63,20 @@ async def create_team(desk: Desk, ref: Ref, after: Team) -> Receipt:
     return Receipt()
 
 
-async def _clear_defaults(desk: Desk, ref: Ref, after: Team, codec: TeamCodec, answer: Body) -> None:
+async def _clear_defaults(
+    desk: Desk, ref: Ref, after: Team, codec: TeamCodec, answer: Body
+) -> None:
     """The proxy fills in limits that were not given (`default_team_params`, contract 1.3): null takes them away."""
     asked = creation(ref.name, after, codec)
-    filled = {theirs for theirs in LIMITS.values() if asked.get(theirs) is None and answer.get(theirs) is not None}
+    filled = {
+        theirs
+        for theirs in LIMITS.values()
+        if asked.get(theirs) is None and answer.get(theirs) is not None
+    }
     if filled:
-        await desk.http.send("PATCH", f"/team/{segment(ref.name)}", dict.fromkeys(sorted(filled)), repeatable=True)
+        await desk.http.send(
+            "PATCH", f"/team/{segment(ref.name)}", dict.fromkeys(sorted(filled)), repeatable=True
+        )
 
 
 async def update_team(desk: Desk, ref: Ref, before: Team, after: Team) -> Receipt:
@@ -83,7 +112,10 @@ async def grant_credits(desk: Desk, step: Step) -> Receipt:
     unlimited = found.get("max_budget") is None
     if _allocates(credit) and unlimited != _planned_unlimited(step):
         now = "unlimited" if unlimited else "limited"
-        raise GatewayError(f"{step.ref} moved since the plan: its budget is {now} now", hint="plan again, then apply")
+        raise GatewayError(
+            f"{step.ref} moved since the plan: its budget is {now} now",
+            hint="plan again, then apply",
+        )
     if unlimited and not _allocates(credit):
         del body["max_budget"]  # more of an unlimited budget is still unlimited
     await desk.http.send("PATCH", f"/team/{segment(step.ref.name)}", body, repeatable=True)
@@ -120,7 +152,11 @@ def _credit(step: Step) -> CreditGrant:
 
 
 def _is_marked(mark: Mark, credit: CreditGrant) -> bool:
-    return mark.allocation == credit.operation_id if _allocates(credit) else credit.grant_id in mark.top_ups
+    return (
+        mark.allocation == credit.operation_id
+        if _allocates(credit)
+        else credit.grant_id in mark.top_ups
+    )
 
 
 def _allocates(credit: CreditGrant) -> bool:
@@ -132,7 +168,9 @@ def _planned_unlimited(step: Step) -> bool:
 
 
 def _in_credits(step: Step, credit: CreditGrant) -> bool:
-    return _allocates(credit) or (isinstance(step.after, Team) and step.after.credits_allocated is not None)
+    return _allocates(credit) or (
+        isinstance(step.after, Team) and step.after.credits_allocated is not None
+    )
 
 
 def _rate(step: Step, mark: Mark, codec: TeamCodec) -> float:
@@ -140,7 +178,9 @@ def _rate(step: Step, mark: Mark, codec: TeamCodec) -> float:
     rate: float | None = asked or mark.usd_per_credit or codec.usd_per_credit
     if rate is None:
         message = f"{step.ref}: nothing says what a credit is worth in USD"
-        raise GatewayError(message, hint="set usd_per_credit on the plan or in the gateway's settings")
+        raise GatewayError(
+            message, hint="set usd_per_credit on the plan or in the gateway's settings"
+        )
     return rate
 
 
@@ -148,7 +188,9 @@ def _marked(mark: Mark, credit: CreditGrant, rate: float, step: Step) -> Mark:
     kept = rate if _in_credits(step, credit) else mark.usd_per_credit
     if _allocates(credit):
         return Mark(kept, mark.top_ups, credit.operation_id, mark.organization_id)
-    return Mark(kept, tuple(sorted({*mark.top_ups, credit.grant_id})), mark.allocation, mark.organization_id)
+    return Mark(
+        kept, tuple(sorted({*mark.top_ups, credit.grant_id})), mark.allocation, mark.organization_id
+    )
 
 
 async def team_now(desk: Desk, ref: Ref) -> Team | None:

@@ -112,11 +112,19 @@ def team_of(body: Body, codec: TeamCodec) -> Team:
     budget, rate = body.get("max_budget"), mark.usd_per_credit
     values: dict[str, Any] = {name: body.get(theirs) for name, theirs in LIMITS.items()}
     if rate:
-        values |= {"max_budget_usd": None, "credits_allocated": credits_of(budget, rate), "usd_per_credit": rate}
+        values |= {
+            "max_budget_usd": None,
+            "credits_allocated": credits_of(budget, rate),
+            "usd_per_credit": rate,
+        }
     return Team.model_construct(
-        organization_id=body.get("organization_id") if codec.organizations else mark.organization_id,
+        organization_id=body.get("organization_id")
+        if codec.organizations
+        else mark.organization_id,
         team_alias=body.get("team_alias") or None,
-        access_groups=frozenset(names[each] for each in body.get("access_group_ids") or () if each in names),
+        access_groups=frozenset(
+            names[each] for each in body.get("access_group_ids") or () if each in names
+        ),
         status=Status.SUSPENDED if body.get("blocked") else Status.ACTIVE,
         models=models_of(body.get("models")),
         model_aliases=(body.get("litellm_model_table") or {}).get("model_aliases") or None,
@@ -142,7 +150,11 @@ def listed_models(models: frozenset[str]) -> list[str]:
 
 def user_metadata(metadata: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """The metadata without the mark and without what the proxy keeps there; null says the same as nothing."""
-    own = {name: value for name, value in (metadata or {}).items() if name != MARK and name not in SERVER_METADATA}
+    own = {
+        name: value
+        for name, value in (metadata or {}).items()
+        if name != MARK and name not in SERVER_METADATA
+    }
     return without_nulls(own) or None
 
 
@@ -180,7 +192,9 @@ def creation(name: str, team: Team, codec: TeamCodec) -> dict[str, Any]:
         body["max_budget"] = dollars(team.credits_allocated or 0, rate)
     if codec.organizations and team.organization_id:
         body["organization_id"] = team.organization_id
-    return {key: value for key, value in body.items() if value is not None or key == "budget_duration"}
+    return {
+        key: value for key, value in body.items() if value is not None or key == "budget_duration"
+    }
 
 
 def rate_of(team: Team, codec: TeamCodec) -> float | None:
@@ -228,7 +242,9 @@ ENCODERS: Mapping[str, Encode] = {
     "team_alias": _plain("team_alias", "team_alias"),
     "access_groups": _groups,
     "models": lambda _before, after, _found, _codec: {"models": listed_models(after.models)},
-    "model_aliases": lambda _before, after, _found, _codec: {"model_aliases": after.model_aliases or {}},
+    "model_aliases": lambda _before, after, _found, _codec: {
+        "model_aliases": after.model_aliases or {}
+    },
     "status": lambda _before, after, _found, _codec: {"blocked": after.status is Status.SUSPENDED},
     **{name: _plain(name, theirs) for name, theirs in LIMITS.items()},
 }
@@ -239,7 +255,10 @@ def _metadata_patch(before: Team, after: Team, found: Body, codec: TeamCodec) ->
     mark = mark_of(found).json()
     if not codec.organizations:
         mark["organization_id"] = after.organization_id
-    unlimited = after.usd_per_credit is not None and before.credits_allocated is None is after.credits_allocated
+    unlimited = (
+        after.usd_per_credit is not None
+        and before.credits_allocated is None is after.credits_allocated
+    )
     mark["usd_per_credit"] = mark["usd_per_credit"] if unlimited else rate_of(after, codec)
     had = (found.get("metadata") or {}).get(MARK)
     return changed | ({MARK: mark} if without_nulls(mark) != had else {})

@@ -7,7 +7,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from reconciler.core.access.litellm.providers import InferProvider, infer_provider, no_provider, provider_catalog
+from reconciler.core.access.litellm.providers import (
+    InferProvider,
+    infer_provider,
+    no_provider,
+    provider_catalog,
+)
 from reconciler.gateways.base import GatewayError
 from reconciler.gateways.http import Http
 from reconciler.gateways.shapes import understood
@@ -34,23 +39,35 @@ async def require_endpoints(http: Http) -> str:
     """The version. Raises GatewayError where what answers is not LiteLLM Proxy, or too old to be managed."""
     answer = await http.get("/openapi.json")
     paths = answer.get("paths") if isinstance(answer, Mapping) else None
-    version = str((answer.get("info") or {}).get("version", "?")) if isinstance(answer, Mapping) else "?"
+    version = (
+        str((answer.get("info") or {}).get("version", "?")) if isinstance(answer, Mapping) else "?"
+    )
     missing = missing_endpoints(paths or {})
     if missing:
         shown = ", ".join(missing)
-        raise GatewayError(f"LiteLLM Proxy {version} lacks {shown}", hint=_hint(paths or {}, missing))
+        raise GatewayError(
+            f"LiteLLM Proxy {version} lacks {shown}", hint=_hint(paths or {}, missing)
+        )
     return version
 
 
 def missing_endpoints(paths: Mapping[str, Any]) -> tuple[str, ...]:
     """What of `NEEDED` the paths of an /openapi.json lack, as `METHOD path`."""
-    return tuple(f"{verb.upper()} {path}" for path, verb in NEEDED.items() if verb not in (paths.get(path) or {}))
+    return tuple(
+        f"{verb.upper()} {path}"
+        for path, verb in NEEDED.items()
+        if verb not in (paths.get(path) or {})
+    )
 
 
 def _hint(paths: Mapping[str, Any], missing: tuple[str, ...]) -> str:
     if len(missing) == len(NEEDED):
         other = "/api/models" in paths or "/api/model-aliases" in paths
-        return "it looks like SaaS LiteLLM: set backend: saas-litellm" if other else "is the url the one of the proxy?"
+        return (
+            "it looks like SaaS LiteLLM: set backend: saas-litellm"
+            if other
+            else "is the url the one of the proxy?"
+        )
     return "this was observed on LiteLLM 1.106.2: upgrade the proxy"
 
 
@@ -58,7 +75,10 @@ def _hint(paths: Mapping[str, Any], missing: tuple[str, ...]) -> str:
 def load_inference() -> InferProvider:
     """How LiteLLM reads a provider out of a name, by the price map of the installed LiteLLM (not imported)."""
     spec = find_spec("litellm")
-    files = [Path(place) / PRICE_FILE for place in (spec.submodule_search_locations if spec else None) or ()]
+    files = [
+        Path(place) / PRICE_FILE
+        for place in (spec.submodule_search_locations if spec else None) or ()
+    ]
     found = next((path for path in files if path.is_file()), None)
     if found is None:
         return no_provider

@@ -24,7 +24,10 @@ async def opened(opening: Opening) -> AsyncIterator[Gateway]:
     concurrency, capped = bounded(settings.concurrency, saas.CONCURRENCY, saas.MOST_CONCURRENCY)
     seconds = settings.timeout_seconds or saas.SECONDS
     async with connection(opening, concurrency, seconds) as http:
-        name, called = identity(settings, opening.directory), former_identities(settings, opening.directory)
+        name, called = (
+            identity(settings, opening.directory),
+            former_identities(settings, opening.directory),
+        )
         yield RestGateway(name, concurrency, http, await detected(http), capped, called)
 
 
@@ -33,7 +36,10 @@ def bounded(asked: int | None, default: int, most: int) -> tuple[int, tuple[Find
     if asked is None or asked <= most:
         return asked or default, ()
     return most, (
-        warning("concurrency-capped", f"concurrency {asked} is more than this gateway bears: {most} is used"),
+        warning(
+            "concurrency-capped",
+            f"concurrency {asked} is more than this gateway bears: {most} is used",
+        ),
     )
 
 

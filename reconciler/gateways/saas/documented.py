@@ -14,7 +14,17 @@ from reconciler.core.model.refs import Ref
 from reconciler.core.plan.credits.allocation import operations_of
 from reconciler.core.plan.support import Support
 from reconciler.gateways.base import GatewayError, Receipt
-from reconciler.gateways.endpoints import Body, Endpoint, Request, Wire, echoed, names, never, optional, plain
+from reconciler.gateways.endpoints import (
+    Body,
+    Endpoint,
+    Request,
+    Wire,
+    echoed,
+    names,
+    never,
+    optional,
+    plain,
+)
 from reconciler.gateways.http import Http
 from reconciler.gateways.saas.gateway import Dialect
 from reconciler.gateways.saas.requests import Memory, granted_by_us
@@ -23,17 +33,25 @@ UNAUTHORIZED = 401
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,199}")
 
 
-def check(ref: Ref, before: Resource | None, after: Resource | None) -> tuple[tuple[str, str, str | None], ...]:
+def check(
+    ref: Ref, before: Resource | None, after: Resource | None
+) -> tuple[tuple[str, str, str | None], ...]:
     """(code, message, hint) for each thing that the gateway would refuse."""
     return tuple(_refusals(ref, before, after))
 
 
-def _refusals(ref: Ref, before: Resource | None, after: Resource | None) -> Iterator[tuple[str, str, str | None]]:
+def _refusals(
+    ref: Ref, before: Resource | None, after: Resource | None
+) -> Iterator[tuple[str, str, str | None]]:
     if before is None and after is not None and not ID.fullmatch(ref.name):
         hint = "up to 200 letters, digits and . _ : - after a letter or digit"
         yield "id-not-allowed", f"{ref}: the gateway does not take this id", hint
     if isinstance(after, ModelAlias) and after.litellm_model is None:
-        yield "model-required", f"{ref}: the gateway needs litellm_model", "one alias has one model here"
+        yield (
+            "model-required",
+            f"{ref}: the gateway needs litellm_model",
+            "one alias has one model here",
+        )
     if isinstance(after, Team) and after.organization_id is None:
         yield "organization-required", f"{ref}: the gateway needs an organization_id", None
 
@@ -52,7 +70,9 @@ def _add_and_remove(name: str, before: Any, after: Any) -> Iterable[Request]:
     if added := after - before:
         yield Request("POST", GROUPS.item(name, "add-models"), {"model_aliases": sorted(added)})
     if removed := before - after:
-        yield Request("POST", GROUPS.item(name, "remove-models"), {"model_aliases": sorted(removed)})
+        yield Request(
+            "POST", GROUPS.item(name, "remove-models"), {"model_aliases": sorted(removed)}
+        )
 
 
 def _wire_status() -> Wire:
@@ -81,7 +101,11 @@ GROUPS = Endpoint(
     collection="/api/model-access-groups",
     envelope="access_groups",
     query={"include": "model_aliases"},
-    wires=(optional("description"), optional("display_name"), names("model_aliases", "alias", change=_add_and_remove)),
+    wires=(
+        optional("description"),
+        optional("display_name"),
+        names("model_aliases", "alias", change=_add_and_remove),
+    ),
 )
 ORGANIZATIONS = Endpoint(
     "organization",
@@ -111,7 +135,9 @@ TEAMS = Endpoint(
     runtime=("credits_used", "credits_remaining"),
     notes={"models": "teams get models through access groups only"},
 )
-ENDPOINTS: Mapping[str, Endpoint] = {each.kind: each for each in (ORGANIZATIONS, MODELS, GROUPS, TEAMS)}
+ENDPOINTS: Mapping[str, Endpoint] = {
+    each.kind: each for each in (ORGANIZATIONS, MODELS, GROUPS, TEAMS)
+}
 
 
 async def grant(http: Http, step: Step, memory: Memory) -> Receipt:
@@ -152,7 +178,9 @@ async def new_key(http: Http, team: str, key: SecretStr | None) -> Any:
     """Gives the team the virtual key; sent twice it counts once."""
     body = {"virtual_key": key} if key else {}
     headers = {"Idempotency-Key": key_operation(team, key)} if key else {}
-    return await http.send("POST", f"{TEAMS.item(team)}/rotate-key", body, headers=headers, repeatable=key is not None)
+    return await http.send(
+        "POST", f"{TEAMS.item(team)}/rotate-key", body, headers=headers, repeatable=key is not None
+    )
 
 
 def key_operation(team: str, key: SecretStr) -> str:

@@ -114,7 +114,9 @@ class RestGateway:
             raise self.dialect.explain(f"list {endpoint.kind}", error) from error
 
     def _live(self, lists: list[tuple[Endpoint, list[Body]]]) -> Live:
-        bodies = {Ref(row.kind, body[row.id]): (row, body) for row, listed in lists for body in listed}
+        bodies = {
+            Ref(row.kind, body[row.id]): (row, body) for row, listed in lists for body in listed
+        }
         for ref, (_, body) in bodies.items():
             self.memory.see(ref, body)
         resources = {ref: _decoded(row, body) for ref, (row, body) in bodies.items()}
@@ -190,7 +192,9 @@ class RestGateway:
             case Action.CREATE:
                 return tuple(endpoint.creation(step.ref.name, _present(step.after)))
             case Action.EXPAND | Action.CONTRACT:
-                return tuple(endpoint.updating(step.ref.name, _present(step.before), _present(step.after)))
+                return tuple(
+                    endpoint.updating(step.ref.name, _present(step.before), _present(step.after))
+                )
             case Action.DELETE:
                 return (Request("DELETE", endpoint.item(step.ref.name)),)
             case Action.RENAME:
@@ -233,7 +237,9 @@ class RestGateway:
         if before is None:
             return
         after = step.after or before
-        for wire in self._endpoint(step).changed(before, after) if step.after else self._shown(step):
+        for wire in (
+            self._endpoint(step).changed(before, after) if step.after else self._shown(step)
+        ):
             if step.after and not wire.whole:
                 continue
             now = getattr(found, wire.field)
@@ -243,7 +249,9 @@ class RestGateway:
     def _shown(self, step: Step) -> tuple[Wire, ...]:
         """The fields that a deletion was decided on: all that a read shows, but for credits, which customers move."""
         wires = self._endpoint(step).wires
-        return tuple(wire for wire in wires if wire.decode and wire.listed and wire.change is not never)
+        return tuple(
+            wire for wire in wires if wire.decode and wire.listed and wire.change is not never
+        )
 
     async def _delete(self, step: Step) -> Receipt:
         requests = self._requests(step, step.ref)
@@ -265,7 +273,9 @@ class RestGateway:
         for wire in endpoint.wires:
             if wire.whole:
                 body |= wire.encode(step.ref.name, getattr(found, wire.field))
-        await self._requests(step, step.ref).send(Request(endpoint.update, endpoint.item(step.ref.name), body))
+        await self._requests(step, step.ref).send(
+            Request(endpoint.update, endpoint.item(step.ref.name), body)
+        )
         return Receipt()
 
     @understood(unknown=False)
@@ -282,7 +292,9 @@ class RestGateway:
         return Receipt(secret=key or _virtual_key(answer))
 
     @understood(unknown=True)
-    async def void_keys(self, ref: Ref, keys: Sequence[tuple[SecretStr, str | None]]) -> tuple[bool, ...]:
+    async def void_keys(
+        self, ref: Ref, keys: Sequence[tuple[SecretStr, str | None]]
+    ) -> tuple[bool, ...]:
         renewal = self.dialect.key_operation
         if renewal is None:
             raise GatewayError(f"this gateway cannot void requests ({ref})")
@@ -299,7 +311,9 @@ class RestGateway:
             if not names:  # of an earlier version, which named only grants
                 verdicts[step] = await self.landed(step)
             else:
-                verdicts[step] = Landed.APPLIED if all(done[name] for name in names) else Landed.ABSENT
+                verdicts[step] = (
+                    Landed.APPLIED if all(done[name] for name in names) else Landed.ABSENT
+                )
         return verdicts
 
     def _operations(self, step: Step) -> tuple[str, ...]:
@@ -308,7 +322,9 @@ class RestGateway:
             return (str(step.credit.operation_id),)
         if step.operation is None:
             return ()
-        return tuple(operation_of(step, number) for number in range(max(1, len(self._writes(step)))))
+        return tuple(
+            operation_of(step, number) for number in range(max(1, len(self._writes(step))))
+        )
 
     @understood(unknown=False)
     async def landed(self, step: Step) -> Landed:
@@ -336,7 +352,9 @@ class RestGateway:
         open_fields = [w.field for w in wires if getattr(found, w.field) != getattr(after, w.field)]
         if not open_fields:
             return Landed.APPLIED
-        untouched = before is not None and all(getattr(found, each) == getattr(before, each) for each in open_fields)
+        untouched = before is not None and all(
+            getattr(found, each) == getattr(before, each) for each in open_fields
+        )
         return Landed.ABSENT if untouched else Landed.UNKNOWN
 
     async def _found(self, ref: Ref) -> Resource | None:

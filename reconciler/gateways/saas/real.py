@@ -75,14 +75,20 @@ async def _transactions(http: Http, team: str) -> list[Mapping[str, Any]] | None
     if body["status"] != Status.ACTIVE or not body.get("virtual_key"):
         return None
     path = f"/api/credits/teams/{segment(team)}/transactions"
-    answer = await http.get(path, bearer=SecretStr(body["virtual_key"]), params={"limit": "1000000"})
+    answer = await http.get(
+        path, bearer=SecretStr(body["virtual_key"]), params={"limit": "1000000"}
+    )
     return list(answer["transactions"])
 
 
-async def operations(http: Http, teams: Collection[str], _memory: Memory) -> Mapping[str, Operations]:
+async def operations(
+    http: Http, teams: Collection[str], _memory: Memory
+) -> Mapping[str, Operations]:
     """Team -> our operations, by the mark in their reason; a team that shows no transactions is left out."""
     looks = await asyncio.gather(*(_operations(http, team) for team in sorted(teams)))
-    return {team: found for team, found in zip(sorted(teams), looks, strict=True) if found is not None}
+    return {
+        team: found for team, found in zip(sorted(teams), looks, strict=True) if found is not None
+    }
 
 
 async def _operations(http: Http, team: str) -> Operations | None:

@@ -28,7 +28,11 @@ def _refusals(ref: Ref, before: Resource | None, after: Resource | None) -> Iter
         yield from _prices(ref, after)
     if isinstance(after, AccessGroup) and not after.model_aliases:
         hint = "LiteLLM reads an empty list as every model; suspend or delete the teams that have no other group"
-        yield "warn:group-empty", f"{ref}: teams with no other group could call every model at LiteLLM itself", hint
+        yield (
+            "warn:group-empty",
+            f"{ref}: teams with no other group could call every model at LiteLLM itself",
+            hint,
+        )
     if isinstance(after, Team):
         yield from _team(ref, after)
         yield from _numbers(ref, after)
@@ -39,16 +43,30 @@ def _id(ref: Ref) -> Iterator[Refusal]:
         hint = "the server would create it and then never find it again"
         yield "id-unreachable", f"{ref}: an id cannot hold a slash on SaaS LiteLLM", hint
     if len(ref.name) > LONGEST.get(ref.kind, MOST_INTEGER):
-        yield "id-too-long", f"{ref}: an id has at most {LONGEST[ref.kind]} characters on SaaS LiteLLM", None
+        yield (
+            "id-too-long",
+            f"{ref}: an id has at most {LONGEST[ref.kind]} characters on SaaS LiteLLM",
+            None,
+        )
     if ref.kind == "team" and ref.name.endswith("_default"):
-        yield "warn:default-team-id", f"{ref}: a team whose id ends in _default can never be deleted", "choose another"
+        yield (
+            "warn:default-team-id",
+            f"{ref}: a team whose id ends in _default can never be deleted",
+            "choose another",
+        )
 
 
 def _model(ref: Ref, alias: ModelAlias) -> Iterator[Refusal]:
     provider, slash, model = (alias.litellm_model or "").partition("/")
     if not (provider and slash and model):
-        message = f"{ref}: SaaS LiteLLM needs provider/model, not {alias.litellm_model or 'nothing'}"
-        yield "provider-required", message, f"write e.g. litellm_model: openai/{alias.litellm_model or 'gpt-4'}"
+        message = (
+            f"{ref}: SaaS LiteLLM needs provider/model, not {alias.litellm_model or 'nothing'}"
+        )
+        yield (
+            "provider-required",
+            message,
+            f"write e.g. litellm_model: openai/{alias.litellm_model or 'gpt-4'}",
+        )
     elif provider not in CALLABLE:
         message = f"{ref}: SaaS LiteLLM stores provider {provider} but can only call {', '.join(CALLABLE)}"
         yield "warn:provider-not-callable", message, None
@@ -57,7 +75,11 @@ def _model(ref: Ref, alias: ModelAlias) -> Iterator[Refusal]:
 def _prices(ref: Ref, alias: ModelAlias) -> Iterator[Refusal]:
     for name in ("pricing_input", "pricing_output"):
         if (getattr(alias, name) or 0) >= MOST_PRICE:
-            yield "price-too-high", f"{ref}: {name} must be below {MOST_PRICE:,} on SaaS LiteLLM", None
+            yield (
+                "price-too-high",
+                f"{ref}: {name} must be below {MOST_PRICE:,} on SaaS LiteLLM",
+                None,
+            )
 
 
 def _team(ref: Ref, team: Team) -> Iterator[Refusal]:
@@ -71,8 +93,16 @@ def _team(ref: Ref, team: Team) -> Iterator[Refusal]:
 def _numbers(ref: Ref, team: Team) -> Iterator[Refusal]:
     for name in ("credits_allocated", "tokens_per_credit"):
         if (getattr(team, name) or 0) > MOST_INTEGER:
-            yield "number-too-large", f"{ref}: {name} must be at most {MOST_INTEGER:,} on SaaS LiteLLM", None
+            yield (
+                "number-too-large",
+                f"{ref}: {name} must be at most {MOST_INTEGER:,} on SaaS LiteLLM",
+                None,
+            )
     if (team.credits_per_dollar or 0) >= MOST_RATE:
-        yield "number-too-large", f"{ref}: credits_per_dollar must be below {MOST_RATE:,} on SaaS LiteLLM", None
+        yield (
+            "number-too-large",
+            f"{ref}: credits_per_dollar must be below {MOST_RATE:,} on SaaS LiteLLM",
+            None,
+        )
     if team.tokens_per_credit == 0:
         yield "number-too-small", f"{ref}: tokens_per_credit must be above 0 on SaaS LiteLLM", None

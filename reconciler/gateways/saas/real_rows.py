@@ -8,7 +8,17 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from reconciler.core.model.kinds import Status
-from reconciler.gateways.endpoints import Body, Endpoint, Request, Wire, names, never, plain, segment, text
+from reconciler.gateways.endpoints import (
+    Body,
+    Endpoint,
+    Request,
+    Wire,
+    names,
+    never,
+    plain,
+    segment,
+    text,
+)
 
 CREDITS_PER_DOLLAR, TOKENS_PER_CREDIT = 10.0, 10_000
 
@@ -20,7 +30,9 @@ def titled(name: str) -> str:
 
 def _display_name() -> Wire:
     return Wire(
-        "display_name", lambda name, value: {"display_name": value or titled(name)}, lambda body: body["display_name"]
+        "display_name",
+        lambda name, value: {"display_name": value or titled(name)},
+        lambda body: body["display_name"],
     )
 
 
@@ -31,7 +43,9 @@ def _rounded(value: float, places: int) -> float:
 
 def _price(name: str) -> Wire:
     """NUMERIC(10,6); 0 is stored or read as null, and null in a PUT means "leave it", so none is sent as 0."""
-    return Wire(name, lambda _, value: {name: _rounded(value or 0, 6)}, lambda body: body.get(name) or None)
+    return Wire(
+        name, lambda _, value: {name: _rounded(value or 0, 6)}, lambda body: body.get(name) or None
+    )
 
 
 def _split(_name: str, model: str | None) -> Body:
@@ -83,7 +97,13 @@ MODELS = Endpoint(
         Wire("litellm_model", _split, _joined),
         text("description"),
         _display_name(),
-        Wire("status", lambda _, value: {"status": str(value)}, _alias_status, created=False, start=Status.ACTIVE),
+        Wire(
+            "status",
+            lambda _, value: {"status": str(value)},
+            _alias_status,
+            created=False,
+            start=Status.ACTIVE,
+        ),
         _price("pricing_input"),
         _price("pricing_output"),
     ),
@@ -140,7 +160,11 @@ TEAMS = Endpoint(
             lambda body: body["credits_allocated"],
             change=never,
         ),
-        Wire("budget_mode", lambda _, value: {"budget_mode": value or "job_based"}, lambda body: body["budget_mode"]),
+        Wire(
+            "budget_mode",
+            lambda _, value: {"budget_mode": value or "job_based"},
+            lambda body: body["budget_mode"],
+        ),
         Wire(
             "credits_per_dollar",
             lambda _, value: {"credits_per_dollar": _rate(value)},
@@ -174,4 +198,6 @@ TEAMS = Endpoint(
         "models": "teams get models through access groups only",
     },
 )
-ENDPOINTS: Mapping[str, Endpoint] = {each.kind: each for each in (ORGANIZATIONS, MODELS, GROUPS, TEAMS)}
+ENDPOINTS: Mapping[str, Endpoint] = {
+    each.kind: each for each in (ORGANIZATIONS, MODELS, GROUPS, TEAMS)
+}

@@ -34,7 +34,11 @@ class Memory:
 
     def see(self, ref: Ref, body: Any) -> None:
         """Remember what an answer says of an object; an answer that says nothing changes nothing."""
-        if ref.kind == Team.kind and isinstance(body, Mapping) and isinstance(body.get("created_at"), str):
+        if (
+            ref.kind == Team.kind
+            and isinstance(body, Mapping)
+            and isinstance(body.get("created_at"), str)
+        ):
             self.created[ref.name] = body["created_at"]
         generation = body.get("generation") if isinstance(body, Mapping) else None
         if isinstance(generation, int):
@@ -56,7 +60,9 @@ class Requests:
         headers = self._headers()
         follows = self.number > 0
         self.number += 1
-        answer = await self.http.send(request.method, request.path, request.body, headers=headers, follows=follows)
+        answer = await self.http.send(
+            request.method, request.path, request.body, headers=headers, follows=follows
+        )
         self.memory.see(self.step.ref, answer)
         return answer
 
@@ -72,7 +78,11 @@ class Requests:
 
 def before_ref(step: Step) -> Ref:
     """What the object is called until the step is done."""
-    return Ref(step.ref.kind, step.renamed_from) if step.renamed_from and step.action is Action.RENAME else step.ref
+    return (
+        Ref(step.ref.kind, step.renamed_from)
+        if step.renamed_from and step.action is Action.RENAME
+        else step.ref
+    )
 
 
 def moved(ref: Ref, name: str, now: Any) -> GatewayError:
@@ -82,7 +92,9 @@ def moved(ref: Ref, name: str, now: Any) -> GatewayError:
 
 
 def gone(ref: Ref) -> GatewayError:
-    return GatewayError(f"{ref} no longer exists on the gateway", hint="plan again, then apply", status=404)
+    return GatewayError(
+        f"{ref} no longer exists on the gateway", hint="plan again, then apply", status=404
+    )
 
 
 def operation_of(step: Step, number: int) -> str:
@@ -106,7 +118,9 @@ async def voided(http: Http, operations: Sequence[str]) -> Mapping[str, bool]:
         answer = await http.send("POST", "/api/operations/void", body, repeatable=True)
         told = answer.get("operations") if isinstance(answer, Mapping) else None
         if not isinstance(told, Mapping):
-            raise GatewayError("POST /api/operations/void answered in an unknown shape: expected operations")
+            raise GatewayError(
+                "POST /api/operations/void answered in an unknown shape: expected operations"
+            )
         ends |= {operation: told.get(operation) == "done" for operation in body["operation_ids"]}
     return ends
 
@@ -116,7 +130,9 @@ FEW_TEAMS = 20
 OURS = "reconciler:"
 
 
-async def granted_by_us(http: Http, teams: Collection[str], memory: Memory) -> Mapping[str, Operations]:
+async def granted_by_us(
+    http: Http, teams: Collection[str], memory: Memory
+) -> Mapping[str, Operations]:
     """Team -> our operations on its credits that the gateway has on record, the newest first."""
     queries = [{"team_id": team} for team in sorted(teams)] if len(teams) <= FEW_TEAMS else [{}]
     operations: dict[str, dict[str, int | None]] = {team: {} for team in teams}
@@ -130,7 +146,10 @@ async def granted_by_us(http: Http, teams: Collection[str], memory: Memory) -> M
 
 
 async def _pages(
-    http: Http, query: Mapping[str, str], operations: dict[str, dict[str, int | None]], memory: Memory
+    http: Http,
+    query: Mapping[str, str],
+    operations: dict[str, dict[str, int | None]],
+    memory: Memory,
 ) -> None:
     after: dict[str, str] = {}
     while True:
@@ -140,7 +159,9 @@ async def _pages(
             team, operation = row["team_id"], row["operation_id"]
             if team not in operations:
                 continue
-            former = row["timestamp"] < memory.created.get(team, "") and not operation.startswith(TOP_UPS)
+            former = row["timestamp"] < memory.created.get(team, "") and not operation.startswith(
+                TOP_UPS
+            )
             memory.operations.setdefault(team, operation)
             if not former:
                 operations[team][operation] = row["amount"]

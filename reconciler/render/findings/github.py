@@ -21,19 +21,25 @@ def render_annotations(findings: Iterable[Finding]) -> Printed:
     ranked = sorted(told, key=lambda finding: list(COMMANDS).index(finding.level))
     lines = [_command(finding) for finding in ranked[:MOST]]
     lines += [rest(len(ranked))] if len(ranked) > MOST else []
-    return Printed("".join(f"{line}\n" for line in [*lines, tally(Counter(finding.level for finding in told))]))
+    return Printed(
+        "".join(f"{line}\n" for line in [*lines, tally(Counter(finding.level for finding in told))])
+    )
 
 
 def _command(finding: Finding) -> str:
     place = finding.origin
     where = [("file", place.file), ("line", place.line), ("col", place.column)] if place else []
-    properties = ",".join(f"{name}={_property(str(value))}" for name, value in [*where, ("title", finding.code)])
+    properties = ",".join(
+        f"{name}={_property(str(value))}" for name, value in [*where, ("title", finding.code)]
+    )
     return f"::{COMMANDS[finding.level]} {properties}::{_data(_message(finding))}"
 
 
 def _message(finding: Finding) -> str:
     about = f"{finding.ref}: " if finding.ref and not finding.origin else ""
-    return f"{safe(about)}{safe(cut(finding.message))}" + (f"\n{safe(finding.hint)}" if finding.hint else "")
+    return f"{safe(about)}{safe(cut(finding.message))}" + (
+        f"\n{safe(finding.hint)}" if finding.hint else ""
+    )
 
 
 def _data(text: str) -> str:

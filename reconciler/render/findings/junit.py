@@ -33,7 +33,11 @@ def render_junit(results: Iterable[CaseResult]) -> str:
 
 def _counts(results: Sequence[CaseResult]) -> dict[str, str]:
     sorts = [_sort(result) for result in results]
-    return {"tests": str(len(results)), "failures": str(sorts.count("failure")), "errors": str(sorts.count("error"))}
+    return {
+        "tests": str(len(results)),
+        "failures": str(sorts.count("failure")),
+        "errors": str(sorts.count("error")),
+    }
 
 
 def _sort(result: CaseResult) -> str:
@@ -52,7 +56,9 @@ def _case(file: str, result: CaseResult) -> "Element":
     from xml.etree.ElementTree import Element, SubElement  # noqa: PLC0415  # as above
 
     about = {"name": safe(result.name), "classname": safe(result.policy or file)}
-    place = {"file": safe(result.origin.file), "line": str(result.origin.line)} if result.origin else {}
+    place = (
+        {"file": safe(result.origin.file), "line": str(result.origin.line)} if result.origin else {}
+    )
     case = Element("testcase", about | place)
     if not result.passed:
         says = f"expected {result.expected}, got {result.actual}: {safe(result.detail)}"

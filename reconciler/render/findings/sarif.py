@@ -9,7 +9,9 @@ from reconciler.core.model.findings import Finding, Level, Origin
 from reconciler.core.model.printable import json_text, safe
 from reconciler.render.findings.text import in_order
 
-SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+SCHEMA = (
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+)
 LEVELS: Mapping[Level, str] = {Level.ERROR: "error", Level.WARNING: "warning", Level.INFO: "note"}
 NAME = "reconciler"
 # GitHub's code scanning shows 5,000 results of a run (docs: SARIF support, "Validating your SARIF file").
@@ -32,7 +34,11 @@ class RuleText(Protocol):
 
 
 def render_sarif(
-    findings: Iterable[Finding], *, tool_version: str, rules: Iterable[RuleText] = (), anchor: str = "reconciler.yaml"
+    findings: Iterable[Finding],
+    *,
+    tool_version: str,
+    rules: Iterable[RuleText] = (),
+    anchor: str = "reconciler.yaml",
 ) -> str:
     """One run with a result per finding, sorted by place; findings of level off are left out.
 
@@ -42,7 +48,10 @@ def render_sarif(
     line of `anchor`: code scanning on GitHub refuses a whole file for one result without a physical location
     (github/codeql-action issue 1738). Columns count code points, as those of `Origin` do.
     """
-    told = sorted((f for f in in_order(findings) if f.level in LEVELS), key=lambda f: list(LEVELS).index(f.level))
+    told = sorted(
+        (f for f in in_order(findings) if f.level in LEVELS),
+        key=lambda f: list(LEVELS).index(f.level),
+    )
     told, left_out = list(in_order(told[:MOST_RESULTS])), max(0, len(told) - MOST_RESULTS)
     known = {rule.code: rule for rule in rules}
     codes = sorted({finding.code for finding in told})
@@ -62,7 +71,10 @@ def _driver(version: str, rules: Sequence[Mapping[str, Any]]) -> Mapping[str, An
 def _rule(code: str, rule: RuleText | None) -> Mapping[str, Any]:
     words = code.replace("-", " ").capitalize()
     if rule is None:
-        return {"id": code, **{key: {"text": words} for key in ("shortDescription", "fullDescription", "help")}}
+        return {
+            "id": code,
+            **{key: {"text": words} for key in ("shortDescription", "fullDescription", "help")},
+        }
     return {
         "id": code,
         "shortDescription": {"text": safe(rule.summary)},
@@ -77,7 +89,9 @@ def _configuration(level: Level) -> Mapping[str, Any]:
 
 
 def _result(finding: Finding, codes: Sequence[str], anchor: str) -> Mapping[str, Any]:
-    text = f"{safe(finding.message)}\n{safe(finding.hint)}" if finding.hint else safe(finding.message)
+    text = (
+        f"{safe(finding.message)}\n{safe(finding.hint)}" if finding.hint else safe(finding.message)
+    )
     return {
         "ruleId": finding.code,
         "ruleIndex": codes.index(finding.code),
@@ -95,11 +109,19 @@ def _location(finding: Finding, anchor: str) -> Mapping[str, Any]:
     }
     if finding.ref is None:
         return {"physicalLocation": physical}
-    logical = {"name": safe(finding.ref.name), "fullyQualifiedName": safe(str(finding.ref)), "kind": "resource"}
+    logical = {
+        "name": safe(finding.ref.name),
+        "fullyQualifiedName": safe(str(finding.ref)),
+        "kind": "resource",
+    }
     return {"physicalLocation": physical, "logicalLocations": [logical]}
 
 
 def uri(file: str) -> str:
     """A relative URI reference for a relative path, a `file:` URI for an absolute one."""
     path = PurePath(file)
-    return path.as_uri() if path.is_absolute() else quote(path.as_posix().encode("utf-8", "backslashreplace"))
+    return (
+        path.as_uri()
+        if path.is_absolute()
+        else quote(path.as_posix().encode("utf-8", "backslashreplace"))
+    )

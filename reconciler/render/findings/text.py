@@ -23,7 +23,9 @@ def render_findings(findings: Iterable[Finding], *, color: bool = False) -> str:
     told = [finding for finding in in_order(findings) if finding.level is not Level.OFF]
     lines = [line for finding in shortest(told) for line in finding_lines(finding)]
     lines += [text((rest(len(told)), "dim"))] if len(told) > MOST else []
-    return printed([*lines, text((tally(Counter(finding.level for finding in told)), "title"))], color=color)
+    return printed(
+        [*lines, text((tally(Counter(finding.level for finding in told)), "title"))], color=color
+    )
 
 
 def shortest(told: Sequence[Finding]) -> Sequence[Finding]:
@@ -52,7 +54,12 @@ def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 def finding_lines(finding: Finding, indent: str = "") -> Iterator["Text"]:
     """Lines are not wrapped: editors and CI match them as they are."""
     head = (finding.level.value, finding.level.value)
-    yield text(indent, (place(finding), "title"), head, f" {safe(finding.code)}: {safe(cut(finding.message))}")
+    yield text(
+        indent,
+        (place(finding), "title"),
+        head,
+        f" {safe(finding.code)}: {safe(cut(finding.message))}",
+    )
     if finding.hint:
         yield text(indent, "    ", (safe(finding.hint), "dim"))
 

@@ -17,7 +17,9 @@ def told(team: TeamImpact) -> tuple[str, ...]:
 def cause_lines(teams: Sequence[TeamImpact], most: int | None) -> tuple[tuple[str, ...], int]:
     """(one line for each cause, how many are left out) of teams whose causes read alike."""
     lines = tuple(_lines(teams))
-    return (lines, 0) if most is None or len(lines) <= most + 1 else (lines[:most], len(lines) - most)
+    return (
+        (lines, 0) if most is None or len(lines) <= most + 1 else (lines[:most], len(lines) - most)
+    )
 
 
 def _lines(teams: Sequence[TeamImpact]) -> Iterator[str]:

@@ -39,18 +39,29 @@ def fields_of(change: Change) -> tuple[FieldChange, ...]:
     if change.fields:
         return change.fields
     if change.before is None and change.after is not None:
-        return tuple(FieldChange(name, None, getattr(change.after, name)) for name in _telling(change.after))
+        return tuple(
+            FieldChange(name, None, getattr(change.after, name)) for name in _telling(change.after)
+        )
     if change.after is None and change.before is not None:
-        return tuple(FieldChange(name, getattr(change.before, name), None) for name in _telling(change.before))
+        return tuple(
+            FieldChange(name, getattr(change.before, name), None)
+            for name in _telling(change.before)
+        )
     return ()
 
 
 def _telling(resource: Resource) -> tuple[str, ...]:
     fields = type(resource).model_fields
-    told = [name for name in fields if name not in UNTOLD] if resource.virtual else gateway_fields(type(resource))
+    told = (
+        [name for name in fields if name not in UNTOLD]
+        if resource.virtual
+        else gateway_fields(type(resource))
+    )
     named = ((name, getattr(resource, name)) for name in told)
     return tuple(
-        name for name, value in named if value not in (None, frozenset(), ()) and value != fields[name].default
+        name
+        for name, value in named
+        if value not in (None, frozenset(), ()) and value != fields[name].default
     )
 
 
@@ -75,19 +86,27 @@ def shown_credits(change: Change) -> tuple[CreditGrant, ...]:
 
 
 def _credit_row(grant: CreditGrant) -> FieldRow:
-    return FieldRow("credits", after=f"{signed(grant.amount)} ({safe(grant.reason or grant.grant_id)})")
+    return FieldRow(
+        "credits", after=f"{signed(grant.amount)} ({safe(grant.reason or grant.grant_id)})"
+    )
 
 
 def _rows(field: FieldChange, names: int | None, *, new: bool) -> Iterable[FieldRow]:
     before, after = field.before, field.after
     if isinstance(before, frozenset) or isinstance(after, frozenset):
         gone, come = (before or frozenset()), (after or frozenset())
-        return (FieldRow(field.name, added=some(come - gone, names), removed=some(gone - come, names)),)
+        return (
+            FieldRow(field.name, added=some(come - gone, names), removed=some(gone - come, names)),
+        )
     if _nested(before) and _nested(after):
-        return tuple(_paths(field.name, before, after, names)) or (FieldRow(field.name, before=SECRET, after=SECRET),)
+        return tuple(_paths(field.name, before, after, names)) or (
+            FieldRow(field.name, before=SECRET, after=SECRET),
+        )
     limit = None if names is None else TEXT_LIMIT
     said = _dollars if field.name in MONEY else shown
-    return (FieldRow(field.name, before=None if new else said(before, limit), after=said(after, limit)),)
+    return (
+        FieldRow(field.name, before=None if new else said(before, limit), after=said(after, limit)),
+    )
 
 
 def _dollars(value: object, limit: int | None) -> str:
@@ -104,13 +123,21 @@ def _paths(name: str, before: object, after: object, names: int | None) -> Itera
 
     limit = None if names is None else TEXT_LIMIT
     tree = DeepDiff(plain(before), plain(after), view="tree", ignore_private_variables=False)
-    levels = {_dotted(name, level.path(output_format="list")): level for report in tree.values() for level in report}
+    levels = {
+        _dotted(name, level.path(output_format="list")): level
+        for report in tree.values()
+        for level in report
+    }
     for path in sorted(levels):
-        yield FieldRow(path, before=_end(levels[path].t1, limit), after=_end(levels[path].t2, limit))
+        yield FieldRow(
+            path, before=_end(levels[path].t1, limit), after=_end(levels[path].t2, limit)
+        )
 
 
 def _dotted(name: str, path: list[str | int]) -> str:
-    return name + "".join(f"[{part}]" if isinstance(part, int) else f".{safe(part)}" for part in path)
+    return name + "".join(
+        f"[{part}]" if isinstance(part, int) else f".{safe(part)}" for part in path
+    )
 
 
 def _end(value: object, limit: int | None) -> str:
@@ -121,7 +148,9 @@ def _end(value: object, limit: int | None) -> str:
 
 def alike(change: Change) -> Hashable:
     """Equal for two changes of one kind that read the same, whatever objects they are about."""
-    fields = tuple((field.name, *_difference(field.before, field.after)) for field in fields_of(change))
+    fields = tuple(
+        (field.name, *_difference(field.before, field.after)) for field in fields_of(change)
+    )
     grants = tuple((grant.grant_id, grant.amount, grant.reason) for grant in shown_credits(change))
     return (
         change.verb,

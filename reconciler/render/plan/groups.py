@@ -15,7 +15,15 @@ from reconciler.core.plan.safety import cut_off, left
 from reconciler.render.plan.causes import cause_lines, told
 from reconciler.render.plan.fields import FieldRow, alike, field_rows
 from reconciler.render.plan.limits import Limits
-from reconciler.render.words import NameList, count, count_signed, kind_noun, per_month, plural, some
+from reconciler.render.words import (
+    NameList,
+    count,
+    count_signed,
+    kind_noun,
+    per_month,
+    plural,
+    some,
+)
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
@@ -108,17 +116,28 @@ def kinds_in_order() -> tuple[str, ...]:
     return tuple(TopologicalSorter(needs).static_order())
 
 
-def sections(changes: Sequence[Change], limits: Limits, notes: Notes = NO_NOTES) -> tuple[Section, ...]:
+def sections(
+    changes: Sequence[Change], limits: Limits, notes: Notes = NO_NOTES
+) -> tuple[Section, ...]:
     """The changes by kind; `notes` say more about some refs."""
-    by_kind = dict(grouped(sorted(changes, key=lambda change: change.ref), lambda change: change.ref.kind))
-    return tuple(_section(kind, by_kind[kind], limits, notes) for kind in kinds_in_order() if kind in by_kind)
+    by_kind = dict(
+        grouped(sorted(changes, key=lambda change: change.ref), lambda change: change.ref.kind)
+    )
+    return tuple(
+        _section(kind, by_kind[kind], limits, notes) for kind in kinds_in_order() if kind in by_kind
+    )
 
 
 def _section(kind: str, changes: list[Change], limits: Limits, notes: Notes) -> Section:
     verbs = [change.verb for change in changes]
-    groups = [group for _, group in grouped(changes, lambda change: (alike(change), notes.get(change.ref)))]
+    groups = [
+        group
+        for _, group in grouped(changes, lambda change: (alike(change), notes.get(change.ref)))
+    ]
     groups.sort(key=lambda group: group[0].verb != "delete")
-    kept = sorted(groups[: limits.rows], key=lambda group: (list(SIGNS).index(group[0].verb), group[0].ref))
+    kept = sorted(
+        groups[: limits.rows], key=lambda group: (list(SIGNS).index(group[0].verb), group[0].ref)
+    )
     return Section(
         kind=kind,
         title=plural(kind_noun(kind)),
@@ -145,7 +164,11 @@ def _row(kind: str, group: list[Change], limits: Limits, notes: Notes) -> Change
 
 
 def _name(change: Change) -> str:
-    return f"{change.ref.name} (renamed from {change.renamed_from})" if change.renamed_from else change.ref.name
+    return (
+        f"{change.ref.name} (renamed from {change.renamed_from})"
+        if change.renamed_from
+        else change.ref.name
+    )
 
 
 def labelled(names: NameList, noun: str) -> str:
@@ -173,7 +196,16 @@ def _hit_alike(team: TeamImpact) -> Hashable:
     plan, price = (team.plan_before, team.plan_after), (team.price_before, team.price_after)
     moves = (plan if _moved(*plan) else None, price if _moved(*price) else None)
     stands = (team.refused_before, team.refused_after) if _stands(team) else None
-    return (team.gained, team.lost, *moves, credits_delta(team), team.created, team.deleted, stands, told(team))
+    return (
+        team.gained,
+        team.lost,
+        *moves,
+        credits_delta(team),
+        team.created,
+        team.deleted,
+        stands,
+        told(team),
+    )
 
 
 def _moved(before: object, after: object) -> bool:
@@ -205,7 +237,9 @@ def _stands(team: TeamImpact) -> bool:
 def standing_of(team: TeamImpact, *, alone: bool) -> str | None:
     """What becomes of every call of the team; with its own numbers where it is about one alone."""
     if team.revived:
-        return "calls are answered again" + (f": {left(team.left_after, team.unit)} left" if alone else "")
+        return "calls are answered again" + (
+            f": {left(team.left_after, team.unit)} left" if alone else ""
+        )
     if not _stands(team):
         return None
     why = cut_off(team) if alone and team.cut_off else str(team.refused_after)

@@ -81,7 +81,8 @@ def _size(text: str) -> int:
 def _frame(block: Block) -> str:
     """What a block takes without any row: its ends, its fences and a line about the rows that are not there."""
     return (
-        f"{block.head}\n{block.tail}\nand 999,999,999 more {plural(block.noun)} (too long for a comment)\n" + "`" * 80
+        f"{block.head}\n{block.tail}\nand 999,999,999 more {plural(block.noun)} (too long for a comment)\n"
+        + "`" * 80
     )
 
 
@@ -94,7 +95,11 @@ def _fitted(block: Block, room: int) -> tuple[str, int]:
             used += size
     missing = sum(row.count for row in block.rows) - sum(row.count for row in kept)
     body = _fenced(kept, block.fence) if block.fence is not None else [row.text for row in kept]
-    more = f"\n_and {count(missing, f'more {block.noun}')} (too long for a comment)_\n" if missing else ""
+    more = (
+        f"\n_and {count(missing, f'more {block.noun}')} (too long for a comment)_\n"
+        if missing
+        else ""
+    )
     return "\n".join(part for part in (block.head, *body, more, block.tail) if part) + "\n", used
 
 
@@ -112,7 +117,9 @@ def _summary(view: PlanView) -> Block:
     rest += [f"{view.noted:,} to write down"] * bool(view.noted)
     rest += [f"{view.unchanged:,} unchanged"] * bool(view.unchanged)
     rest += [f"{view.foreign:,} foreign (not ours, left alone)"] * bool(view.foreign)
-    marker = f"<!-- reconciler plan: {re.sub('[^a-z0-9]+', '-', view.gateway.lower())[:SENTENCE]} -->"
+    marker = (
+        f"<!-- reconciler plan: {re.sub('[^a-z0-9]+', '-', view.gateway.lower())[:SENTENCE]} -->"
+    )
     none = "no changes on the gateway" if view.noted else "no changes"
     head = f"### Plan for {_code(shown(view.gateway, SENTENCE))}: {', '.join(made) or none}\n"
     about = " · ".join([_code(shown(view.identity, SENTENCE)), *rest])
@@ -161,7 +168,10 @@ def _impact(view: PlanView) -> Iterator[Block]:
     lines = [f"#### Impact on {count(view.teams, 'team')}\n"]
     lines += [f"- {name}: **{_prose(said)}**" for name, said in view.totals]
     if view.impact:
-        lines += ["\n| teams | gains | loses | pricing plan and price | credits |", "|---|---|---|---|--:|"]
+        lines += [
+            "\n| teams | gains | loses | pricing plan and price | credits |",
+            "|---|---|---|---|--:|",
+        ]
     rows = [Row(_impact_row(row), row.count) for row in view.impact]
     tail = f"\n_and {count(view.more_impact_teams, 'more team')}_" if view.more_impact else ""
     yield Block("\n".join(lines), tuple(rows), tail, noun="team")
@@ -206,14 +216,20 @@ def _notice(notice: Notice) -> str:
 def _problems(problems: Problems) -> Iterator[Block]:
     if problems.shown:
         rows = [Row(_finding(finding)) for finding in problems.shown]
-        alike = ((f"and {number:,} more {safe(code)}", number) for level, code, number in problems.more)
+        alike = (
+            (f"and {number:,} more {safe(code)}", number) for level, code, number in problems.more
+        )
         more = [Row(said, number) for said, number in alike]
-        yield Block(_summary_tag(tally(problems.counts)), (*rows, *more), "\n</details>", "finding", "text")
+        yield Block(
+            _summary_tag(tally(problems.counts)), (*rows, *more), "\n</details>", "finding", "text"
+        )
 
 
 def _finding(finding: Finding) -> str:
     hint = f"\n    {safe(finding.hint)}" if finding.hint else ""
-    return f"{place(finding)}{finding.level.value} {safe(finding.code)}: {safe(finding.message)}{hint}"
+    return (
+        f"{place(finding)}{finding.level.value} {safe(finding.code)}: {safe(finding.message)}{hint}"
+    )
 
 
 def _summary_tag(title: str) -> str:
@@ -230,7 +246,9 @@ def _section(section: Section) -> Block:
 
 def _change(row: ChangeRow) -> str:
     head = f"{row.sign} {labelled(row.names.first(EXAMPLES), row.noun)}"
-    return "\n".join([head, *(line for field in row.fields for line in _field(field, row)), *_rest(row)])
+    return "\n".join(
+        [head, *(line for field in row.fields for line in _field(field, row)), *_rest(row)]
+    )
 
 
 def _rest(row: ChangeRow) -> Iterator[str]:
@@ -262,7 +280,9 @@ def _code(text: str) -> str:
 
 def _prose(text: str) -> str:
     """A sentence that may quote names: nothing in it is markup, a formula, a mention or a link."""
-    return ACTIVE.sub(lambda found: _inert(found.group()), safe(text).strip().replace(" -> ", " → "))
+    return ACTIVE.sub(
+        lambda found: _inert(found.group()), safe(text).strip().replace(" -> ", " → ")
+    )
 
 
 def _item(text: str) -> str:

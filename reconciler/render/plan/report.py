@@ -73,7 +73,9 @@ class ChangePart(Part):
     adopt: bool
     fields: tuple[FieldPart, ...]
     credits: tuple[CreditPart, ...]
-    renamed_from: Annotated[str | None, Field(description="The former name; the object, or what took its place.")]
+    renamed_from: Annotated[
+        str | None, Field(description="The former name; the object, or what took its place.")
+    ]
 
 
 class ModelPrice(Part):
@@ -122,12 +124,18 @@ class TeamPart(Part):
     everything: bool
     created: bool
     deleted: bool
-    left_before: Annotated[float | None, Field(description="What it has to spend, in `unit`; null: not known.")] = None
+    left_before: Annotated[
+        float | None, Field(description="What it has to spend, in `unit`; null: not known.")
+    ] = None
     left_after: float | None = None
     unit: Literal["credits", "usd"] | None = None
-    refused_before: Annotated[str | None, Field(description="Why every call is refused, or null.")] = None
+    refused_before: Annotated[
+        str | None, Field(description="Why every call is refused, or null.")
+    ] = None
     refused_after: str | None = None
-    announced: Annotated[Sorted, Field(description="Of the lost models, those that go by a date that came.")] = ()
+    announced: Annotated[
+        Sorted, Field(description="Of the lost models, those that go by a date that came.")
+    ] = ()
     causes: tuple[CausePart, ...] = ()
 
 
@@ -160,7 +168,9 @@ class ImpactPart(Part):
     totals: Totals
     teams: tuple[TeamPart, ...]
     exposures: tuple[ExposurePart, ...]
-    silent: Annotated[Sorted, Field(description="All teams that can call nothing after the plan.")] = ()
+    silent: Annotated[
+        Sorted, Field(description="All teams that can call nothing after the plan.")
+    ] = ()
 
 
 class RiskPart(Part):
@@ -180,8 +190,12 @@ class FindingPart(Part):
     ref: str | None
     path: tuple[str | int, ...]
     origin: Place | None
-    flag: Annotated[str | None, Field(description="Of a refusal: the option of apply that allows it.")] = None
-    details: Annotated[tuple[str, ...], Field(description="The whole of a list that the message cuts.")] = ()
+    flag: Annotated[
+        str | None, Field(description="Of a refusal: the option of apply that allows it.")
+    ] = None
+    details: Annotated[
+        tuple[str, ...], Field(description="The whole of a list that the message cuts.")
+    ] = ()
 
 
 class Report(Part):
@@ -198,12 +212,18 @@ class Report(Part):
     changes: Annotated[tuple[ChangePart, ...], Field(description="Sorted by ref.")]
     noted: Annotated[
         tuple[ChangePart, ...],
-        Field(description="What is only written down: pricing plans, and what else lives in git only. Sorted by ref."),
+        Field(
+            description="What is only written down: pricing plans, and what else lives in git only. Sorted by ref."
+        ),
     ] = ()
     impact: ImpactPart
     findings: tuple[FindingPart, ...]
-    refusals: Annotated[tuple[FindingPart, ...], Field(description="What apply refuses unless a flag allows it.")]
-    foreign: Annotated[Sorted, Field(description="Refs of live objects that are not ours; they stay untouched.")]
+    refusals: Annotated[
+        tuple[FindingPart, ...], Field(description="What apply refuses unless a flag allows it.")
+    ]
+    foreign: Annotated[
+        Sorted, Field(description="Refs of live objects that are not ours; they stay untouched.")
+    ]
 
 
 def report(plan: Plan) -> Report:
@@ -216,7 +236,9 @@ def report(plan: Plan) -> Report:
         pending=plan.pending,
         counts=_counts(plan),
         risk=RiskPart(level=impact.risk.value, reasons=impact.reasons),
-        changes=tuple(_change(change) for change in sorted(plan.changes, key=lambda change: change.ref)),
+        changes=tuple(
+            _change(change) for change in sorted(plan.changes, key=lambda change: change.ref)
+        ),
         noted=tuple(_change(change) for change in sorted(plan.told, key=lambda change: change.ref)),
         impact=_impact(impact),
         findings=tuple(map(_finding, in_order(plan.findings))),
@@ -227,7 +249,9 @@ def report(plan: Plan) -> Report:
 
 def _counts(plan: Plan) -> Counts:
     adopted = sum(change.adopt for change in plan.changes)
-    return Counts(**plan.counts, adopted=adopted, unchanged=plan.unchanged, foreign=len(plan.foreign))
+    return Counts(
+        **plan.counts, adopted=adopted, unchanged=plan.unchanged, foreign=len(plan.foreign)
+    )
 
 
 def _change(change: Change) -> ChangePart:
@@ -238,7 +262,10 @@ def _change(change: Change) -> ChangePart:
         verb=change.verb,
         adopt=change.adopt,
         fields=tuple(map(_field, fields_of(change))),
-        credits=tuple(CreditPart(grant_id=g.grant_id, amount=g.amount, reason=g.reason) for g in change.credits),
+        credits=tuple(
+            CreditPart(grant_id=g.grant_id, amount=g.amount, reason=g.reason)
+            for g in change.credits
+        ),
         renamed_from=change.renamed_from,
     )
 
@@ -249,7 +276,9 @@ def _field(field: FieldChange) -> FieldPart:
     if isinstance(before, frozenset) or isinstance(after, frozenset):
         old, new = before or frozenset(), after or frozenset()
         added, removed = tuple(sorted(new - old)), tuple(sorted(old - new))
-    return FieldPart(name=field.name, before=plain(before), after=plain(after), added=added, removed=removed)
+    return FieldPart(
+        name=field.name, before=plain(before), after=plain(after), added=added, removed=removed
+    )
 
 
 def _impact(impact: Impact) -> ImpactPart:

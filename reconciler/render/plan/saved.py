@@ -15,4 +15,6 @@ def plan_file_content(plan: Plan, live: State, now: datetime) -> dict[str, Any]:
     """The content of a plan file for `files.plan_files.write_plan_file`; every live object has its fingerprint."""
     seen = fingerprints(live, live)
     created = now.isoformat(timespec="seconds")
-    return content_of(plan, report(plan).model_dump(mode="json"), seen, created=created, tool_version=__version__)
+    return content_of(
+        plan, report(plan).model_dump(mode="json"), seen, created=created, tool_version=__version__
+    )

@@ -23,8 +23,16 @@ def render(view: PlanView, *, color: bool = False, width: int | None = None) -> 
     """The plan as text, wrapped at `width` (100 cells by default); names and findings are never broken."""
     wide = width or WIDTH
     blocks = [list(_head(view, wide)), *(list(_section(part, wide)) for part in view.sections)]
-    blocks += [list(_impact(view, wide)), list(_totals(view, wide)), list(_problems(view.problems, wide))]
-    blocks += [list(_refusals(view.refusals, wide, full=view.full)), list(_foreign(view)), list(_foot(view, wide))]
+    blocks += [
+        list(_impact(view, wide)),
+        list(_totals(view, wide)),
+        list(_problems(view.problems, wide)),
+    ]
+    blocks += [
+        list(_refusals(view.refusals, wide, full=view.full)),
+        list(_foreign(view)),
+        list(_foot(view, wide)),
+    ]
     lines = [line for block in blocks if block for line in (text(), *block)]
     return printed(lines[1:], color=color)
 
@@ -37,7 +45,8 @@ def _head(view: PlanView, width: int) -> Iterator["Text"]:
     if view.risk is not Risk.NONE or view.reasons:
         reasons = "; ".join(view.reasons)
         yield from wrapped(
-            text("Risk: ", (view.risk.value, _tone(view.risk)), f"  {reasons}" if reasons else ""), width
+            text("Risk: ", (view.risk.value, _tone(view.risk)), f"  {reasons}" if reasons else ""),
+            width,
         )
 
 
@@ -56,13 +65,18 @@ def _counts(view: PlanView) -> Iterator[Part]:
         yield "No changes on the gateway" if view.noted else "No changes", "title"
     if view.noted:
         yield f", {view.noted:,} to write down", "~"
-    for number, word in ((view.unchanged, "unchanged"), (view.foreign, "foreign (not ours, left alone)")):
+    for number, word in (
+        (view.unchanged, "unchanged"),
+        (view.foreign, "foreign (not ours, left alone)"),
+    ):
         if number:
             yield f", {number:,} {word}", "dim"
 
 
 def _section(section: Section, width: int) -> Iterator["Text"]:
-    counts = ", ".join(f"{SIGNS[verb]} {number:,} to {verb}" for verb, number in section.counts.items() if number)
+    counts = ", ".join(
+        f"{SIGNS[verb]} {number:,} to {verb}" for verb, number in section.counts.items() if number
+    )
     yield text((section.title.capitalize(), "title"), "" if section.rows else f": {counts}")
     yield from change_lines(section, width)
 
@@ -71,7 +85,10 @@ def change_lines(section: Section, width: int) -> Iterator["Text"]:
     """The rows of a section: sign, name, fields."""
     labels = [text("  ", (row.sign, row.sign), f" {row.label}") for row in section.rows]
     start = column(labels)
-    names = min(LONGEST_FIELD, max((len(field.name) for row in section.rows for field in row.fields), default=0))
+    names = min(
+        LONGEST_FIELD,
+        max((len(field.name) for row in section.rows for field in row.fields), default=0),
+    )
     for row, label in zip(section.rows, labels, strict=True):
         yield from rows(label, list(_fields(row, names)), column=start, width=width, hang=names + 2)
     if section.more and section.rows:
@@ -144,7 +161,9 @@ def _totals(view: PlanView, width: int) -> Iterator["Text"]:
 
 def _notice(notice: Notice) -> "Text":
     mark, tone = ("! ", "high") if notice.danger else ("* ", "")
-    return text((mark, tone), (count(notice.total, "team"), tone), f" ({notice.teams}): {notice.say}")
+    return text(
+        (mark, tone), (count(notice.total, "team"), tone), f" ({notice.teams}): {notice.say}"
+    )
 
 
 def _problems(problems: Problems, width: int) -> Iterator["Text"]:

@@ -13,12 +13,30 @@ from reconciler.core.model.printable import safe
 from reconciler.core.plan.plan import Exposure, Impact, Plan, Risk
 from reconciler.render.findings.text import in_order, place
 from reconciler.render.plan.fields import FieldRow
-from reconciler.render.plan.groups import SIGNS, ChangeRow, ImpactRow, Notes, Section, grouped, impact_rows, sections
+from reconciler.render.plan.groups import (
+    SIGNS,
+    ChangeRow,
+    ImpactRow,
+    Notes,
+    Section,
+    grouped,
+    impact_rows,
+    sections,
+)
 from reconciler.render.plan.limits import ROOMY, UNLIMITED, Limits, tighter
 from reconciler.render.plan.listing import listing
 from reconciler.render.words import NameList, money, per_month, signed_money, some
 
-__all__ = ["ChangeRow", "FieldRow", "ImpactRow", "Notice", "PlanView", "Problems", "Section", "plan_view"]
+__all__ = [
+    "ChangeRow",
+    "FieldRow",
+    "ImpactRow",
+    "Notice",
+    "PlanView",
+    "Problems",
+    "Section",
+    "plan_view",
+]
 
 LABEL = 34
 WIDTH = 95
@@ -126,7 +144,11 @@ def _view(plan: Plan, limits: Limits) -> PlanView:
     impact = _in_order(plan.impact)
     rows = impact_rows(impact.teams, limits)
     shown = rows[: limits.groups]
-    notices = (*_standing(impact, limits), *_dearest(impact, limits), *_exposed(impact.exposures, limits))
+    notices = (
+        *_standing(impact, limits),
+        *_dearest(impact, limits),
+        *_exposed(impact.exposures, limits),
+    )
     listed, notes = listing(plan)
     told = max(limits.notices, sum(notice.danger for notice in notices))
     view = PlanView(
@@ -137,7 +159,9 @@ def _view(plan: Plan, limits: Limits) -> PlanView:
         adopted=sum(change.adopt for change in plan.changes),
         unchanged=plan.unchanged,
         foreign=len(plan.foreign),
-        foreign_names=tuple(safe(str(ref)) for ref in sorted(plan.foreign)) if limits is UNLIMITED else (),
+        foreign_names=tuple(safe(str(ref)) for ref in sorted(plan.foreign))
+        if limits is UNLIMITED
+        else (),
         risk=impact.risk,
         reasons=tuple(map(safe, impact.reasons)),
         sections=sections(listed, limits, notes),
@@ -168,7 +192,11 @@ def _in_order(impact: Impact) -> Impact:
 def _cut(view: PlanView) -> bool:
     changes = any(row.cut for part in view.sections for row in part.rows)
     left_out = view.more_impact + view.more_notices + sum(part.more for part in view.sections)
-    lists = changes or any(row.cut for row in view.impact) or any(notice.teams.more for notice in view.notices)
+    lists = (
+        changes
+        or any(row.cut for row in view.impact)
+        or any(notice.teams.more for notice in view.notices)
+    )
     refusals = view.refusals.more or any(finding.cut for finding in view.refusals.shown)
     return bool(left_out or lists or view.problems.more or refusals)
 
@@ -185,7 +213,10 @@ def _totals(impact: Impact) -> tuple[tuple[str, str], ...]:
 def _revenue(impact: Impact) -> Iterator[tuple[str, str]]:
     before, after = impact.revenue_before, impact.revenue_after
     if before != after:
-        yield "revenue", f"{per_month(before)} -> {per_month(after)} ({signed_money(after - before)}/month)"
+        yield (
+            "revenue",
+            f"{per_month(before)} -> {per_month(after)} ({signed_money(after - before)}/month)",
+        )
     elif after and impact.teams:
         yield "revenue", f"{per_month(after)}, as before"
 
@@ -203,17 +234,28 @@ def _standing(impact: Impact, limits: Limits) -> Iterator[Notice]:
     nothing = [team.team for team in impact.teams if team.left_with_nothing]
     everything = [team.team for team in impact.teams if team.everything]
     if refused:
-        yield Notice(len(refused), some(refused, limits.examples), "refused every call", danger=True)
+        yield Notice(
+            len(refused), some(refused, limits.examples), "refused every call", danger=True
+        )
     if nothing:
-        yield Notice(len(nothing), some(nothing, limits.examples), "left with no model at all", danger=True)
+        yield Notice(
+            len(nothing), some(nothing, limits.examples), "left with no model at all", danger=True
+        )
     if everything:
-        yield Notice(len(everything), some(everything, limits.examples), "able to call every model", danger=True)
+        yield Notice(
+            len(everything),
+            some(everything, limits.examples),
+            "able to call every model",
+            danger=True,
+        )
 
 
 def _dearest(impact: Impact, limits: Limits) -> Iterator[Notice]:
     """Teams whose dearest model gets dearer, by what it becomes."""
     dearer = [team for team in impact.teams if team.dearer]
-    for (before, after), teams in grouped(dearer, lambda team: (team.dearest_before, team.dearest_after or FREE)):
+    for (before, after), teams in grouped(
+        dearer, lambda team: (team.dearest_before, team.dearest_after or FREE)
+    ):
         was = f" (was {safe(before[0])}, {money(before[1])})" if before else ""
         names = [team.team for team in teams]
         dear = f"dearest model is now {safe(after[0])}, {money(after[1])} per million output tokens{was}"
@@ -233,10 +275,14 @@ def _anonymous(exposure: Exposure) -> str:
 
 def _problems(findings: tuple[Finding, ...], limits: Limits) -> Problems:
     """Those of one code read alike, so only some of each are shown; notes of level info only with everything."""
-    told = [each for each in in_order(findings) if each.level is not Level.INFO or limits is UNLIMITED]
+    told = [
+        each for each in in_order(findings) if each.level is not Level.INFO or limits is UNLIMITED
+    ]
     groups = grouped(told, _sort)
     kept = [finding for _, group in groups for finding in group[: limits.of_a_code]]
-    worst = sorted(in_order(kept), key=lambda finding: finding.level is not Level.ERROR)[: limits.findings]
+    worst = sorted(in_order(kept), key=lambda finding: finding.level is not Level.ERROR)[
+        : limits.findings
+    ]
     shown = Counter(map(_sort, worst))
     more = [(level, code, len(group) - shown[level, code]) for (level, code), group in groups]
     levels = [finding.level for finding in told]
@@ -276,7 +322,9 @@ def _height(view: PlanView) -> int:
         6,
         sum(2 + bool(part.more and part.rows) for part in view.sections),
         sum(_tall(row.label, sum(map(_wraps, row.fields)) + bool(row.more_fields)) for row in rows),
-        sum(_tall(row.label, _facts(row)) for row in view.impact) + bool(view.more_impact) + 2 * bool(view.impact),
+        sum(_tall(row.label, _facts(row)) for row in view.impact)
+        + bool(view.more_impact)
+        + 2 * bool(view.impact),
         len(view.totals) + bool(view.totals or view.notices),
         sum(1 + (len(said) + 20) // WIDTH for said in prose),
         _lines(view.problems) + _lines(view.refusals) + bool(view.more_notices),
@@ -285,8 +333,17 @@ def _height(view: PlanView) -> int:
 
 
 def _lines(found: Problems) -> int:
-    said = (text for finding in found.shown for text in (f"{place(finding)}{finding.message}", finding.hint) if text)
-    return sum(1 + (len(text) + 20) // WIDTH for text in said) + bool(found.more) + 2 * bool(found.shown)
+    said = (
+        text
+        for finding in found.shown
+        for text in (f"{place(finding)}{finding.message}", finding.hint)
+        if text
+    )
+    return (
+        sum(1 + (len(text) + 20) // WIDTH for text in said)
+        + bool(found.more)
+        + 2 * bool(found.shown)
+    )
 
 
 def _tall(label: str, lines: int) -> int:
@@ -294,10 +351,19 @@ def _tall(label: str, lines: int) -> int:
 
 
 def _wraps(field: FieldRow) -> int:
-    return 1 + (len(f"{field.added}{field.removed}{field.before or ''}{field.after or ''}") + 8) // NARROW
+    return (
+        1
+        + (len(f"{field.added}{field.removed}{field.before or ''}{field.after or ''}") + 8)
+        // NARROW
+    )
 
 
 def _facts(row: ImpactRow) -> int:
     models = sum(1 + len(str(names)) // NARROW for names in (row.gained, row.lost) if names)
     said = bool(row.plan or row.price or row.credits or row.fate) + bool(row.standing)
-    return models + said + sum(1 + len(cause) // NARROW for cause in row.causes) + bool(row.more_causes)
+    return (
+        models
+        + said
+        + sum(1 + len(cause) // NARROW for cause in row.causes)
+        + bool(row.more_causes)
+    )

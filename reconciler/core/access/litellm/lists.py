@@ -56,7 +56,11 @@ class Path:
     via: str = ""
 
     def __str__(self) -> str:
-        how = f"{self.kind} {self.entry}" if self.entry and self.entry != self.kind else str(self.kind)
+        how = (
+            f"{self.kind} {self.entry}"
+            if self.entry and self.entry != self.kind
+            else str(self.kind)
+        )
         where = f"unified access group {self.group} (via {how})" if self.group else how
         return f"{where}, through router alias of {self.via}" if self.via else where
 
@@ -96,7 +100,9 @@ def _any_matches(patterns: Iterable[str], spellings: Iterable[str]) -> bool:
     return any(regex.match(spelling) for spelling in spellings for regex in regexes)
 
 
-def _allows(compiled: CompiledWorld, entries: Sequence[str], team: LiteLLMTeam, name: str) -> bool | None:
+def _allows(
+    compiled: CompiledWorld, entries: Sequence[str], team: LiteLLMTeam, name: str
+) -> bool | None:
     allowed, tags = _expanded(compiled, entries), legacy_groups(compiled, name)
     if not tags.isdisjoint(allowed) or name in team.model_aliases or not allowed:
         return True
@@ -105,7 +111,9 @@ def _allows(compiled: CompiledWorld, entries: Sequence[str], team: LiteLLMTeam, 
     return matched if matched is not False else name in rest or not _OPEN.isdisjoint(rest)
 
 
-def _list_allows(compiled: CompiledWorld, entries: Sequence[str], team: LiteLLMTeam, model: str) -> bool | None:
+def _list_allows(
+    compiled: CompiledWorld, entries: Sequence[str], team: LiteLLMTeam, model: str
+) -> bool | None:
     for name in _candidates(compiled, model):
         allowed = _allows(compiled, entries, team, name)
         if allowed is not False:
@@ -178,7 +186,9 @@ def _kind_of_plain(compiled: CompiledWorld, entry: str, name: str) -> PathKind |
 
 def everything(compiled: CompiledWorld, team: LiteLLMTeam) -> bool:
     """Whether the team can call any string at all, also names that are deployed later."""
-    return not team.blocked and any(_is_open(compiled, entries) for entries in _lists(compiled, team))
+    return not team.blocked and any(
+        _is_open(compiled, entries) for entries in _lists(compiled, team)
+    )
 
 
 def _is_open(compiled: CompiledWorld, entries: Sequence[str]) -> bool:
@@ -190,7 +200,9 @@ def _is_open(compiled: CompiledWorld, entries: Sequence[str]) -> bool:
     return not allowed or bool(stars) or ALL_PROXY_MODELS in allowed
 
 
-def accessible(compiled: CompiledWorld, team: LiteLLMTeam, reached: Reached | None = None) -> frozenset[str]:
+def accessible(
+    compiled: CompiledWorld, team: LiteLLMTeam, reached: Reached | None = None
+) -> frozenset[str]:
     """The names that the team can call, out of `callable_names`; `reached` is a memo that teams of a world share."""
     if team.blocked or not team.models:
         return frozenset() if team.blocked else callable_names(compiled, team)
@@ -198,11 +210,17 @@ def accessible(compiled: CompiledWorld, team: LiteLLMTeam, reached: Reached | No
     lists = (team.models, *(compiled.world.groups.get(group, ()) for group in team.access_groups))
     parts = [part for entries in lists if (part := _reach(compiled, entries, memo)) is not None]
     if len(parts) < len(lists):
-        return frozenset(name for name in callable_names(compiled, team) if team_can_call(compiled, team, name))
-    return frozenset().union(*parts, *((name, *compiled.called_as.get(name, ())) for name in team.model_aliases))
+        return frozenset(
+            name for name in callable_names(compiled, team) if team_can_call(compiled, team, name)
+        )
+    return frozenset().union(
+        *parts, *((name, *compiled.called_as.get(name, ())) for name in team.model_aliases)
+    )
 
 
-def accessible_to_all(compiled: CompiledWorld, teams: Iterable[LiteLLMTeam]) -> list[frozenset[str]]:
+def accessible_to_all(
+    compiled: CompiledWorld, teams: Iterable[LiteLLMTeam]
+) -> list[frozenset[str]]:
     """`accessible` of each team in turn; teams with the same grants share one answer."""
     reached: Reached = {}
     answers: dict[object, frozenset[str]] = {}
@@ -222,7 +240,9 @@ def callable_names(compiled: CompiledWorld, team: LiteLLMTeam) -> frozenset[str]
     deployment serves: `openai/gpt-4o` next to a deployment `openai/*` is a model, though nothing deploys that name.
     """
     entries = (*team.models, *(entry for _, entry in _unified(compiled, team)))
-    return compiled.names.union(team.model_aliases, (entry for entry in entries if _is_served(compiled, entry)))
+    return compiled.names.union(
+        team.model_aliases, (entry for entry in entries if _is_served(compiled, entry))
+    )
 
 
 def _is_served(compiled: CompiledWorld, entry: str) -> bool:
@@ -231,11 +251,15 @@ def _is_served(compiled: CompiledWorld, entry: str) -> bool:
     return routed_groups(compiled.world, compiled.routes, entry) is not None
 
 
-def _reach(compiled: CompiledWorld, entries: tuple[str, ...], memo: Reached) -> frozenset[str] | None:
+def _reach(
+    compiled: CompiledWorld, entries: tuple[str, ...], memo: Reached
+) -> frozenset[str] | None:
     if entries not in memo:
         # without deployments or with a broken pattern, entries no longer grant each on its own
         alone = compiled.listed and not invalid_patterns(_expanded(compiled, entries))
-        memo[entries] = frozenset().union(*(_reached(compiled, e, memo) for e in entries)) if alone else None
+        memo[entries] = (
+            frozenset().union(*(_reached(compiled, e, memo) for e in entries)) if alone else None
+        )
     return memo[entries]
 
 
@@ -248,7 +272,13 @@ def _reached(compiled: CompiledWorld, entry: str, memo: Reached) -> frozenset[st
 
 def _granted(compiled: CompiledWorld, entry: str) -> Iterable[str]:
     if "*" in entry or entry in {ALL_TEAM_MODELS, ALL_PROXY_MODELS}:
-        return (n for n in compiled.names if any(_kind(compiled, entry, c) for c in _candidates(compiled, n)))
+        return (
+            n
+            for n in compiled.names
+            if any(_kind(compiled, entry, c) for c in _candidates(compiled, n))
+        )
     names = (entry, *compiled.tagged.get(entry, ()))
-    called = {called for name in names for called in (name, *compiled.called_as.get(name, ()))} & compiled.names
+    called = {
+        called for name in names for called in (name, *compiled.called_as.get(name, ()))
+    } & compiled.names
     return called | {entry} if _is_served(compiled, entry) else called

@@ -29,7 +29,17 @@ _SAME = [
     "empower",
     "gradient_ai",
 ]
-_VERTEX = ["chat", "code-chat", "text", "code-text", "language", "embedding", "vision", "image", "video"]
+_VERTEX = [
+    "chat",
+    "code-chat",
+    "text",
+    "code-text",
+    "language",
+    "embedding",
+    "vision",
+    "image",
+    "video",
+]
 
 # litellm_provider of a price map entry -> the provider of a bare name; every other entry says nothing about a bare name
 _PROVIDER_OF_ENTRY = {
@@ -43,7 +53,12 @@ _PROVIDER_OF_ENTRY = {
 _LISTED = {
     **dict.fromkeys(("dall-e-2", "dall-e-3", "sora-2", "text-embedding-ada-002", "*"), "openai"),
     **dict.fromkeys(
-        (f"embed-{kind}-v{n}.0" for kind in ("english", "english-light", "multilingual") for n in (2, 3)), "cohere"
+        (
+            f"embed-{kind}-v{n}.0"
+            for kind in ("english", "english-light", "multilingual")
+            for n in (2, 3)
+        ),
+        "cohere",
     ),
     "embed-v4.0": "cohere",
     **dict.fromkeys(("qvv0xeq", "q841o8w", "31dxrj3"), "baseten"),
@@ -98,10 +113,14 @@ def no_provider(_: str) -> Inferred | None:
     return None
 
 
-def provider_catalog(price_map: Mapping[str, Any], providers: Collection[str] = ()) -> ProviderCatalog:
+def provider_catalog(
+    price_map: Mapping[str, Any], providers: Collection[str] = ()
+) -> ProviderCatalog:
     """The catalog of a price map (a dict, as in the JSON); `providers` adds prefixes that the map has no entry for."""
     entries = {
-        key: entry for key, entry in price_map.items() if isinstance(entry, Mapping) and "litellm_provider" in entry
+        key: entry
+        for key, entry in price_map.items()
+        if isinstance(entry, Mapping) and "litellm_provider" in entry
     }
     by_provider: dict[str, set[str]] = {}
     for key, entry in entries.items():
@@ -111,16 +130,21 @@ def provider_catalog(price_map: Mapping[str, Any], providers: Collection[str] = 
         names={**_named(entries), **_LISTED},
         prefixes=frozenset(by_provider) | frozenset(providers),
         cohere_chat=frozenset(chat),
-        not_azure=frozenset(chat | {key.removeprefix("mistral/") for key in mistral if key.startswith("mistral/")}),
+        not_azure=frozenset(
+            chat | {key.removeprefix("mistral/") for key in mistral if key.startswith("mistral/")}
+        ),
         routing=_routing(price_map),
     )
 
 
 def _named(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     return {
-        key.replace("vertex_ai/", "") if entry["litellm_provider"] in _PREFIX_DROPPED else key: provider
+        key.replace("vertex_ai/", "")
+        if entry["litellm_provider"] in _PREFIX_DROPPED
+        else key: provider
         for key, entry in entries.items()
-        if (provider := _PROVIDER_OF_ENTRY.get(entry["litellm_provider"])) and not _is_price_only(key, entry)
+        if (provider := _PROVIDER_OF_ENTRY.get(entry["litellm_provider"]))
+        and not _is_price_only(key, entry)
     }
 
 
@@ -183,4 +207,6 @@ def _shaped(name: str) -> str | None:
 
 
 def _routed(catalog: ProviderCatalog, name: str) -> str | None:
-    return next((provider for pattern, provider in catalog.routing if name and pattern.search(name)), None)
+    return next(
+        (provider for pattern, provider in catalog.routing if name and pattern.search(name)), None
+    )

@@ -11,7 +11,12 @@ counts as callable.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from reconciler.core.access.litellm.lists import ALL_PROXY_MODELS, NO_DEFAULT_MODELS, Reached, accessible
+from reconciler.core.access.litellm.lists import (
+    ALL_PROXY_MODELS,
+    NO_DEFAULT_MODELS,
+    Reached,
+    accessible,
+)
 from reconciler.core.access.litellm.providers import InferProvider, no_provider
 from reconciler.core.access.litellm.world import (
     CompiledWorld,
@@ -52,8 +57,14 @@ class LiteLLMRules:
         world = compile_world(self._world(state))
 
         def serves(name: str) -> bool:
-            known = name in world.names or name in world.tagged or name in (ALL_PROXY_MODELS, NO_DEFAULT_MODELS)
-            return known or "*" in name or routed_groups(world.world, world.routes, name) is not None
+            known = (
+                name in world.names
+                or name in world.tagged
+                or name in (ALL_PROXY_MODELS, NO_DEFAULT_MODELS)
+            )
+            return (
+                known or "*" in name or routed_groups(world.world, world.routes, name) is not None
+            )
 
         return serves
 
@@ -82,7 +93,9 @@ class LiteLLMRules:
 
     def _world(self, state: State) -> LiteLLMWorld:
         aliases = state.of(ModelAlias)
-        deployments = (Deployment(name, "", self.legacy.get(name, frozenset())) for name in sorted(aliases))
+        deployments = (
+            Deployment(name, "", self.legacy.get(name, frozenset())) for name in sorted(aliases)
+        )
         return LiteLLMWorld(tuple(deployments), {}, self.router_aliases, self.infer, self.asked)
 
     def everything(self, team: Team) -> bool:
@@ -103,7 +116,11 @@ class _Sources:
     def grant(self, source: Source) -> frozenset[str]:
         if source.kind == "alias":
             return self._alias(source.name, *source.entries)
-        entries = tuple(sorted(source.entries)) if source.kind == "direct" else self.groups.get(source.name, ())
+        entries = (
+            tuple(sorted(source.entries))
+            if source.kind == "direct"
+            else self.groups.get(source.name, ())
+        )
         return self._list(entries) - self.silent
 
     def _list(self, entries: tuple[str, ...]) -> frozenset[str]:
@@ -113,16 +130,26 @@ class _Sources:
     def _alias(self, name: str, target: str) -> frozenset[str]:
         """A team alias grants its name, and the router aliases of it, if something answers to its target."""
         answered = self._list((target,)) - self.silent
-        return frozenset({name, *self.world.called_as.get(name, ())}) if target in answered else frozenset()
+        return (
+            frozenset({name, *self.world.called_as.get(name, ())})
+            if target in answered
+            else frozenset()
+        )
 
 
 def _groups(state: State) -> Mapping[str, tuple[str, ...]]:
-    return {name: tuple(sorted(group.model_aliases)) for name, group in state.of(AccessGroup).items()}
+    return {
+        name: tuple(sorted(group.model_aliases)) for name, group in state.of(AccessGroup).items()
+    }
 
 
 def _silent(state: State, world: CompiledWorld) -> frozenset[str]:
     """The names whose deployments are all blocked, and the router aliases that lead to them alone."""
-    blocked = {name for name, alias in state.of(ModelAlias).items() if alias.status is not Status.ACTIVE}
+    blocked = {
+        name for name, alias in state.of(ModelAlias).items() if alias.status is not Status.ACTIVE
+    }
     aliases = world.world.router_aliases
-    led = {name for name, target in aliases.items() if target in blocked and name not in world.deployed}
+    led = {
+        name for name, target in aliases.items() if target in blocked and name not in world.deployed
+    }
     return frozenset(blocked | led)

@@ -89,7 +89,10 @@ def compile_world(world: LiteLLMWorld) -> CompiledWorld:
     return CompiledWorld(
         deployed=deployed,
         routes=routes,
-        listed=(*(a for a, target in world.router_aliases.items() if target in deployed), *deployed),
+        listed=(
+            *(a for a, target in world.router_aliases.items() if target in deployed),
+            *deployed,
+        ),
         names=names,
         tags=tags,
         tagged=_inverted(tags.items()),
@@ -102,7 +105,9 @@ def _tags_by_name(deployments: Iterable[Deployment]) -> dict[str, frozenset[str]
     tags: dict[str, frozenset[str]] = {}
     for deployment in deployments:
         # one tagged deployment lets the whole name through, also to the untagged ones
-        tags[deployment.model_name] = tags.get(deployment.model_name, frozenset()) | deployment.access_groups
+        tags[deployment.model_name] = (
+            tags.get(deployment.model_name, frozenset()) | deployment.access_groups
+        )
     return tags
 
 
@@ -115,15 +120,24 @@ def _inverted(pairs: Iterable[tuple[str, Iterable[str]]]) -> dict[str, list[str]
 
 
 def _routes(deployed: Mapping[str, frozenset[str]]) -> tuple[Route, ...]:
-    patterns = {re.escape(name).replace(r"\*", "(.*)"): tags for name, tags in deployed.items() if "*" in name}
-    return tuple(Route(re.compile(text), patterns[text]) for text in sorted(patterns, key=_specificity, reverse=True))
+    patterns = {
+        re.escape(name).replace(r"\*", "(.*)"): tags
+        for name, tags in deployed.items()
+        if "*" in name
+    }
+    return tuple(
+        Route(re.compile(text), patterns[text])
+        for text in sorted(patterns, key=_specificity, reverse=True)
+    )
 
 
 def _specificity(regex: str) -> tuple[int, int]:
     return len(regex), sum(regex.count(character) for character in _REGEX_CHARACTERS)
 
 
-def routed_groups(world: LiteLLMWorld, routes: tuple[Route, ...], name: str) -> frozenset[str] | None:
+def routed_groups(
+    world: LiteLLMWorld, routes: tuple[Route, ...], name: str
+) -> frozenset[str] | None:
     """The legacy access groups of the wildcard deployments that would serve the name, None where none does."""
     inferred = world.infer(name) if routes else None
     # an unknown provider reads "None" in LiteLLM's own second try
@@ -133,7 +147,10 @@ def routed_groups(world: LiteLLMWorld, routes: tuple[Route, ...], name: str) -> 
 
 
 def _legacy_groups(
-    world: LiteLLMWorld, deployed: Mapping[str, frozenset[str]], routes: tuple[Route, ...], name: str
+    world: LiteLLMWorld,
+    deployed: Mapping[str, frozenset[str]],
+    routes: tuple[Route, ...],
+    name: str,
 ) -> frozenset[str]:
     own, target = deployed.get(name), deployed.get(world.router_aliases.get(name, ""))
     if own is None and target is None:
@@ -144,7 +161,11 @@ def _legacy_groups(
 def legacy_groups(compiled: CompiledWorld, name: str) -> frozenset[str]:
     """The legacy access groups that let a name through, deployed or not."""
     known = compiled.tags.get(name)
-    return known if known is not None else _legacy_groups(compiled.world, compiled.deployed, compiled.routes, name)
+    return (
+        known
+        if known is not None
+        else _legacy_groups(compiled.world, compiled.deployed, compiled.routes, name)
+    )
 
 
 @lru_cache(maxsize=65536)

@@ -36,11 +36,15 @@ def literal_secrets(value: object, path: Path = (), *, secret: bool = False) -> 
     """The paths of texts that look like a secret, by their key or by their form; `os.environ/NAME` is a reference."""
     if isinstance(value, Mapping):
         for key, item in value.items():
-            yield from literal_secrets(item, (*path, key), secret=_secret_below(key, item, secret=secret))
+            yield from literal_secrets(
+                item, (*path, key), secret=_secret_below(key, item, secret=secret)
+            )
     elif isinstance(value, (list, tuple)):
         for index, item in enumerate(value):
             yield from literal_secrets(item, (*path, index), secret=secret)
-    elif isinstance(value, SecretStr) or (isinstance(value, str) and _looks_secret(value, secret=secret)):
+    elif isinstance(value, SecretStr) or (
+        isinstance(value, str) and _looks_secret(value, secret=secret)
+    ):
         yield path
 
 
@@ -48,7 +52,8 @@ def concealed(value: Any, cover: Callable[[str], Any] = SecretStr, *, secret: bo
     """The value with a cover over each of those texts; under a SecretStr equal ones stay equal, and none is shown."""
     if isinstance(value, Mapping):
         return {
-            key: concealed(item, cover, secret=_secret_below(key, item, secret=secret)) for key, item in value.items()
+            key: concealed(item, cover, secret=_secret_below(key, item, secret=secret))
+            for key, item in value.items()
         }
     if isinstance(value, (list, tuple)):
         return type(value)(concealed(item, cover, secret=secret) for item in value)

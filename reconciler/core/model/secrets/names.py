@@ -23,8 +23,16 @@ _KEYS = """
 _PAIRS = frozenset(
     (
         *(f"{word} {key}" for word in _KEYS for key in ("key", "keys")),
-        *(f"{word} {string}" for word in ("connection", "conn") for string in ("string", "strings", "str")),
-        *(f"{word} {url}" for word in ("webhook", "hook") for url in ("url", "urls", "uri", "endpoint")),
+        *(
+            f"{word} {string}"
+            for word in ("connection", "conn")
+            for string in ("string", "strings", "str")
+        ),
+        *(
+            f"{word} {url}"
+            for word in ("webhook", "hook")
+            for url in ("url", "urls", "uri", "endpoint")
+        ),
         *("service account", "service accounts", "pass phrase", "pass word", "private pem"),
     )
 )
@@ -48,7 +56,11 @@ _TAIL = frozenset(
 def names_a_secret(name: str) -> bool:
     """By the words of the name: the last ones say what it is. `max_tokens` and `token_limit` are numbers."""
     words = [word.lower() for word in _WORDS.findall(name)]
-    while len(words) > 1 and " ".join(words[-2:]) not in _PAIRS and (words[-1] in _TAIL or words[-1].isdecimal()):
+    while (
+        len(words) > 1
+        and " ".join(words[-2:]) not in _PAIRS
+        and (words[-1] in _TAIL or words[-1].isdecimal())
+    ):
         words.pop()
     if not words:
         return False

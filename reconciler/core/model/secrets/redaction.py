@@ -44,7 +44,9 @@ def _without_pieces(text: str, values: Collection[str]) -> str:
 def _pieces(value: str) -> frozenset[str]:
     """Every run of PIECE characters in a value and in its encodings."""
     spellings = frozenset(_spellings(value))
-    return frozenset(text[place : place + PIECE] for text in spellings for place in range(len(text) - PIECE + 1))
+    return frozenset(
+        text[place : place + PIECE] for text in spellings for place in range(len(text) - PIECE + 1)
+    )
 
 
 def _spellings(value: str) -> Iterator[str]:

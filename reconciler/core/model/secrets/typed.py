@@ -59,10 +59,16 @@ def _covered(value: Any, path: Path) -> Any:
     step, below = path[0], path[1:]
     if isinstance(value, Spec):
         free = step in FREE
-        return value.model_copy(update={str(step): _covered(getattr(value, str(step)), below)}) if free else value
+        return (
+            value.model_copy(update={str(step): _covered(getattr(value, str(step)), below)})
+            if free
+            else value
+        )
     if isinstance(value, Mapping):
         return {key: _covered(item, below) if key == step else item for key, item in value.items()}
-    return type(value)(_covered(item, below) if place == step else item for place, item in enumerate(value))
+    return type(value)(
+        _covered(item, below) if place == step else item for place, item in enumerate(value)
+    )
 
 
 def forgotten(resource: S) -> S:
@@ -120,7 +126,10 @@ def _alike(value: Any, pattern: Any) -> Any:
     if isinstance(value, Spec):
         return veiled(value, pattern)
     if isinstance(value, Mapping) and isinstance(pattern, Mapping):
-        return {key: _alike(item, pattern[key]) if key in pattern else item for key, item in value.items()}
+        return {
+            key: _alike(item, pattern[key]) if key in pattern else item
+            for key, item in value.items()
+        }
     if isinstance(value, (list, tuple)) and isinstance(pattern, (list, tuple)):
         return type(value)(_alike_all(item, pattern) for item in value)
     return FilledSecret(value) if isinstance(value, str) and _holds_secret(pattern) else value

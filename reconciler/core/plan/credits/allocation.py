@@ -55,7 +55,12 @@ def first_limit(team: Team, topped_up: int = 0) -> int | None:
 def top_ups(name: str, team: Team, granted: Collection[str]) -> tuple[CreditGrant, ...]:
     """The declared one-off grants that were not granted yet; the operation id is the same on every machine and run."""
     return tuple(
-        CreditGrant(top_up.id, top_up.amount, top_up.reason or f"top-up {top_up.id}", operation_id(name, top_up.id))
+        CreditGrant(
+            top_up.id,
+            top_up.amount,
+            top_up.reason or f"top-up {top_up.id}",
+            operation_id(name, top_up.id),
+        )
         for top_up in team.top_ups
         if top_up.id not in granted
     )
@@ -72,14 +77,21 @@ def operations_of(team: str) -> str:
 
 
 def credit_grants(
-    name: str, team: Team, live: int | None, last: int | None, granted: Collection[str], topped_up: int = 0
+    name: str,
+    team: Team,
+    live: int | None,
+    last: int | None,
+    granted: Collection[str],
+    topped_up: int = 0,
 ) -> tuple[CreditGrant, ...]:
     """Every grant that takes the team from its live credits to the desired ones; `live` is None for a new team."""
     amount = 0 if live is None else allocation(team, live, last, topped_up)
     return ((_allocation(team, amount),) if amount else ()) + top_ups(name, team, granted)
 
 
-def limiting_grants(name: str, team: Team, granted: Collection[str], topped_up: int = 0) -> tuple[CreditGrant, ...]:
+def limiting_grants(
+    name: str, team: Team, granted: Collection[str], topped_up: int = 0
+) -> tuple[CreditGrant, ...]:
     """The grants of a team that has no limit: its first allocation (which may be of 0), where it gets one."""
     limit = first_limit(team, topped_up)
     return (() if limit is None else (_allocation(team, limit),)) + top_ups(name, team, granted)

@@ -7,7 +7,13 @@ from reconciler.core.model.changes import Change, CreditGrant, FieldChange
 from reconciler.core.model.inventory import Record
 from reconciler.core.model.kinds import Resource, Team
 from reconciler.core.model.refs import Ref
-from reconciler.core.plan.credits.allocation import ALLOCATION, UNLIMITED, credit_grants, first_limit, limiting_grants
+from reconciler.core.plan.credits.allocation import (
+    ALLOCATION,
+    UNLIMITED,
+    credit_grants,
+    first_limit,
+    limiting_grants,
+)
 from reconciler.core.plan.support import Support
 from reconciler.core.plan.target import CREDITS, Difference
 
@@ -28,10 +34,16 @@ class Crediting:
     elsewhere: int | None = None
 
 
-def credited(given: Crediting, after: Resource, support: Support) -> tuple[tuple[CreditGrant, ...], Resource]:
+def credited(
+    given: Crediting, after: Resource, support: Support
+) -> tuple[tuple[CreditGrant, ...], Resource]:
     """The grants, and `after` with the credits that it has when they are done."""
     ref, wish, before = given.ref, given.wish, given.before
-    if not (isinstance(wish, Team) and isinstance(before, Team) and CREDITS in support.kinds[ref.kind].stored):
+    if not (
+        isinstance(wish, Team)
+        and isinstance(before, Team)
+        and CREDITS in support.kinds[ref.kind].stored
+    ):
         return (), after
     live = before.credits_allocated
     if given.undecided:
@@ -40,7 +52,9 @@ def credited(given: Crediting, after: Resource, support: Support) -> tuple[tuple
     if live is None and support.unlimited_credits:
         grants = limiting_grants(ref.name, wish, given.granted, topped_up)
         limited = first_limit(wish, topped_up) is not None
-        return grants, after.model_copy(update={CREDITS: sum(g.amount for g in grants) if limited else None})
+        return grants, after.model_copy(
+            update={CREDITS: sum(g.amount for g in grants) if limited else None}
+        )
     last = given.record.applied.get(CREDITS) if given.record else None
     last = _given_elsewhere(wish, live or 0, given.elsewhere) if last is None else last
     grants = credit_grants(ref.name, wish, live or 0, last, given.granted, topped_up)
@@ -63,15 +77,21 @@ def limits(change: Change, support: Support) -> bool:
     """Whether a team that had no limit gets its first one: what it is allocated is then no gain."""
     unlimited = support.unlimited_credits and isinstance(change.before, Team)
     return (
-        unlimited and getattr(change.before, CREDITS) is None and any(g.grant_id == ALLOCATION for g in change.credits)
+        unlimited
+        and getattr(change.before, CREDITS) is None
+        and any(g.grant_id == ALLOCATION for g in change.credits)
     )
 
 
 def moved(differences: Iterable[Difference], support: Support) -> tuple[FieldChange, ...]:
     """The fields that change; credits that are none are said to be what that is on this gateway."""
-    return tuple(FieldChange(d.name, _said(d, support), d.after) for d in differences if d.updatable)
+    return tuple(
+        FieldChange(d.name, _said(d, support), d.after) for d in differences if d.updatable
+    )
 
 
 def _said(difference: Difference, support: Support) -> object:
-    unlimited = difference.name == CREDITS and difference.before is None and support.unlimited_credits
+    unlimited = (
+        difference.name == CREDITS and difference.before is None and support.unlimited_credits
+    )
     return UNLIMITED if unlimited else difference.before

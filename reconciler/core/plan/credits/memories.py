@@ -39,13 +39,17 @@ def strangers(
             if operation in known.get(team, frozenset()):
                 continue
             if operation.startswith(operations_of(team)):
-                unknown.append(Stranger(team, operation, amount, operation.removeprefix(operations_of(team))))
+                unknown.append(
+                    Stranger(team, operation, amount, operation.removeprefix(operations_of(team)))
+                )
             elif operation.startswith(ALLOCATIONS):
                 unknown.append(Stranger(team, operation, amount))
     return tuple(unknown)
 
 
-def given_before(operations: Mapping[str, Mapping[str, int | None]], known: Known) -> Mapping[str, int]:
+def given_before(
+    operations: Mapping[str, Mapping[str, int | None]], known: Known
+) -> Mapping[str, int]:
     """Team -> the credits that reconcilers gave it, where this ledger has no record: one of us did that.
 
     Top-ups come on top of an allocation and are no part of it.
@@ -55,7 +59,11 @@ def given_before(operations: Mapping[str, Mapping[str, int | None]], known: Know
         record = known.inventory.get(Ref(Team.kind, team))
         if record is not None and CREDITS in record.applied:
             continue
-        ours = [n for name, n in amounts.items() if n is not None and name.startswith((ALLOCATIONS, CREATIONS))]
+        ours = [
+            n
+            for name, n in amounts.items()
+            if n is not None and name.startswith((ALLOCATIONS, CREATIONS))
+        ]
         if ours:
             given[team] = sum(ours)
     return given
@@ -96,7 +104,10 @@ def told(unknown: tuple[Stranger, ...]) -> tuple[Finding, ...]:
 
 
 def _finding(team: str, grants: list[Stranger]) -> Finding:
-    shown = [f"{grant.amount:+,}" if grant.amount is not None else "an unknown amount" for grant in grants]
+    shown = [
+        f"{grant.amount:+,}" if grant.amount is not None else "an unknown amount"
+        for grant in grants
+    ]
     what = "a grant" if len(grants) == 1 else f"{len(grants):,} grants"
     return warning(
         "credits-elsewhere",

@@ -34,7 +34,9 @@ class Standing:
 ABSENT = Standing()
 
 
-def standing(team: Team | None, facts: Mapping[str, Any] | None, support: Support, granted: int = 0) -> Standing:
+def standing(
+    team: Team | None, facts: Mapping[str, Any] | None, support: Support, granted: int = 0
+) -> Standing:
     """How a team stands on this gateway.
 
     `facts` are those of its live self (`gateways.base.Live.runtime`), None for a team that is not there yet;
@@ -53,7 +55,9 @@ def standing(team: Team | None, facts: Mapping[str, Any] | None, support: Suppor
     return found
 
 
-def _left(team: Team, facts: Mapping[str, Any] | None, support: Support, granted: int) -> float | None:
+def _left(
+    team: Team, facts: Mapping[str, Any] | None, support: Support, granted: int
+) -> float | None:
     if support.balance == "usd":
         budget = budget_of(team, granted)
         return None if budget is None else budget - float((facts or {}).get("spend") or 0)

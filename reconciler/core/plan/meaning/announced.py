@@ -115,6 +115,14 @@ def _promised(ref: Ref, record: Record | None) -> Iterator[tuple[str, date]]:
 def by_date(change: Change, ahead: Come) -> bool:
     """Whether the change is what dates do, and nothing else."""
     after = ahead.state.get(change.ref)
-    if after is None or change.before is None or change.after is None or change.credits or change.renamed_from:
+    if (
+        after is None
+        or change.before is None
+        or change.after is None
+        or change.credits
+        or change.renamed_from
+    ):
         return False
-    return bool(change.fields) and all(getattr(after, field.name) == field.after for field in change.fields)
+    return bool(change.fields) and all(
+        getattr(after, field.name) == field.after for field in change.fields
+    )

@@ -10,7 +10,14 @@ from reconciler.core.access.rules import Source
 from reconciler.core.model.kinds import AccessGroup, ModelAlias, PricingPlan, Status, Team
 from reconciler.core.model.refs import Ref
 from reconciler.core.plan.credits.allocation import ALLOCATION
-from reconciler.core.plan.meaning.evidence import Evidence, Reason, declared, grant_path, grants, tier
+from reconciler.core.plan.meaning.evidence import (
+    Evidence,
+    Reason,
+    declared,
+    grant_path,
+    grants,
+    tier,
+)
 from reconciler.core.plan.plan import Cause, TeamImpact
 from reconciler.core.plan.resolve import holds, instant
 
@@ -18,7 +25,9 @@ from reconciler.core.plan.resolve import holds, instant
 def causes(team: TeamImpact, given: Evidence) -> tuple[Cause, ...]:
     """Every cause once, with the models that it takes and gives; sorted."""
     found: dict[Reason, tuple[set[str], set[str]]] = {}
-    told = [(why, "lost") for why in _losses(team, given)] + [(why, "gained") for why in _gains(team, given)]
+    told = [(why, "lost") for why in _losses(team, given)] + [
+        (why, "gained") for why in _gains(team, given)
+    ]
     for (reason, model), side in told:
         lost, gained = found.setdefault(reason, (set(), set()))
         (lost if side == "lost" else gained).add(model)
@@ -63,11 +72,17 @@ def _ended(group: str, ref: Ref, given: Evidence) -> Reason:
     return "date", f"grant of {group} ended {day}", ref, grant_path(ref, group, given)
 
 
-def _whole(team: TeamImpact, ref: Ref, before: Team | None, after: Team | None, given: Evidence) -> Reason | None:
+def _whole(
+    team: TeamImpact, ref: Ref, before: Team | None, after: Team | None, given: Evidence
+) -> Reason | None:
     """What takes every model at once."""
     if team.deleted or after is None:
         return "edit", "the team is no longer declared", ref, ()
-    if before is not None and before.status is not after.status and after.status is Status.SUSPENDED:
+    if (
+        before is not None
+        and before.status is not after.status
+        and after.status is Status.SUSPENDED
+    ):
         return "edit", "the team is suspended", ref, ("status",)
     if not team.cut_off:
         return None
@@ -79,7 +94,10 @@ def _whole(team: TeamImpact, ref: Ref, before: Team | None, after: Team | None, 
 
 def _lost(model: str, ref: Ref, after: Team, given: Evidence) -> Iterator[Reason]:
     """Every path by which the team had the model, and what cut it."""
-    found = [_lost_path(model, source, ref, after, given) for source in given.before.paths(ref.name, model)]
+    found = [
+        _lost_path(model, source, ref, after, given)
+        for source in given.before.paths(ref.name, model)
+    ]
     yield from found
     if all(kind == "date" for kind, *_ in found):
         yield from _not_begun(model, ref, after, given)
@@ -120,12 +138,29 @@ def _left(group: str, ref: Ref, after: Team, given: Evidence) -> Reason:  # noqa
     if (ref.name, group) in given.ahead.ended:
         return _ended(group, ref, given)
     if Ref(AccessGroup.kind, group) not in given.desired:
-        return "edit", f"access group {group} is no longer declared", Ref(AccessGroup.kind, group), ()
+        return (
+            "edit",
+            f"access group {group} is no longer declared",
+            Ref(AccessGroup.kind, group),
+            (),
+        )
     if record is not None and record.get("plan") != after.plan:
-        return "edit", f"pricing plan {record.get('plan') or 'none'} -> {after.plan or 'none'}", ref, ("plan",)
-    moved = tier(after.plan, "access_groups", given, lambda old, new: group in old and group not in new)
+        return (
+            "edit",
+            f"pricing plan {record.get('plan') or 'none'} -> {after.plan or 'none'}",
+            ref,
+            ("plan",),
+        )
+    moved = tier(
+        after.plan, "access_groups", given, lambda old, new: group in old and group not in new
+    )
     if moved is not None:
-        return "edit", f"pricing plan {moved} no longer gives {group}", Ref(PricingPlan.kind, moved), ("access_groups",)
+        return (
+            "edit",
+            f"pricing plan {moved} no longer gives {group}",
+            Ref(PricingPlan.kind, moved),
+            ("access_groups",),
+        )
     ended = grant_path(ref, group, given)
     if ended:
         return "edit", f"grant of {group} is over", ref, ended
@@ -137,20 +172,36 @@ def _cut(model: str, group: str, given: Evidence) -> Reason:
     ref, alias = Ref(AccessGroup.kind, group), Ref(ModelAlias.kind, model)
     record = given.applied(ref)
     wish = given.written.get(alias)
-    members = given.live.of(AccessGroup)[group].model_aliases if ref in given.live else frozenset[str]()
+    members = (
+        given.live.of(AccessGroup)[group].model_aliases if ref in given.live else frozenset[str]()
+    )
     if record is not None and model in members and model not in record.get("model_aliases", ()):
         return "hand", f"{model} was put into {group} on the gateway", ref, ()
     if model in given.ahead.sunsets:
         return _sunset(model, given)
-    if isinstance(wish, ModelAlias) and wish.sunset is not None and instant(wish.sunset) <= given.now:
-        return "edit", f"sunset of {model} on {wish.sunset.isoformat()}, which nobody announced", alias, ("sunset",)
+    if (
+        isinstance(wish, ModelAlias)
+        and wish.sunset is not None
+        and instant(wish.sunset) <= given.now
+    ):
+        return (
+            "edit",
+            f"sunset of {model} on {wish.sunset.isoformat()}, which nobody announced",
+            alias,
+            ("sunset",),
+        )
     after = given.desired.of(ModelAlias).get(model)
     if after is None and alias in given.live:
         return "edit", f"model alias {model} is no longer declared", alias, ()
     if after is not None and after.status is not Status.ACTIVE:
         return "edit", f"{model} is {after.status.value}", alias, ("status",)
     chosen = getattr(given.written.get(ref), "select", None) is not None
-    return "edit", f"{group} no longer has {model}", ref, ("select",) if chosen else ("model_aliases",)
+    return (
+        "edit",
+        f"{group} no longer has {model}",
+        ref,
+        ("select",) if chosen else ("model_aliases",),
+    )
 
 
 def _gains(team: TeamImpact, given: Evidence) -> Iterator[tuple[Reason, str]]:
@@ -165,7 +216,9 @@ def _gains(team: TeamImpact, given: Evidence) -> Iterator[tuple[Reason, str]]:
                 yield _given(model, source, ref, before, after, given), model
 
 
-def _at_once(team: TeamImpact, ref: Ref, before: Team | None, after: Team | None, given: Evidence) -> Reason | None:
+def _at_once(
+    team: TeamImpact, ref: Ref, before: Team | None, after: Team | None, given: Evidence
+) -> Reason | None:
     """What gives every model at once."""
     if team.created or before is None or after is None:
         return "edit", "the team is new", ref, ()
@@ -176,7 +229,9 @@ def _at_once(team: TeamImpact, ref: Ref, before: Team | None, after: Team | None
     return None
 
 
-def _given(model: str, source: Source, ref: Ref, before: Team, after: Team, given: Evidence) -> Reason:
+def _given(
+    model: str, source: Source, ref: Ref, before: Team, after: Team, given: Evidence
+) -> Reason:
     if source.kind != "group":
         return _own(ref, given)
     if source.name not in before.access_groups:
@@ -190,16 +245,32 @@ def _joined(group: str, ref: Ref, after: Team, given: Evidence) -> Reason:
     if record is not None and group in record.get("access_groups", ()):
         return "hand", f"{group} was taken away on the gateway", ref, ("access_groups", group)
     path = grant_path(ref, group, given)
-    current = [grant for grant in grants(ref, given) if group in grant.access_groups and holds(grant, given.now)]
+    current = [
+        grant
+        for grant in grants(ref, given)
+        if group in grant.access_groups and holds(grant, given.now)
+    ]
     begun = [grant.since for grant in current if grant.since is not None]
     if path and current:
         since = f" since {begun[0].isoformat()}" if begun else ""
         return "date" if begun else "edit", f"grant of {group}{since}", ref, path
     if record is not None and record.get("plan") != after.plan:
-        return "edit", f"pricing plan {record.get('plan') or 'none'} -> {after.plan or 'none'}", ref, ("plan",)
-    moved = tier(after.plan, "access_groups", given, lambda old, new: group in new and group not in old)
+        return (
+            "edit",
+            f"pricing plan {record.get('plan') or 'none'} -> {after.plan or 'none'}",
+            ref,
+            ("plan",),
+        )
+    moved = tier(
+        after.plan, "access_groups", given, lambda old, new: group in new and group not in old
+    )
     if moved is not None:
-        return "edit", f"pricing plan {moved} gives {group}", Ref(PricingPlan.kind, moved), ("access_groups", group)
+        return (
+            "edit",
+            f"pricing plan {moved} gives {group}",
+            Ref(PricingPlan.kind, moved),
+            ("access_groups", group),
+        )
     return "edit", f"its access_groups have {group}", ref, ("access_groups", group)
 
 
@@ -207,13 +278,25 @@ def _put(model: str, group: str, given: Evidence) -> Reason:
     """Why a group that the team had gives the model now."""
     ref, alias = Ref(AccessGroup.kind, group), Ref(ModelAlias.kind, model)
     record = given.applied(ref)
-    members = given.live.of(AccessGroup)[group].model_aliases if ref in given.live else frozenset[str]()
+    members = (
+        given.live.of(AccessGroup)[group].model_aliases if ref in given.live else frozenset[str]()
+    )
     if model in members:
         return "edit", f"{model} is active", alias, ("status",)
     if record is not None and model in record.get("model_aliases", ()):
-        return "hand", f"{model} was taken out of {group} on the gateway", ref, ("model_aliases", model)
+        return (
+            "hand",
+            f"{model} was taken out of {group} on the gateway",
+            ref,
+            ("model_aliases", model),
+        )
     listed: frozenset[str] = getattr(given.written.get(ref), "model_aliases", frozenset())
-    return "edit", f"{group} has {model}", ref, ("model_aliases", model) if model in listed else ("select",)
+    return (
+        "edit",
+        f"{group} has {model}",
+        ref,
+        ("model_aliases", model) if model in listed else ("select",),
+    )
 
 
 def _price(team: TeamImpact, given: Evidence) -> Iterator[Reason]:
@@ -221,12 +304,26 @@ def _price(team: TeamImpact, given: Evidence) -> Iterator[Reason]:
         return
     ref = Ref(Team.kind, team.team)
     if team.plan_before != team.plan_after:
-        yield "edit", f"pricing plan {team.plan_before or 'none'} -> {team.plan_after or 'none'}", ref, ("plan",)
+        yield (
+            "edit",
+            f"pricing plan {team.plan_before or 'none'} -> {team.plan_after or 'none'}",
+            ref,
+            ("plan",),
+        )
         return
     own = "price_usd_per_month" in _own_fields(ref, given)
-    moved = None if own else tier(team.plan_after, "price_usd_per_month", given, lambda old, new: old != new)
+    moved = (
+        None
+        if own
+        else tier(team.plan_after, "price_usd_per_month", given, lambda old, new: old != new)
+    )
     if moved is not None:
-        yield "edit", f"price of pricing plan {moved}", Ref(PricingPlan.kind, moved), ("price_usd_per_month",)
+        yield (
+            "edit",
+            f"price of pricing plan {moved}",
+            Ref(PricingPlan.kind, moved),
+            ("price_usd_per_month",),
+        )
     else:
         yield "edit", "its price", ref, ("price_usd_per_month",)
 
@@ -243,7 +340,10 @@ def _credits(team: TeamImpact, given: Evidence) -> Iterator[Reason]:
     change = given.changes.get(ref)
     if change is None or change.before is None or change.after is None:
         return
-    wish, last = given.desired.of(Team).get(team.team), (given.applied(ref) or {}).get("credits_allocated")
+    wish, last = (
+        given.desired.of(Team).get(team.team),
+        (given.applied(ref) or {}).get("credits_allocated"),
+    )
     record = given.applied(ref)
     for grant in change.credits:
         if grant.grant_id != ALLOCATION:
@@ -256,9 +356,23 @@ def _credits(team: TeamImpact, given: Evidence) -> Iterator[Reason]:
 
 def _allocated(team: TeamImpact, ref: Ref, given: Evidence) -> Reason:
     if team.plan_before != team.plan_after:
-        return "edit", f"pricing plan {team.plan_before or 'none'} -> {team.plan_after or 'none'}", ref, ("plan",)
+        return (
+            "edit",
+            f"pricing plan {team.plan_before or 'none'} -> {team.plan_after or 'none'}",
+            ref,
+            ("plan",),
+        )
     own = "credits_allocated" in _own_fields(ref, given)
-    moved = None if own else tier(team.plan_after, "credits_allocated", given, lambda old, new: old != new)
+    moved = (
+        None
+        if own
+        else tier(team.plan_after, "credits_allocated", given, lambda old, new: old != new)
+    )
     if moved is not None:
-        return "edit", f"credits of pricing plan {moved}", Ref(PricingPlan.kind, moved), ("credits_allocated",)
+        return (
+            "edit",
+            f"credits of pricing plan {moved}",
+            Ref(PricingPlan.kind, moved),
+            ("credits_allocated",),
+        )
     return "edit", "its credits", ref, ("credits_allocated",)

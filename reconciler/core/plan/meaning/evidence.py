@@ -67,13 +67,18 @@ def declared(ref: Ref, given: Evidence) -> int | None:
     written = given.written.get(ref)
     if not isinstance(written, Team):
         return None
-    for limits in (written, *(given.plans[name] for name in lineage(written.plan or "", given.plans))):
+    for limits in (
+        written,
+        *(given.plans[name] for name in lineage(written.plan or "", given.plans)),
+    ):
         if "credits_allocated" in limits.model_fields_set:
             return limits.credits_allocated
     return None
 
 
-def tier(plan: str | None, name: str, given: Evidence, moved: Callable[[Any, Any], bool]) -> str | None:
+def tier(
+    plan: str | None, name: str, given: Evidence, moved: Callable[[Any, Any], bool]
+) -> str | None:
     """The pricing plan that moved a field of a team's plan: the furthest of those that it extends."""
     found: str | None = None
     for each in lineage(plan, given.plans) if plan else ():

@@ -53,7 +53,9 @@ def impact(context: Context, world: Transition) -> Impact:
         teams=teams,
         exposures=exposures,
         revenue_before=_revenue_before(context.inventory),
-        revenue_after=fsum(team.price_usd_per_month or 0 for team in context.desired.of(Team).values()),
+        revenue_after=fsum(
+            team.price_usd_per_month or 0 for team in context.desired.of(Team).values()
+        ),
         credits_granted=granted,
         credits_taken=taken,
         risk=risk,
@@ -65,7 +67,9 @@ def impact(context: Context, world: Transition) -> Impact:
 def _silent(teams: tuple[TeamImpact, ...], world: Transition) -> frozenset[str]:
     """The teams that will be there and can call nothing: without a model, or refused every call."""
     there = world.desired.of(Team)
-    return frozenset(t.team for t in teams if t.team in there and (t.refused_after or not world.after.of(t.team)))
+    return frozenset(
+        t.team for t in teams if t.team in there and (t.refused_after or not world.after.of(t.team))
+    )
 
 
 def world_of(context: Context) -> Transition:
@@ -84,7 +88,9 @@ def _matters(found: TeamImpact) -> bool:
 
 
 def _teams(context: Context, world: Transition) -> Iterator[TeamImpact]:
-    changed = {change.ref.name: change for change in context.changes if change.ref.kind == Team.kind}
+    changed = {
+        change.ref.name: change for change in context.changes if change.ref.kind == Team.kind
+    }
     gone = _gone_by_dates(context)
     dear_before = dearest(world.live, context.prices)
     dear_after = dearest(world.desired, context.prices)
@@ -104,7 +110,11 @@ def _gone_by_dates(context: Context) -> Callable[[str], frozenset[str]]:
 
 
 def _team(
-    name: str, context: Context, world: Transition, change: Change | None, dear: tuple[Dearest, Dearest]
+    name: str,
+    context: Context,
+    world: Transition,
+    change: Change | None,
+    dear: tuple[Dearest, Dearest],
 ) -> TeamImpact:
     before, after = world.before.of(name), world.after.of(name)
     stood, stands = _standings(name, context, world, change)
@@ -143,12 +153,18 @@ def _credits_before(change: Change | None, support: Support) -> int | None:
     return _allocated(change.after if limits(change, support) else change.before)
 
 
-def _standings(name: str, context: Context, world: Transition, change: Change | None) -> tuple[Standing, Standing]:
+def _standings(
+    name: str, context: Context, world: Transition, change: Change | None
+) -> tuple[Standing, Standing]:
     """How the team stands before and after: what it has left to spend, and whether it may call at all."""
     old = change.renamed_from if change is not None and change.renamed_from else name
     team = context.live.of(Team).get(name)
     facts = context.runtime.get(Ref(Team.kind, old), {}) if team is not None else None
-    granted = sum(grant.amount for grant in change.credits) if change is not None and change.before is None else 0
+    granted = (
+        sum(grant.amount for grant in change.credits)
+        if change is not None and change.before is None
+        else 0
+    )
     before = standing(team, facts, context.support)
     return before, standing(world.desired.of(Team).get(name), facts, context.support, granted)
 
@@ -179,7 +195,11 @@ def _allocated(team: object) -> int | None:
 def _opened(name: str, context: Context, world: Transition) -> bool:
     before, after = world.live.of(Team).get(name), world.desired.of(Team).get(name)
     rules = context.support.rules
-    return after is not None and rules.everything(after) and not (before is not None and rules.everything(before))
+    return (
+        after is not None
+        and rules.everything(after)
+        and not (before is not None and rules.everything(before))
+    )
 
 
 def dearest(state: State, prices: PriceMap) -> Dearest:
@@ -232,7 +252,11 @@ def _risk(
     teams: tuple[TeamImpact, ...], exposures: tuple[Exposure, ...], changes: tuple[Change, ...]
 ) -> tuple[Risk, tuple[str, ...]]:
     high = _said(
-        (sum(1 for t in teams if t.unannounced and not t.deleted), "{} {s} a model", ("team loses", "teams lose")),
+        (
+            sum(1 for t in teams if t.unannounced and not t.deleted),
+            "{} {s} a model",
+            ("team loses", "teams lose"),
+        ),
         (sum(1 for t in teams if t.deleted), "{} {s} deleted", ("team is", "teams are")),
         (sum(1 for t in teams if t.cut_off), "{} {s} refused every call", ("team is", "teams are")),
         (
@@ -240,15 +264,31 @@ def _risk(
             "{} {s} left with no model",
             ("team is", "teams are"),
         ),
-        (sum(1 for t in teams if t.everything), "{} {s} access to everything", ("team gets", "teams get")),
+        (
+            sum(1 for t in teams if t.everything),
+            "{} {s} access to everything",
+            ("team gets", "teams get"),
+        ),
     )
     low = _said(
-        (sum(1 for t in teams if t.announced), "{} {s} a model as announced", ("team loses", "teams lose")),
+        (
+            sum(1 for t in teams if t.announced),
+            "{} {s} a model as announced",
+            ("team loses", "teams lose"),
+        ),
         (sum(1 for t in teams if t.gained), "{} {s} a model", ("team gains", "teams gain")),
         (_dearer(teams), "{} {s} a dearer model than before", ("team reaches", "teams reach")),
         (sum(1 for t in teams if _repriced(t)), "{} {s} another price", ("team pays", "teams pay")),
-        (sum(1 for t in teams if _taken_back(t)), "{} {s} credits taken back", ("team has", "teams have")),
-        (len({e.team for e in exposures}), "{} {s} exposed to a model for a moment", ("team is", "teams are")),
+        (
+            sum(1 for t in teams if _taken_back(t)),
+            "{} {s} credits taken back",
+            ("team has", "teams have"),
+        ),
+        (
+            len({e.team for e in exposures}),
+            "{} {s} exposed to a model for a moment",
+            ("team is", "teams are"),
+        ),
         (
             sum(1 for c in changes if c.ref.kind in _SHARED and c.fields),
             "{} {s}",

@@ -25,11 +25,17 @@ def unpriced_selections(written: State, prices: PriceMap) -> Iterator[Finding]:
             yield warning(CODE, says, hint=HINT, ref=Ref(AccessGroup.kind, name), path=("select",))
 
 
-def unpriced_changes(impact: Impact, live: State, desired: State, prices: PriceMap) -> tuple[Finding, ...]:
+def unpriced_changes(
+    impact: Impact, live: State, desired: State, prices: PriceMap
+) -> tuple[Finding, ...]:
     """One warning about the models that teams gain or lose and that no price is known of; none without a price map."""
     moved = {model for team in impact.teams for model in (*team.gained, *team.lost)}
     known = {**live.of(ModelAlias), **desired.of(ModelAlias)}
-    unknown = [name for name in moved if price_of(known.get(name) or ModelAlias(litellm_model=name), prices)[1] is None]
+    unknown = [
+        name
+        for name in moved
+        if price_of(known.get(name) or ModelAlias(litellm_model=name), prices)[1] is None
+    ]
     if not unknown or not prices.prices:
         return ()
     says = f"no price is known of {_named(unknown)}: what is said of dear models is without them"

@@ -39,7 +39,11 @@ NOTHING_FRESH: Fresh = {}
 
 
 def holds(
-    steps: Iterable[Step], changes: Iterable[Change], live: State, support: Support, fresh: Fresh = NOTHING_FRESH
+    steps: Iterable[Step],
+    changes: Iterable[Change],
+    live: State,
+    support: Support,
+    fresh: Fresh = NOTHING_FRESH,
 ) -> Holds:
     """Step -> what it waits for beside its needs; only steps that wait for something.
 
@@ -103,12 +107,17 @@ def longest(needs: Mapping[Step, Collection[Step]], held: Holds) -> float:
     starts: dict[Step, float] = {}
     for step in TopologicalSorter(needs).static_order():
         ready = max((starts[need] for need in needs[step]), default=0.0)
-        due = [hold.seconds + (starts[hold.after] if hold.after else 0.0) for hold in held.get(step, ())]
+        due = [
+            hold.seconds + (starts[hold.after] if hold.after else 0.0)
+            for hold in held.get(step, ())
+        ]
         starts[step] = max([ready, *due])
     return max(starts.values(), default=0.0)
 
 
-def waits_finding(changes: Collection[Change], live: State, support: Support, fresh: Fresh) -> Finding | None:
+def waits_finding(
+    changes: Collection[Change], live: State, support: Support, fresh: Fresh
+) -> Finding | None:
     """What a plan says of the time that its apply waits; None where it waits for nothing."""
     if not support.lifetimes or not changes:
         return None
@@ -117,9 +126,16 @@ def waits_finding(changes: Collection[Change], live: State, support: Support, fr
     seconds = longest(needs, held)
     if not seconds:
         return None
-    kept = {step.ref.kind for waits in held.values() for hold in waits for step in [hold.after] if step}
-    words = [f"{KINDS[kind].section.replace('_', ' ')} for {support.lifetimes[kind]:g} s" for kind in sorted(kept)]
-    why = f"keep {' and '.join(words)}" if words else "may not know yet what an earlier apply granted"
+    kept = {
+        step.ref.kind for waits in held.values() for hold in waits for step in [hold.after] if step
+    }
+    words = [
+        f"{KINDS[kind].section.replace('_', ' ')} for {support.lifetimes[kind]:g} s"
+        for kind in sorted(kept)
+    ]
+    why = (
+        f"keep {' and '.join(words)}" if words else "may not know yet what an earlier apply granted"
+    )
     return warning(
         "waits",
         f"the apply takes at least {duration(seconds)}: {support.processes} {why}, and {len(held):,} "

@@ -39,7 +39,9 @@ class Spill:
 Sources = tuple[Source, ...]
 
 
-def replacements(before: Access, after: Access, fresh: Collection[Ref] = ()) -> Iterator[tuple[str, frozenset[Cut]]]:
+def replacements(
+    before: Access, after: Access, fresh: Collection[Ref] = ()
+) -> Iterator[tuple[str, frozenset[Cut]]]:
     """(team, its cuts) for every team that keeps a model by another path; computed once per kind of transition.
 
     A path over a `fresh` team or group is not stable: it was built so recently that not everybody knows of it.
@@ -65,9 +67,13 @@ def _moved(before: Access, after: Access) -> set[Source]:
     return {source for source in used if before.covers(source) != after.covers(source)}
 
 
-def _cuts(old: Sources, new: Sources, before: Access, after: Access, unsettled: Collection[Source]) -> Iterator[Cut]:
+def _cuts(
+    old: Sources, new: Sources, before: Access, after: Access, unsettled: Collection[Source]
+) -> Iterator[Cut]:
     covered_before, covered_after = _coverage(old, before), _coverage(new, after)
-    lasting = (covered_before.keys() & covered_after) - {(source.kind, source.name) for source in unsettled}
+    lasting = (covered_before.keys() & covered_after) - {
+        (source.kind, source.name) for source in unsettled
+    }
     stable = frozenset().union(*(covered_before[key] & covered_after[key] for key in lasting))
     kept = frozenset().union(*covered_before.values()) & frozenset().union(*covered_after.values())
     for model in kept - stable:
@@ -84,15 +90,21 @@ def _coverage(sources: Sources, side: Access) -> Coverage:
 
 def _cut(model: str, old: Coverage, new: Coverage, before: Access, after: Access) -> Cut:
     options = [_path(key, model, old, before) for key in sorted(new) if model in new[key]]
-    way = min(options, key=lambda option: (len(option.growing) + option.joins, sorted(option.growing)))
+    way = min(
+        options, key=lambda option: (len(option.growing) + option.joins, sorted(option.growing))
+    )
     live = [key for key in old if model in old[key]]
     return Cut(
         growing=way.growing,
         team_joins=way.joins,
-        shrinking=frozenset(name for kind, name in live if kind == "group" and not _still(name, model, after)),
+        shrinking=frozenset(
+            name for kind, name in live if kind == "group" and not _still(name, model, after)
+        ),
         team_leaves=any(key not in new or key[0] != "group" for key in live),
         through=way.key[1] if way.key[0] == "group" else None,
-        crosses=any((key[0] == "alias") != (way.key[0] == "alias") for key in live if key != way.key),
+        crosses=any(
+            (key[0] == "alias") != (way.key[0] == "alias") for key in live if key != way.key
+        ),
     )
 
 
@@ -137,4 +149,8 @@ def _spill(old: Sources, new: Sources, before: Access, after: Access) -> Spill:
 
 
 def _beyond(sources: Collection[Source], side: Access, allowed: frozenset[str]) -> frozenset[str]:
-    return frozenset(source.name for source in sources if source.kind == "group" and side.covers(source) - allowed)
+    return frozenset(
+        source.name
+        for source in sources
+        if source.kind == "group" and side.covers(source) - allowed
+    )

@@ -83,7 +83,11 @@ def schedule(
 
 def expanded_state(changes: Iterable[Change], live: State) -> State:
     """The widest state that a grant-first apply can pass through: everything granted, nothing revoked yet."""
-    wide = {c.ref: expanded(c.before, c.after) if c.before else c.after for c in changes if c.after is not None}
+    wide = {
+        c.ref: expanded(c.before, c.after) if c.before else c.after
+        for c in changes
+        if c.after is not None
+    }
     return live.updated(wide)
 
 
@@ -97,8 +101,16 @@ def steps_of(change: Change, support: Support, order: Order = Order.GRANT_FIRST)
     ref, before, after = written.ref, written.before, written.after
     if after is None:
         return [Step(ref, Action.DELETE, before, None)]
-    steps = [Step(ref, Action.CREATE, None, after)] if before is None else _updates(ref, before, after, order)
-    grants = [Step(ref, Action.GRANT, after, after, credit=grant) for grant in change.credits] if apart else []
+    steps = (
+        [Step(ref, Action.CREATE, None, after)]
+        if before is None
+        else _updates(ref, before, after, order)
+    )
+    grants = (
+        [Step(ref, Action.GRANT, after, after, credit=grant) for grant in change.credits]
+        if apart
+        else []
+    )
     return _rename(change) + steps[:1] + grants + steps[1:]
 
 
@@ -106,13 +118,23 @@ def _rename(change: Change) -> list[Step]:
     """First of all: under the old name nothing else of the change would find its object."""
     if change.renamed_from is None or change.before is None:
         return []
-    return [Step(change.ref, Action.RENAME, change.before, change.before, renamed_from=change.renamed_from)]
+    return [
+        Step(
+            change.ref,
+            Action.RENAME,
+            change.before,
+            change.before,
+            renamed_from=change.renamed_from,
+        )
+    ]
 
 
 def _updates(ref: Ref, before: Resource, after: Resource, order: Order) -> list[Step]:
     between = contracted(before, after) if order is Order.REVOKE_FIRST else expanded(before, after)
     first, second = (
-        (Action.CONTRACT, Action.EXPAND) if order is Order.REVOKE_FIRST else (Action.EXPAND, Action.CONTRACT)
+        (Action.CONTRACT, Action.EXPAND)
+        if order is Order.REVOKE_FIRST
+        else (Action.EXPAND, Action.CONTRACT)
     )
     if between is None:
         return _updates(ref, before, after, Order.GRANT_FIRST)
@@ -122,7 +144,9 @@ def _updates(ref: Ref, before: Resource, after: Resource, order: Order) -> list[
 
 def _sends(old: Resource, new: Resource) -> bool:
     """Whether the two differ in something that a gateway holds: a git-only field needs no request."""
-    return old is not new and any(getattr(old, name) != getattr(new, name) for name in gateway_fields(type(new)))
+    return old is not new and any(
+        getattr(old, name) != getattr(new, name) for name in gateway_fields(type(new))
+    )
 
 
 def expanded(before: Resource, after: Resource) -> Resource:
@@ -149,7 +173,9 @@ def contracted(before: Resource, after: Resource) -> Resource | None:
             update[name] = old & new
     aliases, kept = _team_aliases(before), _team_aliases(after)
     if aliases.keys() - kept.keys():
-        update["model_aliases"] = {name: target for name, target in aliases.items() if name in kept} or None
+        update["model_aliases"] = {
+            name: target for name, target in aliases.items() if name in kept
+        } or None
     if _field(after, "status") not in (None, Status.ACTIVE):
         update["status"] = _field(after, "status")
     return before.model_copy(update=update) if update else before
@@ -160,7 +186,9 @@ def _team_aliases(resource: Resource) -> Mapping[str, str]:
     return (resource.model_aliases or {}) if isinstance(resource, Team) else {}
 
 
-def _name_sets(before: Resource, after: Resource) -> Iterator[tuple[str, frozenset[str], frozenset[str]]]:
+def _name_sets(
+    before: Resource, after: Resource
+) -> Iterator[tuple[str, frozenset[str], frozenset[str]]]:
     for name in links(type(after)):
         new = getattr(after, name)
         if isinstance(new, frozenset):
@@ -174,7 +202,11 @@ def _field(resource: Resource, name: str) -> object:
 def touches(changes: Iterable[Change], live: State, ours: Collection[Ref]) -> list[Step]:
     """Teams to send again because a group of theirs changed. Source: contracts/saas-litellm.md section 3.1."""
     changes = tuple(changes)
-    groups = {c.ref.name for c in changes if c.ref.kind == AccessGroup.kind and c.before and c.after and _regrouped(c)}
+    groups = {
+        c.ref.name
+        for c in changes
+        if c.ref.kind == AccessGroup.kind and c.before and c.after and _regrouped(c)
+    }
     desired = live.updated({change.ref: change.after for change in changes})
     teams = sorted(desired.of(Team).items()) if groups else ()
     refs = [(Ref(Team.kind, name), team) for name, team in teams if team.access_groups & groups]
@@ -242,7 +274,9 @@ def _need_renames(steps: Iterable[Step], by_ref: ByRef, needs: Needs) -> None:
 def _named(resource: Resource | None) -> frozenset[Ref]:
     """Everything that a resource names, also where it need not exist."""
     found = links(type(resource)).items() if resource else ()
-    return frozenset(Ref(to.kind, each) for name, to in found for each in names_in(getattr(resource, name)))
+    return frozenset(
+        Ref(to.kind, each) for name, to in found for each in names_in(getattr(resource, name))
+    )
 
 
 def _targets(resource: Resource | None) -> frozenset[Ref]:
@@ -258,7 +292,9 @@ def _need_groups(steps: Iterable[Step], by_ref: ByRef, needs: Needs) -> None:
     for step in steps:
         if step.action is Action.TOUCH and isinstance(step.after, Team):
             for group in step.after.access_groups:
-                needs[step].update(_of(by_ref, Ref(AccessGroup.kind, group), Action.EXPAND, Action.CONTRACT))
+                needs[step].update(
+                    _of(by_ref, Ref(AccessGroup.kind, group), Action.EXPAND, Action.CONTRACT)
+                )
 
 
 # ---- 3. needs by effective access
@@ -275,7 +311,11 @@ def _need_replacements(world: Transition, by_ref: ByRef, needs: Needs) -> None:
 
 
 def _builders(cut: Cut, by_ref: ByRef) -> set[Step]:
-    return {step for group in cut.growing for step in _of(by_ref, Ref(AccessGroup.kind, group), *GRANTING)}
+    return {
+        step
+        for group in cut.growing
+        for step in _of(by_ref, Ref(AccessGroup.kind, group), *GRANTING)
+    }
 
 
 def _cutters(cut: Cut, by_ref: ByRef) -> set[Step]:
@@ -299,4 +339,8 @@ def _need_revokes(world: Transition, by_ref: ByRef, needs: Needs) -> None:
 def _leading(by_ref: ByRef, ref: Ref, needs: Needs) -> set[Step]:
     """The revokes of an object that wait for no grant of its own: waiting for one that does could close a circle."""
     grants = _of(by_ref, ref, *GRANTING)
-    return {step for step in _of(by_ref, ref, Action.CONTRACT, Action.DELETE) if not needs[step] & grants}
+    return {
+        step
+        for step in _of(by_ref, ref, Action.CONTRACT, Action.DELETE)
+        if not needs[step] & grants
+    }

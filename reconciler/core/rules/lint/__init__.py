@@ -44,7 +44,10 @@ def lint(world: Linted, levels: Mapping[str, Level] | None = None) -> tuple[Find
     given = levels or {}
     chosen = [(rule, given.get(rule.code, rule.level)) for rule in RULES]
     return ordered(
-        finding for rule, level in chosen if level is not Level.OFF for finding in _found(rule, level, world)
+        finding
+        for rule, level in chosen
+        if level is not Level.OFF
+        for finding in _found(rule, level, world)
     )
 
 

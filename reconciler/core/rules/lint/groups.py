@@ -68,7 +68,11 @@ def dead_grant(world: Linted) -> Iterator[Hit]:
     dead = {name: why for name, alias in aliases.items() if (why := _dead(world, alias))}
     for name, group in world.written.of(AccessGroup).items():
         for model in sorted(group.model_aliases & dead.keys()):
-            yield Hit(f"{name} holds {model}, which {dead[model]}", group_ref(name), ("model_aliases", model))
+            yield Hit(
+                f"{name} holds {model}, which {dead[model]}",
+                group_ref(name),
+                ("model_aliases", model),
+            )
 
 
 def _dead(world: Linted, alias: ModelAlias) -> str | None:
@@ -88,11 +92,15 @@ def _dead(world: Linted, alias: ModelAlias) -> str | None:
     hint="keep one of them, or let the difference say its name",
 )
 def near_duplicate_groups(world: Linted) -> Iterator[Hit]:
-    for first, second in _alike({name: group.model_aliases for name, group in world.groups.items()}):
+    for first, second in _alike(
+        {name: group.model_aliases for name, group in world.groups.items()}
+    ):
         left, right = world.groups[first].model_aliases, world.groups[second].model_aliases
         apart = ", ".join(sorted(left ^ right))
         says = f"but for {apart}" if apart else "exactly"
-        yield Hit(f"{second} holds the same {len(right)} models as {first} {says}", group_ref(second))
+        yield Hit(
+            f"{second} holds the same {len(right)} models as {first} {says}", group_ref(second)
+        )
 
 
 def _alike(groups: Mapping[str, frozenset[str]]) -> Iterator[tuple[str, str]]:
@@ -103,9 +111,13 @@ def _alike(groups: Mapping[str, frozenset[str]]) -> Iterator[tuple[str, str]]:
     seen: dict[str, list[str]] = {}
     for name in sorted(name for name, models in groups.items() if len(models) >= FEWEST):
         models = groups[name]
-        rarest = sorted(models, key=lambda model: (times[model], model))[: len(models) - ceil(ALIKE * len(models)) + 1]
+        rarest = sorted(models, key=lambda model: (times[model], model))[
+            : len(models) - ceil(ALIKE * len(models)) + 1
+        ]
         near = dict.fromkeys(chain.from_iterable(seen.get(model, ()) for model in rarest))
-        first = next((n for n in near if len(models & groups[n]) >= ALIKE * len(models | groups[n])), None)
+        first = next(
+            (n for n in near if len(models & groups[n]) >= ALIKE * len(models | groups[n])), None
+        )
         if first is not None:
             yield first, name
         for model in rarest if first is None else ():

@@ -65,9 +65,18 @@ def model_deprecation(world: Linted) -> Iterator[Hit]:
             if entry is None or entry.deprecation is None or instant(entry.deprecation) > horizon:
                 continue
             verb = "was" if instant(entry.deprecation) <= world.now else "will be"
-            path = ("litellm_model",) if alias.litellm_model else ("deployments", index, "litellm_model")
+            path = (
+                ("litellm_model",)
+                if alias.litellm_model
+                else ("deployments", index, "litellm_model")
+            )
             follow = f"teams can move to {alias.replacement}" if alias.replacement else None
-            yield Hit(f"{model} {verb} retired on {entry.deprecation.isoformat()}", alias_ref(name), path, follow)
+            yield Hit(
+                f"{model} {verb} retired on {entry.deprecation.isoformat()}",
+                alias_ref(name),
+                path,
+                follow,
+            )
 
 
 @rule(
@@ -83,7 +92,9 @@ def unknown_provider(world: Linted) -> Iterator[Hit]:
     for name, model, path in _models(world):
         provider, slash, _ = model.partition("/")
         if not slash and world.prices.find(model) is None:
-            yield Hit(f"{model} names no provider, and no provider is known for it", alias_ref(name), path)
+            yield Hit(
+                f"{model} names no provider, and no provider is known for it", alias_ref(name), path
+            )
         elif slash and not (provider in OWN_NAMES | MORE_PROVIDERS or _listed(provider, known)):
             yield Hit(f"{provider} is not a provider that LiteLLM knows", alias_ref(name), path)
 
@@ -119,7 +130,12 @@ def unknown_model(world: Linted) -> Iterator[Hit]:
     for name, model, path in _models(world):
         provider, slash, rest = model.partition("/")
         private = provider in OWN_NAMES or "*" in rest or rest.startswith("ft:")
-        if slash and not private and _listed(provider, world.prices.providers) and world.prices.find(model) is None:
+        if (
+            slash
+            and not private
+            and _listed(provider, world.prices.providers)
+            and world.prices.find(model) is None
+        ):
             yield Hit(f"LiteLLM's price map has no {model}", alias_ref(name), path)
 
 
@@ -135,7 +151,9 @@ def sunset_without_replacement(world: Linted) -> Iterator[Hit]:
     for name, alias in world.aliases.items():
         if alias.sunset is not None and alias.replacement is None:
             yield Hit(
-                f"{name} has a sunset ({alias.sunset.isoformat()}) and no replacement", alias_ref(name), ("sunset",)
+                f"{name} has a sunset ({alias.sunset.isoformat()}) and no replacement",
+                alias_ref(name),
+                ("sunset",),
             )
 
 
@@ -150,7 +168,11 @@ def replacement_unreachable(world: Linted) -> Iterator[Hit]:
     for name, alias in world.aliases.items():
         if alias.sunset is None or alias.replacement is None or alias.status is not Status.ACTIVE:
             continue
-        stuck = [t for t in world.access.callers.get(name, ()) if alias.replacement not in world.access.of(t)]
+        stuck = [
+            t
+            for t in world.access.callers.get(name, ())
+            if alias.replacement not in world.access.of(t)
+        ]
         if stuck:
             rest = f" and {len(stuck) - 1:,} more" if len(stuck) > 1 else ""
             says = f"{stuck[0]}{rest} can call {name} but not its replacement {alias.replacement}"

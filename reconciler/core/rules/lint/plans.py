@@ -38,9 +38,15 @@ def plan_without_teams(world: Linted) -> Iterator[Hit]:
 def plan_gives_less(world: Linted) -> Iterator[Hit]:
     plans = world.desired.plans
     for family in _families(world.written.of(PricingPlan)):
-        priced = sorted((price, name) for name in family if (price := plans[name].price_usd_per_month) is not None)
+        priced = sorted(
+            (price, name)
+            for name in family
+            if (price := plans[name].price_usd_per_month) is not None
+        )
         for position, (price, dearer) in enumerate(priced):
-            yield from _less(world, dearer, [name for below, name in priced[:position] if below < price])
+            yield from _less(
+                world, dearer, [name for below, name in priced[:position] if below < price]
+            )
 
 
 def _less(world: Linted, dearer: str, cheaper: list[str]) -> Iterator[Hit]:
@@ -49,7 +55,9 @@ def _less(world: Linted, dearer: str, cheaper: list[str]) -> Iterator[Hit]:
         missing = world.plan_models[name] - world.plan_models[dearer]
         if missing:
             yield Hit(
-                f"plan {dearer} costs more than {name} and lacks {', '.join(sorted(missing))}", ref, ("access_groups",)
+                f"plan {dearer} costs more than {name} and lacks {', '.join(sorted(missing))}",
+                ref,
+                ("access_groups",),
             )
             break
     credits_ = world.desired.plans[dearer].credits_allocated
@@ -87,7 +95,9 @@ def missing_description(world: Linted) -> Iterator[Hit]:
     for cls in DESCRIBED:
         for name, resource in world.written.of(cls).items():
             if not (getattr(resource, "description", None) or "").strip():
-                yield Hit(f"{cls.kind.replace('_', ' ')} {name} has no description", Ref(cls.kind, name))
+                yield Hit(
+                    f"{cls.kind.replace('_', ' ')} {name} has no description", Ref(cls.kind, name)
+                )
 
 
 @rule(

@@ -48,7 +48,9 @@ class Linted:
 
     @cached_property
     def active(self) -> frozenset[str]:
-        return frozenset(name for name, alias in self.aliases.items() if alias.status is Status.ACTIVE)
+        return frozenset(
+            name for name, alias in self.aliases.items() if alias.status is Status.ACTIVE
+        )
 
     @cached_property
     def price_output(self) -> Mapping[str, float | None]:
@@ -89,6 +91,8 @@ class Rule:
     find: Find
 
 
-def rule(code: str, level: Level, summary: str, *, reason: str, hint: str) -> Callable[[Find], Rule]:
+def rule(
+    code: str, level: Level, summary: str, *, reason: str, hint: str
+) -> Callable[[Find], Rule]:
     """Makes a Rule of the function below it."""
     return lambda find: Rule(code, level, summary, reason, hint, find)

@@ -35,17 +35,25 @@ def team_ref(name: str) -> Ref:
 )
 def dev_reaches_dear(world: Linted) -> Iterator[Hit]:
     limit = world.limits.dear_output_usd_per_million
-    dear = {name for name, price in world.price_output.items() if price is not None and price > limit}
+    dear = {
+        name for name, price in world.price_output.items() if price is not None and price > limit
+    }
     barred = {
-        name for name, alias in world.aliases.items() if PROD_ONLY in alias.tags or alias.labels.get("env") == PROD_ONLY
+        name
+        for name, alias in world.aliases.items()
+        if PROD_ONLY in alias.tags or alias.labels.get("env") == PROD_ONLY
     }
     for name, team in world.teams.items():
-        reached = world.access.of(name) & (dear | barred) if is_dev(world, name, team) else frozenset()
+        reached = (
+            world.access.of(name) & (dear | barred) if is_dev(world, name, team) else frozenset()
+        )
         if reached:
             listed = ", ".join(_priced(world, model) for model in sorted(reached)[:EXAMPLES])
             more = f" and {len(reached) - EXAMPLES} more" if len(reached) > EXAMPLES else ""
             yield Hit(
-                f"development team {name} reaches {listed}{more}", team_ref(name), _path(world, name, min(reached))
+                f"development team {name} reaches {listed}{more}",
+                team_ref(name),
+                _path(world, name, min(reached)),
             )
 
 
@@ -84,7 +92,11 @@ def team_reaches_everything(world: Linted) -> Iterator[Hit]:
         if world.rules.everything(team):
             yield Hit(f"team {name} may call any model, also those added later", team_ref(name))
         elif len(world.active) > MANY and world.access.of(name) >= world.active:
-            yield Hit(f"team {name} reaches all {len(world.active)} active models", team_ref(name), ("access_groups",))
+            yield Hit(
+                f"team {name} reaches all {len(world.active)} active models",
+                team_ref(name),
+                ("access_groups",),
+            )
 
 
 @rule(
@@ -97,7 +109,11 @@ def team_reaches_everything(world: Linted) -> Iterator[Hit]:
 )
 def team_without_access(world: Linted) -> Iterator[Hit]:
     for name, team in world.teams.items():
-        if team.status is Status.ACTIVE and not world.access.of(name) and not _may_reach(world, team):
+        if (
+            team.status is Status.ACTIVE
+            and not world.access.of(name)
+            and not _may_reach(world, team)
+        ):
             yield Hit(f"team {name} can call no model", team_ref(name))
 
 
@@ -105,7 +121,9 @@ def _may_reach(world: Linted, team: Team) -> bool:
     """Whether only a LiteLLM Proxy can tell: what no alias is may be a legacy group, or served by a wildcard."""
     if world.rules.everything(team) or not isinstance(world.rules, LiteLLMRules):
         return world.rules.everything(team)
-    groups = (world.groups[name].model_aliases for name in team.access_groups if name in world.groups)
+    groups = (
+        world.groups[name].model_aliases for name in team.access_groups if name in world.groups
+    )
     names = frozenset(team.models).union(team.model_aliases or (), *groups)
     return bool(names - world.aliases.keys() - {NO_DEFAULT_MODELS})
 
@@ -139,9 +157,8 @@ def expiring_grant(world: Linted) -> Iterator[Hit]:
     for name, team in world.written.of(Team).items():
         for index, grant in enumerate(team.grants):
             if world.now < instant(grant.until) <= world.now + SOON:
-                says = (
-                    f"the grant of {', '.join(sorted(grant.access_groups))} to {name} ends on {grant.until.isoformat()}"
-                )
+                groups = ", ".join(sorted(grant.access_groups))
+                says = f"the grant of {groups} to {name} ends on {grant.until.isoformat()}"
                 yield Hit(says, team_ref(name), ("grants", index, "until"))
 
 
@@ -158,7 +175,9 @@ def redundant_group(world: Linted) -> Iterator[Hit]:
         plan = world.desired.plans.get(team.plan) if team.plan else None
         for group in sorted(team.access_groups & plan.access_groups) if plan else ():
             yield Hit(
-                f"team {name} has {group} from plan {team.plan} already", team_ref(name), ("access_groups", group)
+                f"team {name} has {group} from plan {team.plan} already",
+                team_ref(name),
+                ("access_groups", group),
             )
 
 
@@ -177,7 +196,11 @@ def suspended_team(world: Linted) -> Iterator[Hit]:
         written = world.written.of(Team)[name]
         still = [what for what, there in _still(team, written) if there]
         if still:
-            yield Hit(f"team {name} is suspended and still {' and '.join(still)}", team_ref(name), ("status",))
+            yield Hit(
+                f"team {name} is suspended and still {' and '.join(still)}",
+                team_ref(name),
+                ("status",),
+            )
 
 
 def _still(team: Team, written: Team) -> tuple[tuple[str, bool], ...]:
@@ -227,5 +250,11 @@ def _texts(resource: Resource) -> Iterator[tuple[Path, str]]:
 
 
 def _reasons(team: Team) -> Iterator[tuple[Path, str]]:
-    yield from ((("grants", i, "reason"), grant.reason) for i, grant in enumerate(team.grants) if grant.reason)
-    yield from ((("top_ups", i, "reason"), top.reason) for i, top in enumerate(team.top_ups) if top.reason)
+    yield from (
+        (("grants", i, "reason"), grant.reason)
+        for i, grant in enumerate(team.grants)
+        if grant.reason
+    )
+    yield from (
+        (("top_ups", i, "reason"), top.reason) for i, top in enumerate(team.top_ups) if top.reason
+    )

@@ -68,7 +68,12 @@ def _journal() -> None:
         "ledger_journal",
         sa.Column("id", BIG_ID, primary_key=True),
         sa.Column("gateway", sa.Text, nullable=False),
-        sa.Column("apply_id", BIG_ID, sa.ForeignKey("ledger_applies.id", ondelete="CASCADE"), nullable=False),
+        sa.Column(
+            "apply_id",
+            BIG_ID,
+            sa.ForeignKey("ledger_applies.id", ondelete="CASCADE"),
+            nullable=False,
+        ),
         sa.Column("step_id", sa.Text, nullable=False),
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("name", sa.Text, nullable=False),
@@ -88,7 +93,11 @@ def _journal() -> None:
     still_open = sa.text("state IN ('intended', 'unknown')")
     columns = ["gateway", "id"]
     op.create_index(
-        "ledger_journal_open", "ledger_journal", columns, sqlite_where=still_open, postgresql_where=still_open
+        "ledger_journal_open",
+        "ledger_journal",
+        columns,
+        sqlite_where=still_open,
+        postgresql_where=still_open,
     )
 
 

@@ -32,7 +32,16 @@ from reconciler.render.words import NameList, count, money, signed_money, some
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
 
-LIMITS = Limits(rows=400, fields=100, groups=ALL, notices=ALL, of_a_code=ALL, findings=ALL, names=200, examples=400)
+LIMITS = Limits(
+    rows=400,
+    fields=100,
+    groups=ALL,
+    notices=ALL,
+    of_a_code=ALL,
+    findings=ALL,
+    names=200,
+    examples=400,
+)
 FINDINGS = 2_000
 FOREIGN = 200
 POLICY = "default-src 'none'; style-src '{style}'; script-src '{early}' '{script}'; base-uri 'none'; form-action 'none'"
@@ -69,7 +78,9 @@ def render(view: PlanView, access: Pair | None = None, *, made: datetime | None 
     """
     style, script = _asset("report.css"), _asset("report.js")
     policy = POLICY.format(style=_hash(style), early=_hash(EARLY), script=_hash(script))
-    return _template().render(page=_page(view, access, made), style=style, early=EARLY, script=script, policy=policy)
+    return _template().render(
+        page=_page(view, access, made), style=style, early=EARLY, script=script, policy=policy
+    )
 
 
 def _page(view: PlanView, access: Pair | None, made: datetime | None) -> Page:

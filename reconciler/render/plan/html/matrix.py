@@ -56,7 +56,9 @@ def access_matrix(before: Access, after: Access) -> AccessMatrix:
     return AccessMatrix(
         models=columns,
         changed=min(len(changed), COLUMNS),
-        rows=tuple(MatrixRow(some(names, NAMES), _cells(both, columns)) for both, names in rows[:most]),
+        rows=tuple(
+            MatrixRow(some(names, NAMES), _cells(both, columns)) for both, names in rows[:most]
+        ),
         more_models=len(models) - len(columns),
         more_teams=sum(len(names) for _, names in rows[most:]),
         more_rows=max(0, len(rows) - most),

@@ -101,7 +101,9 @@ class ModelRow:
         return 1 + len(self.lost.teams.names) + len(self.gained.teams.names)
 
 
-def fitting(rows: Iterable[T], size: Callable[[T], int], room: int) -> tuple[tuple[T, ...], tuple[T, ...]]:
+def fitting(
+    rows: Iterable[T], size: Callable[[T], int], room: int
+) -> tuple[tuple[T, ...], tuple[T, ...]]:
     """The first rows, together as large as the room (at least one), and those that do not fit."""
     every = tuple(rows)
     used = 0
@@ -172,7 +174,12 @@ def _dearest(team: TeamImpact) -> Moved | None:
     before, after = (top[1] if top else None for top in (team.dearest_before, team.dearest_after))
     if before == after or team.created or team.deleted:
         return None
-    return Moved(*(f"{top[0]} {money(top[1])}" if top else None for top in (team.dearest_before, team.dearest_after)))
+    return Moved(
+        *(
+            f"{top[0]} {money(top[1])}" if top else None
+            for top in (team.dearest_before, team.dearest_after)
+        )
+    )
 
 
 def filters(impact: Impact) -> tuple[tuple[str, str, int], ...]:
@@ -183,15 +190,22 @@ def filters(impact: Impact) -> tuple[tuple[str, str, int], ...]:
 
 def model_rows(impact: Impact) -> tuple[ModelRow, ...]:
     """Every model that somebody loses or gains, most losses first."""
-    lost, gained = _by_model(impact, lambda team: team.lost), _by_model(impact, lambda team: team.gained)
+    lost, gained = (
+        _by_model(impact, lambda team: team.lost),
+        _by_model(impact, lambda team: team.gained),
+    )
     rows = [
-        ModelRow(model, _hit(lost.get(model, []), "deleted"), _hit(gained.get(model, []), "created"))
+        ModelRow(
+            model, _hit(lost.get(model, []), "deleted"), _hit(gained.get(model, []), "created")
+        )
         for model in lost.keys() | gained
     ]
     return tuple(sorted(rows, key=lambda row: (-len(row.lost), -len(row.gained), row.model)))
 
 
-def _by_model(impact: Impact, models: Callable[[TeamImpact], frozenset[str]]) -> dict[str, list[TeamImpact]]:
+def _by_model(
+    impact: Impact, models: Callable[[TeamImpact], frozenset[str]]
+) -> dict[str, list[TeamImpact]]:
     found: dict[str, list[TeamImpact]] = {}
     for team in impact.teams:
         for model in models(team):
