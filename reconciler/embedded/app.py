@@ -6,10 +6,12 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from pydantic import SecretStr
+from starlette.routing import BaseRoute
 
 from reconciler.core.model.findings import ReconcilerError, error
 from reconciler.embedded import documentation
@@ -107,6 +109,16 @@ def create_app(
         redoc_url=None,
     )
     app.state.context = Context(Store(database), now, tokens, admin_key, allowed)
+    app.router.routes.extend(_routes())
+    documentation.install(app)
+    refusals.install(app)
+    return app
+
+
+@cache
+def _routes() -> tuple[BaseRoute, ...]:
+    """The routes of every app in this process: they hold no state, and to build them takes longer than to plan."""
+    router = APIRouter()
     for part in (
         organizations,
         model_aliases,
@@ -118,11 +130,9 @@ def create_app(
         about,
         calls,
     ):
-        app.include_router(part.router)
-    app.include_router(about.health)
-    documentation.install(app)
-    refusals.install(app)
-    return app
+        router.include_router(part.router)
+    router.include_router(about.health)
+    return tuple(router.routes)
 
 
 def _usable(admin_key: SecretStr | None) -> SecretStr | None:

@@ -14,6 +14,7 @@ from contextlib import closing
 import httpx
 import pytest
 from embedded_world import served
+from pydantic import SecretStr
 
 from reconciler.embedded.store import Store
 
@@ -107,6 +108,22 @@ def test_one_write_sent_by_many_at_once_takes_effect_once(world, send):
     assert (
         world.http.get("/v1/models", headers={"Authorization": f"Bearer {key}"}).status_code == 200
     )
+
+
+def test_two_gateways_of_one_process_keep_to_themselves(tmp_path):
+    """Their routes are the same objects; databases, admin keys and addresses are each gateway's own."""
+    with (
+        served(tmp_path / "open.db") as one,
+        served(tmp_path / "locked.db", admin_key=SecretStr("k" * 20)) as other,
+    ):
+        one.organization("org_one")
+        assert other.http.get("/api/organizations").status_code == 401
+        other.http.headers["X-Admin-Key"] = "k" * 20
+        other.organization("org_other")
+        for gateway, own in ((one, "org_one"), (other, "org_other")):
+            shown = gateway.get("/api/organizations")["organizations"]
+            assert [row["organization_id"] for row in shown] == [own]
+        assert one.get("/openapi.json") == other.get("/openapi.json")
 
 
 def test_many_may_open_a_new_file_at_once(tmp_path):

@@ -112,7 +112,7 @@ def _main(
 
 def hurry() -> None:
     """A tenth of the pauses between attempts; how often is tried, and what follows, stays."""
-    from reconciler.apply import execute as apply
+    from reconciler.apply.execute import execute as apply
     from reconciler.gateways import http
 
     attempts, first, longest, *rest = apply.Pace.__init__.__defaults__

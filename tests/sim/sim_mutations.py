@@ -13,11 +13,11 @@ from sim_history import Dialect, history
 from sim_run import Verdict, carried_out
 
 from reconciler import pipeline
-from reconciler.apply import execute as apply
-from reconciler.apply import journal as recording
-from reconciler.apply import lock as locking
-from reconciler.apply import owed_keys
-from reconciler.apply import recover as recovery
+from reconciler.apply.execute import execute as apply
+from reconciler.apply.execute import journal as recording
+from reconciler.apply.execute import lock as locking
+from reconciler.apply.execute import owed_keys
+from reconciler.apply.execute import recover as recovery
 from reconciler.core.model.changes import Action, Outcome, Result
 from reconciler.core.plan.order.schedule import Order
 from reconciler.gateways.base import GatewayError, Landed
@@ -245,7 +245,7 @@ def no_lock(swap: Swap) -> None:
 
 def revokes_first(swap: Swap) -> None:
     """The order of the steps is the one that prefers a gap to an exposure."""
-    from reconciler.apply import run as applying
+    from reconciler.apply.execute import run as applying
 
     plain = applying.schedule
 
@@ -272,7 +272,7 @@ def no_hand_over(swap: Swap) -> None:
         )
         return owed_keys.Handed()
 
-    from reconciler.apply import run as applying
+    from reconciler.apply.execute import run as applying
 
     swap(applying, "hand_over", forget)
 
