@@ -12,7 +12,7 @@ from reconciler.core.model.changes import Action, CreditGrant, Outcome, Result, 
 from reconciler.core.model.inventory import Inventory, record_of
 from reconciler.core.model.kinds import KINDS, Resource, Team
 from reconciler.core.model.refs import Ref
-from reconciler.core.plan.credits.allocation import ALLOCATION, operations_of
+from reconciler.core.plan.credits.allocation import ALLOCATION, CREDITS, operations_of
 from reconciler.core.plan.noting import settled_record
 from reconciler.core.plan.renames import Moves, renamed_inventory
 from reconciler.ledger import (
@@ -27,7 +27,6 @@ from reconciler.ledger import (
 )
 from reconciler.ledger.remembered import inventory_of
 
-CREDITS = "credits_allocated"
 Json = dict[str, Any]
 
 

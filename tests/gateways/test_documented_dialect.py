@@ -121,4 +121,4 @@ def test_the_real_server_is_not_an_embedded_gateway(double_world):
     ],
 )
 def test_what_must_not_be_sent_is_refused_in_the_plan(ref, after, codes):
-    assert [found[0] for found in documented.DIALECT.support.check(ref, None, after)] == codes
+    assert [found.code for found in documented.DIALECT.support.check(ref, None, after)] == codes

@@ -17,11 +17,11 @@ from reconciler.core.model.kinds import AccessGroup, Deployment, Key, ModelAlias
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.settings import GatewaySettings
 from reconciler.core.model.state import State
+from reconciler.core.plan.comparison import differences
 from reconciler.core.plan.diff import Known, diff
 from reconciler.core.plan.make import Inputs, make_plan
 from reconciler.core.plan.plan import Target
 from reconciler.core.plan.safety import FLAGS
-from reconciler.core.plan.target import differences
 from reconciler.gateways.base import Gateway, GatewayError, Landed
 
 MOCK = {"mock_response": "hello"}
@@ -669,7 +669,7 @@ def test_all_pages_are_read(litellm_world):
 def test_broken_patterns_and_reserved_names_are_refused(litellm_world):
     async def work(gateway: Gateway) -> None:
         def codes(ref, after, before=None):
-            return [code for code, _, _ in gateway.support.check(ref, before, after)]
+            return [found.code for found in gateway.support.check(ref, before, after)]
 
         team = Ref("team", "t")
         assert codes(team, Team(models=frozenset({"foo[*"}))) == ["invalid-wildcard"]

@@ -27,9 +27,10 @@ from reconciler.core.model.kinds import (
 )
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.state import State, references
+from reconciler.core.plan.comparison import observed
+from reconciler.core.plan.credits.allocation import CREDITS
 from reconciler.core.plan.diff import Known
 from reconciler.core.plan.support import Support
-from reconciler.core.plan.target import CREDITS, observed
 from reconciler.core.rules.check import check
 
 Spec = Mapping[str, Any]

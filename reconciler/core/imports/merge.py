@@ -27,10 +27,9 @@ from reconciler.core.model.prices import PriceMap
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.secrets.typed import FREE
 from reconciler.core.model.state import State
-from reconciler.core.plan.credits.allocation import ALLOCATION
+from reconciler.core.plan.credits.allocation import ALLOCATION, CREDITS
 from reconciler.core.plan.diff import Diff, diff
 from reconciler.core.plan.resolve import Resolved, resolve
-from reconciler.core.plan.target import CREDITS
 
 _SAID = ("import-taken", "import-secret", "import-unwritable")
 

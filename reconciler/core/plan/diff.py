@@ -1,21 +1,21 @@
 """diff: desired and live -> changes, and findings for what this gateway cannot do."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from reconciler.core.model.changes import Change
-from reconciler.core.model.findings import Finding, Level, error, warning
-from reconciler.core.model.inventory import Inventory, Record
+from reconciler.core.model.changes import Change, CreditGrant
+from reconciler.core.model.findings import Finding, error, warning
+from reconciler.core.model.inventory import Inventory
 from reconciler.core.model.kinds import KINDS, Resource, Status, Team
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.secrets.typed import veiled
 from reconciler.core.model.state import State, referrers
-from reconciler.core.plan.credits.allocation import ALLOCATION, credit_grants
-from reconciler.core.plan.credits.change import Crediting, credited, moved
-from reconciler.core.plan.safety import REFUSE, secret_lost
+from reconciler.core.plan.comparison import Comparison, differences, unstored
+from reconciler.core.plan.credits.allocation import credit_grants
+from reconciler.core.plan.credits.change import Crediting, credited, field_changes
+from reconciler.core.plan.safety import secret_lost
 from reconciler.core.plan.support import KindSupport, Support
-from reconciler.core.plan.target import CREDITS, differences, observed, supposed, target, unstored
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,10 @@ class Known:
 
 @dataclass(frozen=True)
 class Diff:
-    """`refused`: what is not done unasked. `gone`: refs of ours that are neither in git nor live."""
+    """`refused`: what is not done unasked. `gone`: refs of ours that are neither in git nor live.
+
+    `held`: ref -> the declared fields that differ and that this gateway cannot change; they do not count as applied.
+    """
 
     changes: tuple[Change, ...]
     findings: tuple[Finding, ...]
@@ -50,33 +53,44 @@ class Diff:
     held: Mapping[Ref, frozenset[str]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What a declared object comes to: its change (None: it is as declared), what is to be told, and `Diff.held`."""
+
+    change: Change | None
+    findings: tuple[Finding, ...] = ()
+    held: frozenset[str] = frozenset()
+
+
 def diff(desired: State, live: State, known: Known, support: Support, prune: str = "owned") -> Diff:
     """Every change that takes live to desired. Deterministic: sorted by ref, whatever the order of the inputs."""
     wanted, findings = _supported(desired, support)
-    wanted, waiting = (
-        _top_ups_waiting(wanted, known, support) if support.top_ups_when_active else (wanted, [])
-    )
+    waiting: list[Finding] = []
+    if support.top_ups_when_active:
+        wanted, waiting = _top_ups_waiting(wanted, known, support)
     live = veiled_state(live, wanted, known.inventory)
     upserts: list[Change] = []
+    held: dict[Ref, frozenset[str]] = {}
     for ref in sorted(wanted):
-        change, found = _upsert(ref, wanted[ref], live.get(ref), known, support)
-        findings += found
-        upserts += [change] if change else []
+        compared = _compared(ref, wanted[ref], live.get(ref), known, support)
+        findings += compared.findings
+        if compared.change is not None:
+            upserts.append(compared.change)
+        if compared.held:
+            held[ref] = compared.held
     deletes, refused, foreign, kept = _removals(wanted, live, known, support, prune)
     dropped = _still_referenced(live, upserts, deletes)
     changes = upserts + [change for change in deletes if change.ref not in dropped]
-    told = [finding for finding in findings if not finding.code.startswith(REFUSE)]
-    asked = [
-        replace(f, code=f.code.removeprefix(REFUSE)) for f in findings if f.code.startswith(REFUSE)
-    ]
+    told = [finding for finding in findings if finding.flag is None]
+    refused += [finding for finding in findings if finding.flag is not None]
     return Diff(
         changes=tuple(sorted(changes, key=lambda change: change.ref)),
         findings=(*told, *waiting, *kept, *dropped.values(), *_unstored(wanted, support)),
-        refused=(*refused, *asked),
+        refused=tuple(refused),
         foreign=tuple(foreign),
         gone=tuple(sorted(_gone(wanted, live, known, support))),
         unchanged=len(wanted) - len(upserts),
-        held=_held_fields(findings),
+        held=held,
     )
 
 
@@ -98,15 +112,6 @@ def _gone(
     for ref in known.inventory:
         if ref not in wanted and ref not in live and ref.kind in support.kinds:
             yield ref
-
-
-def _held_fields(findings: list[Finding]) -> Mapping[Ref, frozenset[str]]:
-    """Ref -> the fields that differ and that this gateway cannot change: they do not count as applied."""
-    found: dict[Ref, set[str]] = {}
-    for finding in findings:
-        if finding.code == "cannot-change" and finding.ref:
-            found.setdefault(finding.ref, set()).update(map(str, finding.path))
-    return {ref: frozenset(names) for ref, names in found.items()}
 
 
 def _supported(desired: State, support: Support) -> tuple[dict[Ref, Resource], list[Finding]]:
@@ -152,85 +157,90 @@ def _top_ups_waiting(
     return found, findings
 
 
-def _upsert(
+def _compared(
     ref: Ref, wish: Resource, live: Resource | None, known: Known, support: Support
-) -> tuple[Change | None, list[Finding]]:
-    record = known.inventory.get(ref)
+) -> Compared:
     if live is None:
         return _create(ref, wish, known, support)
     if ref in known.fixed:
         return _fixed(ref, wish, live, support)
-    return _update(ref, wish, live, record, known, support)
+    return _update(ref, wish, live, known, support)
 
 
-def _create(
-    ref: Ref, wish: Resource, known: Known, support: Support
-) -> tuple[Change | None, list[Finding]]:
-    wish = support.wished(ref, wish, None, None)
-    after = support.normalise(ref, wish)
+def _create(ref: Ref, wish: Resource, known: Known, support: Support) -> Compared:
     if not support.kinds[ref.kind].create:
-        return None, [error("cannot-create", f"{support.backend} cannot create {ref}", ref=ref)]
-    refusals = _checked(ref, None, after, support)
-    grants = (
-        credit_grants(ref.name, wish, None, None, known.granted.get(ref.name, ()))
-        if isinstance(wish, Team)
-        else ()
+        impossible = error("cannot-create", f"{support.backend} cannot create {ref}", ref=ref)
+        return Compared(None, (impossible,))
+    declared = support.wished(ref, wish, None, None)
+    after = support.normalise(ref, declared)
+    granted = known.granted.get(ref.name, frozenset())
+    grants: tuple[CreditGrant, ...] = ()
+    if isinstance(declared, Team):
+        grants = credit_grants(ref.name, declared, None, None, granted)
+    findings = (
+        *support.check(ref, None, after),
+        *_granted_before(ref, declared, known),
+        *secret_lost(ref, known.inventory.get(ref), support.owes_secret(ref, after)),
     )
-    lost = secret_lost(ref, known.inventory.get(ref), support.owes_secret(ref, after))
-    told = [*refusals, *_granted_before(ref, wish, known), *lost]
-    return Change(ref, None, after, adopt=False, credits=grants), told
+    return Compared(Change(ref, None, after, credits=grants), findings)
 
 
-def _granted_before(ref: Ref, wish: Resource, known: Known) -> list[Finding]:
+def _granted_before(ref: Ref, wish: Resource, known: Known) -> Iterator[Finding]:
     """A team that comes back does not get a top-up a second time: each is granted once ever."""
     ids = {top_up.id for top_up in wish.top_ups} if isinstance(wish, Team) else set()
     again = sorted(ids & set(known.granted.get(ref.name, ())))
-    message = (
-        f"{ref} was granted {', '.join(again)} before it was deleted; that is not granted again"
-    )
-    hint = "give the top-up a new id if it is meant to be granted once more"
-    return (
-        [warning("top-up-granted", message, hint=hint, ref=ref, path=("top_ups",))] if again else []
-    )
+    if again:
+        message = (
+            f"{ref} was granted {', '.join(again)} before it was deleted; that is not granted again"
+        )
+        hint = "give the top-up a new id if it is meant to be granted once more"
+        yield warning("top-up-granted", message, hint=hint, ref=ref, path=("top_ups",))
 
 
-def _fixed(
-    ref: Ref, wish: Resource, live: Resource, support: Support
-) -> tuple[None, list[Finding]]:
-    kind = support.kinds[ref.kind]
-    wish, live = support.wished(ref, wish, live, None), support.seen(ref, wish, live, None)
-    moved = differences(live, target(ref, wish, live, None, support), kind)
-    names = ", ".join(difference.name for difference in moved)
+def _fixed(ref: Ref, wish: Resource, live: Resource, support: Support) -> Compared:
+    sides = Comparison(ref, wish, live, None, support)
+    differing = differences(sides.visible, sides.aimed, sides.kind)
+    if not differing:
+        return Compared(None)
+    names = ", ".join(difference.name for difference in differing)
     message = f"{ref} can only be read on this gateway, and its {names} differ from what is declared; it stays as it is"
-    return None, [warning("read-only", message, ref=ref)] if moved else []
+    return Compared(None, (warning("read-only", message, ref=ref),))
 
 
-def _update(
-    ref: Ref, wish: Resource, live: Resource, record: Record | None, known: Known, support: Support
-) -> tuple[Change | None, list[Finding]]:
-    kind = support.kinds[ref.kind]
-    wish, live = support.wished(ref, wish, live, record), support.seen(ref, wish, live, record)
-    seen = observed(ref, live, record, kind)
-    after = target(ref, wish, seen, record, support)
-    before = supposed(seen, after, wish, record, kind)
-    granted, undecided = known.granted.get(ref.name, frozenset()), ref.name in known.undecided
-    elsewhere = known.given.get(ref.name)
-    grants, after = credited(
-        Crediting(ref, wish, before, record, granted, undecided, elsewhere), after, support
+def _update(ref: Ref, wish: Resource, live: Resource, known: Known, support: Support) -> Compared:
+    """The steps up to `before` and `aimed` are those of `Comparison`; from there:
+
+    granted   aimed, with the credits that the team has when its grants are done
+    after     granted, but for the fields that this gateway cannot change: they stay as they are
+    """
+    record = known.inventory.get(ref)
+    sides = Comparison(ref, wish, live, record, support)
+    before = sides.assumed
+    grants, granted = credited(_crediting(sides, known), sides.aimed, support)
+    differing = differences(before, granted, sides.kind)
+    held = {each.name: each.before for each in differing if not each.updatable}
+    after = granted.model_copy(update=held) if held else granted
+    fields = field_changes(differing, support)
+    findings = [_cannot_change(ref, name, sides.kind, support) for name in held]
+    if fields:
+        findings += support.check(ref, before, after)
+    change = None
+    if fields or grants or record is None:
+        change = Change(ref, before, after, fields, adopt=record is None, credits=grants)
+    return Compared(change, tuple(findings), frozenset(held))
+
+
+def _crediting(sides: Comparison, known: Known) -> Crediting:
+    team = sides.ref.name
+    return Crediting(
+        ref=sides.ref,
+        wish=sides.declared,
+        before=sides.assumed,
+        record=sides.record,
+        granted=known.granted.get(team, frozenset()),
+        undecided=team in known.undecided,
+        elsewhere=known.given.get(team),
     )
-    found = differences(before, after, kind)
-    stuck = [difference for difference in found if not difference.updatable]
-    after = (
-        after.model_copy(update={difference.name: difference.before for difference in stuck})
-        if stuck
-        else after
-    )
-    fields = moved(found, support)
-    findings = [_cannot_change(ref, difference.name, kind, support) for difference in stuck]
-    if not (fields or grants or record is None):
-        return None, findings
-    findings += _checked(ref, before, after, support) if fields else []
-    return Change(ref, before, after, fields, adopt=record is None, credits=grants), findings
 
 
 def _cannot_change(ref: Ref, name: str, kind: KindSupport, support: Support) -> Finding:
@@ -242,23 +252,6 @@ def _cannot_change(ref: Ref, name: str, kind: KindSupport, support: Support) -> 
         ref=ref,
         path=(name,),
     )
-
-
-def _checked(
-    ref: Ref, before: Resource | None, after: Resource | None, support: Support
-) -> list[Finding]:
-    """A code that starts with `warn:` makes a warning, every other an error (`Support.check`)."""
-    found = support.check(ref, before, after)
-    return [
-        Finding(
-            Level.WARNING if code.startswith("warn:") else Level.ERROR,
-            code.removeprefix("warn:"),
-            message,
-            hint=hint,
-            ref=ref,
-        )
-        for code, message, hint in found
-    ]
 
 
 def _unstored(wanted: Mapping[Ref, Resource], support: Support) -> Iterator[Finding]:
@@ -343,17 +336,3 @@ def _held(ref: Ref, holders: frozenset[Ref]) -> Finding:
         hint="declare those that use it, let them go of it first, or declare it again",
         ref=ref,
     )
-
-
-def without_credits(change: Change) -> Change:
-    """The change as the field writes see it: credits that are granted apart are not written as a number."""
-    if change.before is None or change.after is None or not change.credits:
-        return change
-    kept = getattr(change.before, CREDITS)
-    fields = tuple(each for each in change.fields if each.name != CREDITS)
-    return replace(change, after=change.after.model_copy(update={CREDITS: kept}), fields=fields)
-
-
-def allocates(change: Change) -> bool:
-    """Whether the change moves the declared allocation, not only a top-up."""
-    return any(grant.grant_id == ALLOCATION for grant in change.credits)

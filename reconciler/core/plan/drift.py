@@ -16,10 +16,10 @@ from reconciler.core.model.kinds import KINDS, CreditsMode, Resource, Team, gate
 from reconciler.core.model.prices import NO_PRICES
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.state import State
+from reconciler.core.plan.credits.allocation import CREDITS
 from reconciler.core.plan.diff import Known, diff
 from reconciler.core.plan.meaning.impact import Context, impact, world_of
 from reconciler.core.plan.support import Support
-from reconciler.core.plan.target import CREDITS
 
 
 class Side(StrEnum):

@@ -26,7 +26,7 @@ from reconciler.core.plan.order.holding import Fresh, waits_finding
 from reconciler.core.plan.order.schedule import Order, Transition
 from reconciler.core.plan.plan import Impact, Plan, Risk, Target
 from reconciler.core.plan.renames import Renames, View, renames, view, with_renames
-from reconciler.core.plan.safety import BUDGET_CUT, FLAGS, Runtime, refusals
+from reconciler.core.plan.safety import BUDGET_CUT, Runtime, refusals
 from reconciler.core.plan.saved import Approved
 from reconciler.core.plan.scope import EVERYTHING, Scope, out_of_scope, unmatched
 from reconciler.core.plan.support import Support
@@ -97,10 +97,7 @@ def make_plan(given: Inputs) -> Plan:
             resumed=given.known.unfinished,
             dated=dated,
         ),
-        *(
-            replace(finding, flag=finding.flag or FLAGS.get(finding.code))
-            for finding in found.refused
-        ),
+        *found.refused,
     )
     return Plan(
         target=given.target,

@@ -14,9 +14,9 @@ from reconciler.core.model.inventory import Record, record_of, resource_of
 from reconciler.core.model.kinds import CreditsMode, PricingPlan, Resource
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.state import State
+from reconciler.core.plan.credits.allocation import CREDITS
 from reconciler.core.plan.diff import Diff, Known
 from reconciler.core.plan.meaning.announced import recorded
-from reconciler.core.plan.target import CREDITS
 
 Json = dict[str, Any]
 # How a resource came to be, and not what it is: a plan that inherits a price has that price.

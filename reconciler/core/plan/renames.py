@@ -132,9 +132,9 @@ def _cannot(ref: Ref, message: str, hint: str) -> Finding:
 
 def _unfit(ref: Ref, found: Resource, support: Support) -> Iterator[Finding]:
     """A name that the gateway would not take: what its check says of the ids of new objects."""
-    for code, message, hint in support.check(ref, None, found):
-        if code.startswith("id-"):
-            yield error(code, message, hint=hint, ref=ref)
+    for finding in support.check(ref, None, found):
+        if finding.code.startswith("id-"):
+            yield finding
 
 
 def _done(ref: Ref, old: Ref, live: State) -> Finding:

@@ -16,8 +16,6 @@ from reconciler.core.plan.plan import Cause, Impact, TeamImpact
 EXAMPLES = 3
 BUDGET_CUT = "budget-cut"
 SECRET_LOST = "secret-lost"  # noqa: S105  a code of findings
-# What a check's code starts with where a flag allows it (`Support.check`).
-REFUSE = "refuse:"
 FLAGS = {
     "too-many-updates": "--allow-updates",
     "too-many-deletes": "--allow-deletes",
@@ -173,13 +171,14 @@ def listed(names: Sequence[str], most: int = EXAMPLES) -> str:
     return f"{', '.join(names[:most])} and {len(names) - most:,} more"
 
 
-def secret_lost(ref: Ref, record: Record | None, lacks: str | None) -> list[Finding]:
+def secret_lost(ref: Ref, record: Record | None, lacks: str | None) -> Iterator[Finding]:
     """What was adopted and is gone had its secret, if any, on the gateway only: created anew it has none."""
     if record is None or not record.adopted or lacks is None:
-        return []
+        return
     message = f"{ref} was adopted and is gone: what secret it had was only on the gateway, and {lacks} is not declared"
-    hint = f"declare it as os.environ/NAME; {FLAGS[SECRET_LOST]} creates it without"
-    return [error(f"{REFUSE}{SECRET_LOST}", message, hint=hint, ref=ref, flag=FLAGS[SECRET_LOST])]
+    flag = FLAGS[SECRET_LOST]
+    hint = f"declare it as os.environ/NAME; {flag} creates it without"
+    yield error(SECRET_LOST, message, hint=hint, ref=ref, flag=flag)
 
 
 def refusal(code: str, message: str, details: Sequence[str] = ()) -> Finding:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from reconciler.core.access.rules import AccessRules
+from reconciler.core.model.findings import Finding
 from reconciler.core.model.inventory import Record
 from reconciler.core.model.kinds import KINDS, Resource, gateway_fields
 from reconciler.core.model.refs import Ref
@@ -54,8 +55,8 @@ class Support:
     `wished` and `seen` bring wish and live into common terms, where one column of the gateway can be meant in two ways
     (LiteLLM: a budget as USD or as credits) or is shared with others (metadata, of which only some keys are ours).
     `unkept(ref, wish)`: fields of this very wish that cannot be kept, though the kind stores them.
-    `check(ref, before, after)` gives (code, message, hint) for what the gateway must not be sent; a code that starts
-    with `warn:` is only told, one that starts with `refuse:` is sent when a flag allows it (`core.safety.FLAGS`).
+    `check(ref, before, after)` tells what the gateway must not be sent: an error, or a warning where it is sent all the
+    same; one with a `flag` is sent when that is given (`core.plan.safety`).
     `credits`: "operations" where credits are added by an identified request, "set" where a number is written.
     `serving(state)(name)`: whether a group that names what no alias is grants something all the same; None where groups
     hold aliases only.
@@ -81,9 +82,9 @@ class Support:
     wished: Callable[[Ref, Resource, Resource | None, Record | None], Resource] = _as_wished
     seen: Callable[[Ref, Resource, Resource, Record | None], Resource] = _as_live
     unkept: Callable[[Ref, Resource], frozenset[str]] = _all_kept
-    check: Callable[
-        [Ref, Resource | None, Resource | None], tuple[tuple[str, str, str | None], ...]
-    ] = lambda _ref, _before, _after: ()
+    check: Callable[[Ref, Resource | None, Resource | None], tuple[Finding, ...]] = (
+        lambda _ref, _before, _after: ()
+    )
     credits: str = "operations"
     unlimited_credits: bool = False
     topped_up: Callable[[Ref, Resource], int] = lambda _ref, _wish: 0

@@ -17,8 +17,8 @@ from reconciler.core.access.litellm.rules import LiteLLMRules
 from reconciler.core.model.changes import Action, Change, Step
 from reconciler.core.model.kinds import Key, Resource
 from reconciler.core.model.refs import Ref
+from reconciler.core.plan.comparison import differences
 from reconciler.core.plan.support import Support
-from reconciler.core.plan.target import differences
 from reconciler.gateways import Opening, former_identities, identity
 from reconciler.gateways.base import Gateway, GatewayError, Landed, Live, Operations, Receipt
 from reconciler.gateways.http import open_http

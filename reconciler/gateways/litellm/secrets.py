@@ -6,13 +6,13 @@ are masked. PATCH keeps both; a deployment that is created anew, or replaced to 
 
 from collections.abc import Iterator
 
+from reconciler.core.model.findings import Finding, warning
 from reconciler.core.model.inventory import Record
 from reconciler.core.model.kinds import ModelAlias, Resource
 from reconciler.core.model.refs import Ref
 from reconciler.gateways.litellm.aliases import Content, Row, contents_of, with_contents, words_of
 from reconciler.gateways.litellm.deployments import UNREADABLE, carried, lost, operations
 
-Refusal = tuple[str, str, str | None]
 # Parameters by which a deployment says where its secret comes from, and those by which it needs none.
 DECLARED = UNREADABLE | {"litellm_credential_name"}
 SOURCES = DECLARED | {"mock_response", "aws_role_name", "aws_profile_name"}
@@ -44,7 +44,7 @@ def owes_secret(_ref: Ref, wish: Resource) -> str | None:
 
 def replacing(
     ref: Ref, before: Resource | None, after: ModelAlias, by_others: frozenset[str]
-) -> Iterator[Refusal]:
+) -> Iterator[Finding]:
     """What cannot be taken away from a deployment because it could only be created anew, without its secrets.
 
     A warning: a parameter that somebody added by hand must not hold up what is declared of anything else.
@@ -59,7 +59,7 @@ def replacing(
 
 def _replaced(
     ref: Ref, have: Content, want: Content, by_others: frozenset[str]
-) -> Iterator[Refusal]:
+) -> Iterator[Finding]:
     gone = ", ".join(sorted(lost(have, want)))
     if want.unreadable:
         names = ", ".join(sorted(want.unreadable))
@@ -67,18 +67,20 @@ def _replaced(
             f"{ref}: {gone} can only be taken away by replacing the deployment, and its {names} cannot be read to be "
             "carried over; apply changes the rest and fails for that"
         )
-        yield (
-            "warn:cannot-read-secret",
+        yield warning(
+            "cannot-read-secret",
             message,
-            f"declare {names} as os.environ/NAME, or keep {gone}",
+            hint=f"declare {names} as os.environ/NAME, or keep {gone}",
+            ref=ref,
         )
     elif ref.name in by_others and not want.params.keys() & DECLARED:
         message = (
             f"{ref}: {gone} can only be taken away by replacing the deployment; "
             "apply refuses if it has an api_key"
         )
-        yield (
-            "warn:cannot-read-secret",
+        yield warning(
+            "cannot-read-secret",
             message,
-            f"declare api_key as os.environ/NAME, or keep {gone}",
+            hint=f"declare api_key as os.environ/NAME, or keep {gone}",
+            ref=ref,
         )

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from reconciler.core.access.litellm.lists import NO_DEFAULT_MODELS
 from reconciler.core.access.litellm.rules import LiteLLMRules
+from reconciler.core.model.findings import Finding, error
 from reconciler.core.model.inventory import Record
 from reconciler.core.model.kinds import (
     AccessGroup,
@@ -18,7 +19,7 @@ from reconciler.core.model.kinds import (
     Team,
 )
 from reconciler.core.model.refs import Ref
-from reconciler.core.plan.safety import BUDGET_CUT, FLAGS
+from reconciler.core.plan.safety import BUDGET_CUT, refusal
 from reconciler.core.plan.support import KindSupport, Support
 from reconciler.gateways.litellm.aliases import MARK, canonical
 from reconciler.gateways.litellm.keys import ALL_OF_THE_TEAM
@@ -26,7 +27,6 @@ from reconciler.gateways.litellm.secrets import owes_secret, replacing, with_sec
 from reconciler.gateways.litellm.teams import SERVER_METADATA, credits_of, dollars, without_nulls
 
 BACKEND = "litellm"
-Refusal = tuple[str, str, str | None]
 # A pattern is a regex of which only the star is translated; these characters mean themselves in it, or any one (`.`).
 _PATTERN = re.compile(r"[A-Za-z0-9._/:*-]+\Z")
 
@@ -243,8 +243,8 @@ def _our_metadata(wish: Resource, live: Resource, record: Record | None) -> Reso
 # ---- what must not be sent
 
 
-def checks(facts: Facts) -> Callable[[Ref, Resource | None, Resource | None], tuple[Refusal, ...]]:
-    def check(ref: Ref, before: Resource | None, after: Resource | None) -> tuple[Refusal, ...]:
+def checks(facts: Facts) -> Callable[[Ref, Resource | None, Resource | None], tuple[Finding, ...]]:
+    def check(ref: Ref, before: Resource | None, after: Resource | None) -> tuple[Finding, ...]:
         return tuple(_refusals(ref, before, after, facts))
 
     return check
@@ -252,15 +252,15 @@ def checks(facts: Facts) -> Callable[[Ref, Resource | None, Resource | None], tu
 
 def _refusals(
     ref: Ref, before: Resource | None, after: Resource | None, facts: Facts
-) -> Iterator[Refusal]:
+) -> Iterator[Finding]:
     if isinstance(after, ModelAlias):
         yield from _patterns(ref, (ref.name,))
         yield from replacing(ref, before, after, facts.by_others)
         if before is None and ref.name in facts.in_config:
-            yield (
+            yield error(
                 "in-config-yaml",
                 f"{ref} is defined in the proxy's config.yaml, which the API cannot change",
-                None,
+                ref=ref,
             )
     elif isinstance(after, AccessGroup):
         yield from _patterns(ref, sorted(after.model_aliases))
@@ -274,33 +274,39 @@ def _refusals(
         yield from _reserved(ref, after.metadata)
 
 
-def _patterns(ref: Ref, names: tuple[str, ...] | list[str]) -> Iterator[Refusal]:
+def _patterns(ref: Ref, names: tuple[str, ...] | list[str]) -> Iterator[Finding]:
     for name in names:
         if "*" in name and not _PATTERN.match(name):
             message = f"{ref}: {name!r} is read as a regular expression, and a broken one fails every call of a team"
-            yield "invalid-wildcard", message, "use letters, digits and . _ / : - beside the star"
+            yield error(
+                "invalid-wildcard",
+                message,
+                hint="use letters, digits and . _ / : - beside the star",
+                ref=ref,
+            )
 
 
-def _budget(ref: Ref, team: Team) -> Iterator[Refusal]:
+def _budget(ref: Ref, team: Team) -> Iterator[Finding]:
     hard = _hard(team)
     if hard is not None and team.soft_budget_usd is not None and team.soft_budget_usd >= hard:
         message = (
             f"{ref}: soft_budget_usd {team.soft_budget_usd:g} is not below the hard budget {hard:g}"
         )
-        yield "budget-order", message, "LiteLLM refuses that"
+        yield error("budget-order", message, hint="LiteLLM refuses that", ref=ref)
 
 
-def _reserved(ref: Ref, metadata: Mapping[str, Any] | None) -> Iterator[Refusal]:
+def _reserved(ref: Ref, metadata: Mapping[str, Any] | None) -> Iterator[Finding]:
     taken = sorted(name for name in metadata or {} if name == MARK or name in SERVER_METADATA)
     if taken:
-        yield (
+        yield error(
             "reserved-metadata",
             f"{ref}: LiteLLM keeps {', '.join(taken)} in metadata itself",
-            "use another name",
+            hint="use another name",
+            ref=ref,
         )
 
 
-def _over_budget(ref: Ref, before: Resource | None, after: Team, facts: Facts) -> Iterator[Refusal]:
+def _over_budget(ref: Ref, before: Resource | None, after: Team, facts: Facts) -> Iterator[Finding]:
     """A first limit. One that is spent already is the loss of every model, which `core.spending` sees and refuses."""
     hard, spend = _hard(after), facts.spend.get(ref.name, 0.0)
     if not isinstance(before, Team) or hard is None or after.status is not Status.ACTIVE:
@@ -309,7 +315,7 @@ def _over_budget(ref: Ref, before: Resource | None, after: Team, facts: Facts) -
         message = (
             f"{ref}: its budget goes from unlimited to {hard:g} USD, of which {spend:g} are spent"
         )
-        yield f"refuse:{BUDGET_CUT}", message, f"{FLAGS[BUDGET_CUT]} allows it"
+        yield replace(refusal(BUDGET_CUT, message), ref=ref)
 
 
 def _hard(team: Team) -> float | None:

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from reconciler.core.access.rules import GroupRules
 from reconciler.core.model.changes import CreditGrant, Step
+from reconciler.core.model.findings import Finding, error
 from reconciler.core.model.kinds import ModelAlias, Resource, Status, Team
 from reconciler.core.model.refs import Ref
 from reconciler.core.plan.credits.allocation import operations_of
@@ -33,27 +34,28 @@ UNAUTHORIZED = 401
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,199}")
 
 
-def check(
-    ref: Ref, before: Resource | None, after: Resource | None
-) -> tuple[tuple[str, str, str | None], ...]:
-    """(code, message, hint) for each thing that the gateway would refuse."""
+def check(ref: Ref, before: Resource | None, after: Resource | None) -> tuple[Finding, ...]:
+    """A finding for each thing that the gateway would refuse."""
     return tuple(_refusals(ref, before, after))
 
 
-def _refusals(
-    ref: Ref, before: Resource | None, after: Resource | None
-) -> Iterator[tuple[str, str, str | None]]:
+def _refusals(ref: Ref, before: Resource | None, after: Resource | None) -> Iterator[Finding]:
     if before is None and after is not None and not ID.fullmatch(ref.name):
         hint = "up to 200 letters, digits and . _ : - after a letter or digit"
-        yield "id-not-allowed", f"{ref}: the gateway does not take this id", hint
+        yield error(
+            "id-not-allowed", f"{ref}: the gateway does not take this id", hint=hint, ref=ref
+        )
     if isinstance(after, ModelAlias) and after.litellm_model is None:
-        yield (
+        yield error(
             "model-required",
             f"{ref}: the gateway needs litellm_model",
-            "one alias has one model here",
+            hint="one alias has one model here",
+            ref=ref,
         )
     if isinstance(after, Team) and after.organization_id is None:
-        yield "organization-required", f"{ref}: the gateway needs an organization_id", None
+        yield error(
+            "organization-required", f"{ref}: the gateway needs an organization_id", ref=ref
+        )
 
 
 def _status(body: Body) -> Status:

@@ -5,22 +5,21 @@ Source: contracts/saas-litellm.md sections 1, 3.2 and 3.3.
 
 from collections.abc import Iterator
 
+from reconciler.core.model.findings import Finding, error, warning
 from reconciler.core.model.kinds import AccessGroup, ModelAlias, Resource, Team
 from reconciler.core.model.refs import Ref
-
-Refusal = tuple[str, str, str | None]
 
 CALLABLE = ("anthropic", "fireworks", "gemini", "openai")
 LONGEST = {"model_alias": 200, "access_group": 200, "organization": 255, "team": 255}
 MOST_INTEGER, MOST_PRICE, MOST_RATE = 2**31 - 1, 10_000, 10**8
 
 
-def check(ref: Ref, before: Resource | None, after: Resource | None) -> tuple[Refusal, ...]:
-    """(code, message, hint) for each thing that the server would refuse, break on, or turn into something else."""
+def check(ref: Ref, before: Resource | None, after: Resource | None) -> tuple[Finding, ...]:
+    """A finding for each thing that the server would refuse, break on, or turn into something else."""
     return tuple(_refusals(ref, before, after))
 
 
-def _refusals(ref: Ref, before: Resource | None, after: Resource | None) -> Iterator[Refusal]:
+def _refusals(ref: Ref, before: Resource | None, after: Resource | None) -> Iterator[Finding]:
     if before is None and after is not None:
         yield from _id(ref)
     if isinstance(after, ModelAlias):
@@ -28,81 +27,98 @@ def _refusals(ref: Ref, before: Resource | None, after: Resource | None) -> Iter
         yield from _prices(ref, after)
     if isinstance(after, AccessGroup) and not after.model_aliases:
         hint = "LiteLLM reads an empty list as every model; suspend or delete the teams that have no other group"
-        yield (
-            "warn:group-empty",
+        yield warning(
+            "group-empty",
             f"{ref}: teams with no other group could call every model at LiteLLM itself",
-            hint,
+            hint=hint,
+            ref=ref,
         )
     if isinstance(after, Team):
         yield from _team(ref, after)
         yield from _numbers(ref, after)
 
 
-def _id(ref: Ref) -> Iterator[Refusal]:
+def _id(ref: Ref) -> Iterator[Finding]:
     if "/" in ref.name or ref.name in ("", ".", ".."):
         hint = "the server would create it and then never find it again"
-        yield "id-unreachable", f"{ref}: an id cannot hold a slash on SaaS LiteLLM", hint
+        yield error(
+            "id-unreachable",
+            f"{ref}: an id cannot hold a slash on SaaS LiteLLM",
+            hint=hint,
+            ref=ref,
+        )
     if len(ref.name) > LONGEST.get(ref.kind, MOST_INTEGER):
-        yield (
+        yield error(
             "id-too-long",
             f"{ref}: an id has at most {LONGEST[ref.kind]} characters on SaaS LiteLLM",
-            None,
+            ref=ref,
         )
     if ref.kind == "team" and ref.name.endswith("_default"):
-        yield (
-            "warn:default-team-id",
+        yield warning(
+            "default-team-id",
             f"{ref}: a team whose id ends in _default can never be deleted",
-            "choose another",
+            hint="choose another",
+            ref=ref,
         )
 
 
-def _model(ref: Ref, alias: ModelAlias) -> Iterator[Refusal]:
+def _model(ref: Ref, alias: ModelAlias) -> Iterator[Finding]:
     provider, slash, model = (alias.litellm_model or "").partition("/")
     if not (provider and slash and model):
         message = (
             f"{ref}: SaaS LiteLLM needs provider/model, not {alias.litellm_model or 'nothing'}"
         )
-        yield (
+        yield error(
             "provider-required",
             message,
-            f"write e.g. litellm_model: openai/{alias.litellm_model or 'gpt-4'}",
+            hint=f"write e.g. litellm_model: openai/{alias.litellm_model or 'gpt-4'}",
+            ref=ref,
         )
     elif provider not in CALLABLE:
         message = f"{ref}: SaaS LiteLLM stores provider {provider} but can only call {', '.join(CALLABLE)}"
-        yield "warn:provider-not-callable", message, None
+        yield warning("provider-not-callable", message, ref=ref)
 
 
-def _prices(ref: Ref, alias: ModelAlias) -> Iterator[Refusal]:
+def _prices(ref: Ref, alias: ModelAlias) -> Iterator[Finding]:
     for name in ("pricing_input", "pricing_output"):
         if (getattr(alias, name) or 0) >= MOST_PRICE:
-            yield (
+            yield error(
                 "price-too-high",
                 f"{ref}: {name} must be below {MOST_PRICE:,} on SaaS LiteLLM",
-                None,
+                ref=ref,
             )
 
 
-def _team(ref: Ref, team: Team) -> Iterator[Refusal]:
+def _team(ref: Ref, team: Team) -> Iterator[Finding]:
     if team.organization_id is None:
-        yield "organization-required", f"{ref}: SaaS LiteLLM needs an organization_id", None
+        yield error(
+            "organization-required", f"{ref}: SaaS LiteLLM needs an organization_id", ref=ref
+        )
     if not team.access_groups:
         hint = "LiteLLM reads an empty list as every model; leave it a group, and bar it with status: suspended"
-        yield "group-required", f"{ref}: a team without access groups could call every model", hint
+        yield error(
+            "group-required",
+            f"{ref}: a team without access groups could call every model",
+            hint=hint,
+            ref=ref,
+        )
 
 
-def _numbers(ref: Ref, team: Team) -> Iterator[Refusal]:
+def _numbers(ref: Ref, team: Team) -> Iterator[Finding]:
     for name in ("credits_allocated", "tokens_per_credit"):
         if (getattr(team, name) or 0) > MOST_INTEGER:
-            yield (
+            yield error(
                 "number-too-large",
                 f"{ref}: {name} must be at most {MOST_INTEGER:,} on SaaS LiteLLM",
-                None,
+                ref=ref,
             )
     if (team.credits_per_dollar or 0) >= MOST_RATE:
-        yield (
+        yield error(
             "number-too-large",
             f"{ref}: credits_per_dollar must be below {MOST_RATE:,} on SaaS LiteLLM",
-            None,
+            ref=ref,
         )
     if team.tokens_per_credit == 0:
-        yield "number-too-small", f"{ref}: tokens_per_credit must be above 0 on SaaS LiteLLM", None
+        yield error(
+            "number-too-small", f"{ref}: tokens_per_credit must be above 0 on SaaS LiteLLM", ref=ref
+        )

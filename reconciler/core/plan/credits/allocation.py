@@ -14,10 +14,10 @@ from collections.abc import Collection
 from reconciler.core.model.changes import CreditGrant
 from reconciler.core.model.kinds import CreditsMode, Team
 
+# The field that all of this is about.
+CREDITS = "credits_allocated"
 ALLOCATION = "allocation"
 TOP_UPS = "reconciler:top-up:"
-
-
 UNLIMITED = "unlimited"
 
 

@@ -1,21 +1,22 @@
 """crediting: the credits part of a team's change, from its wish, what it has and what we gave it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.core.model.changes import Change, CreditGrant, FieldChange
 from reconciler.core.model.inventory import Record
 from reconciler.core.model.kinds import Resource, Team
 from reconciler.core.model.refs import Ref
+from reconciler.core.plan.comparison import Difference
 from reconciler.core.plan.credits.allocation import (
     ALLOCATION,
+    CREDITS,
     UNLIMITED,
     credit_grants,
     first_limit,
     limiting_grants,
 )
 from reconciler.core.plan.support import Support
-from reconciler.core.plan.target import CREDITS, Difference
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +84,26 @@ def limits(change: Change, support: Support) -> bool:
     )
 
 
-def moved(differences: Iterable[Difference], support: Support) -> tuple[FieldChange, ...]:
+def field_changes(differences: Iterable[Difference], support: Support) -> tuple[FieldChange, ...]:
     """The fields that change; credits that are none are said to be what that is on this gateway."""
     return tuple(
-        FieldChange(d.name, _said(d, support), d.after) for d in differences if d.updatable
+        FieldChange(each.name, _live_value(each, support), each.after)
+        for each in differences
+        if each.updatable
     )
 
 
-def _said(difference: Difference, support: Support) -> object:
+def _live_value(difference: Difference, support: Support) -> object:
     unlimited = (
         difference.name == CREDITS and difference.before is None and support.unlimited_credits
     )
     return UNLIMITED if unlimited else difference.before
+
+
+def without_credits(change: Change) -> Change:
+    """The change as the field writes see it: credits that are granted apart are not written as a number."""
+    if change.before is None or change.after is None or not change.credits:
+        return change
+    kept = getattr(change.before, CREDITS)
+    fields = tuple(field for field in change.fields if field.name != CREDITS)
+    return replace(change, after=change.after.model_copy(update={CREDITS: kept}), fields=fields)

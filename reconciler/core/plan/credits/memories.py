@@ -11,10 +11,9 @@ from reconciler.core.model.findings import Finding, warning
 from reconciler.core.model.inventory import Record
 from reconciler.core.model.kinds import Team
 from reconciler.core.model.refs import Ref
-from reconciler.core.plan.credits.allocation import operations_of
+from reconciler.core.plan.credits.allocation import CREDITS, operations_of
 from reconciler.core.plan.diff import Known
 
-CREDITS = "credits_allocated"
 ALLOCATIONS = "reconciler:allocation:"
 CREATIONS = "reconciler:step:"
 

@@ -20,7 +20,7 @@ from reconciler.core.model.kinds import AccessGroup, Resource, Status, Team, gat
 from reconciler.core.model.refs import Ref, names_in
 from reconciler.core.model.state import State, references
 from reconciler.core.plan.credits.allocation import ALLOCATION
-from reconciler.core.plan.diff import without_credits
+from reconciler.core.plan.credits.change import without_credits
 from reconciler.core.plan.order.replacements import Cut, replacements, spills
 from reconciler.core.plan.support import Support
 

@@ -1,43 +1,88 @@
-"""aim: what a resource should become on this gateway, given what it is now and what we applied last.
+"""comparison: one object that is declared and live, step by step to what would be sent.
 
 A field that was never declared keeps the gateway's value; one that we managed and that left the manifest is cleared.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from reconciler.core.model.inventory import Record, applied_value
 from reconciler.core.model.kinds import IfDeclared, ModelAlias, Resource, gateway_fields, marked
 from reconciler.core.model.refs import Ref
+from reconciler.core.plan.credits.allocation import CREDITS
 from reconciler.core.plan.support import KindSupport, Support
 
-CREDITS = "credits_allocated"
+
+@dataclass(frozen=True)
+class Comparison:
+    """One object from both sides. Each step is a resource:
+
+    declared   the wish, in the terms of the gateway
+    visible    the live one, in the same terms
+    observed   visible, with the fields that the gateway does not show as we last applied them
+    aimed      declared, with the live values of what is not ours to say, as the gateway would echo it
+    assumed    observed, with what nobody can tell taken to be as it should be
+    """
+
+    ref: Ref
+    wish: Resource
+    live: Resource
+    record: Record | None
+    support: Support
+
+    @property
+    def kind(self) -> KindSupport:
+        return self.support.kinds[self.ref.kind]
+
+    @property
+    def applied(self) -> Mapping[str, Any]:
+        return self.record.applied if self.record else {}
+
+    @cached_property
+    def declared(self) -> Resource:
+        return self.support.wished(self.ref, self.wish, self.live, self.record)
+
+    @cached_property
+    def visible(self) -> Resource:
+        return self.support.seen(self.ref, self.wish, self.live, self.record)
+
+    @cached_property
+    def observed(self) -> Resource:
+        return observed(self.ref, self.visible, self.record, self.kind)
+
+    @cached_property
+    def aimed(self) -> Resource:
+        unsaid = optional_fields(type(self.declared), self.kind) - self.declared.model_fields_set
+        unsaid -= _of_one_deployment(self.declared)
+        kept = {name: getattr(self.observed, name) for name in unsaid - self.applied.keys()}
+        if all(value is None for value in kept.values()):
+            return self.support.normalise(self.ref, self.declared)
+        return self.support.normalise(self.ref, self.declared.model_copy(update=kept))
+
+    @cached_property
+    def assumed(self) -> Resource:
+        """A hidden field that we never applied is unknown, unless it is declared and can be sent."""
+        sent = self.declared.model_fields_set & self.kind.updatable
+        unknown = invisible_fields(self.kind) - self.applied.keys() - sent
+        if not unknown:
+            return self.observed
+        return self.observed.model_copy(
+            update={name: getattr(self.aimed, name) for name in unknown}
+        )
 
 
 @cache
 def optional_fields(cls: type[Resource], kind: KindSupport) -> frozenset[str]:
+    """The fields that stay as they are on the gateway where nobody declares them; credits have rules of their own."""
     return marked(cls, IfDeclared) & kind.stored - {CREDITS}
 
 
 @cache
 def invisible_fields(kind: KindSupport) -> frozenset[str]:
+    """The fields that are stored and that no read gives back."""
     return kind.stored - kind.readable
-
-
-def target(
-    ref: Ref, wish: Resource, live: Resource, record: Record | None, support: Support
-) -> Resource:
-    """The wish with the live values of what is not ours to say, as the gateway would echo it."""
-    kind = support.kinds[ref.kind]
-    ours = record.applied if record else {}
-    absent = optional_fields(type(wish), kind) - wish.model_fields_set - _of_one_deployment(wish)
-    kept = {name: getattr(live, name) for name in absent if name not in ours}
-    aimed = (
-        wish.model_copy(update=kept) if any(value is not None for value in kept.values()) else wish
-    )
-    return support.normalise(ref, aimed)
 
 
 def _of_one_deployment(wish: Resource) -> frozenset[str]:
@@ -52,23 +97,6 @@ def observed(ref: Ref, live: Resource, record: Record | None, kind: KindSupport)
     if not hidden or record is None:
         return live
     return live.model_copy(update={name: applied_value(ref, record, name) for name in hidden})
-
-
-def supposed(
-    before: Resource, after: Resource, wish: Resource, record: Record | None, kind: KindSupport
-) -> Resource:
-    """`before` with what nobody can tell taken to be as it should be.
-
-    That is a field that the gateway does not show and that we never applied, unless it is declared and can be sent.
-    """
-    applied = record.applied if record else {}
-    sent = wish.model_fields_set & kind.updatable
-    unknown = [name for name in invisible_fields(kind) if name not in applied and name not in sent]
-    return (
-        before.model_copy(update={name: getattr(after, name) for name in unknown})
-        if unknown
-        else before
-    )
 
 
 @dataclass(frozen=True, slots=True)
