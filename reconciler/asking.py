@@ -1,31 +1,19 @@
 """Questions about a loaded config, with or without its gateway: what explain, access, lint and policies start from."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from reconciler.core.explain.routes import Asked, Facts
+from reconciler.core.explain.routes import Asked
 from reconciler.core.model.findings import Finding, ReconcilerError, errors, ordered
 from reconciler.core.rules.lint import lint
 from reconciler.core.rules.lint.rule import Linted
 from reconciler.files.manifests import locate
+from reconciler.gateways import backend_of
 from reconciler.pipeline import Loaded, gateway_settings, known_of, opened
 from reconciler.policies import POLICY_CODES, finder, rules_of
 
 if TYPE_CHECKING:
     from reconciler.core.model.state import State
-
-# What each backend does besides checking access. Sources: the embedded gateway's admission;
-# contracts/saas-litellm.md sections 3.1 and 3.6: credits are not asked for, and LiteLLM keeps a copy of the models.
-FACTS: Mapping[str, Facts] = {
-    "embedded": Facts(credits=True),
-    "saas-litellm": Facts(
-        credits=False,
-        providers=frozenset({"anthropic", "fireworks", "gemini", "openai"}),
-        copies=True,
-    ),
-    "litellm": Facts(),
-}
 
 
 def _require_readable(loaded: Loaded) -> None:
@@ -45,9 +33,15 @@ def offline(loaded: Loaded, gateway: str | None = None) -> Asked:
         now=loaded.now,
         rules=rules_of(settings),
         prices=loaded.prices,
-        facts=FACTS[settings.backend],
+        facts=backend_of(settings.backend).facts,
         find=finder(loaded.manifests),
     )
+
+
+def caveat(loaded: Loaded, gateway: str | None = None) -> str | None:
+    """What nobody can know of access without asking the gateway, in a sentence; None where everything is known."""
+    _, settings = gateway_settings(loaded, gateway)
+    return backend_of(settings.backend).caveat
 
 
 async def online(loaded: Loaded, gateway: str | None = None) -> Asked:

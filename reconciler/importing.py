@@ -31,7 +31,7 @@ from reconciler.files.imports.update import Updating
 from reconciler.files.imports.write import Origins, manifests
 from reconciler.files.manifests import Manifests, locate
 from reconciler.files.yaml.emit import block
-from reconciler.gateways import EMBEDDED_DATABASE
+from reconciler.gateways import EMBEDDED_DATABASE, backend_of
 from reconciler.gateways.base import Live
 from reconciler.pipeline import Loaded, Session, known_of, require_valid
 from reconciler.system.disk import HOME
@@ -142,7 +142,7 @@ def settings_for(session: Session, out: Path, export: Export) -> Settings:
     given, home = session.loaded.settings, session.loaded.directory
     gateways = dict(given.gateways)
     for name, gateway in given.gateways.items():
-        if gateway.backend == "embedded" and gateway.url is None:
+        if gateway.url is None and backend_of(gateway.backend).database:
             moved = _moved(gateway.database or EMBEDDED_DATABASE, home, out, EMBEDDED_DATABASE)
             gateways[name] = gateway.model_copy(update={"database": moved})
     lint = {**{code: Level(level) for code, level in export.lint.items()}, **given.lint}

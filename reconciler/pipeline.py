@@ -56,7 +56,7 @@ from reconciler.files.manifests import Manifests, load_manifests, locate
 from reconciler.files.prices import load_prices
 from reconciler.files.revisions import as_of, current_commit
 from reconciler.files.settings import load_settings, readable
-from reconciler.gateways import connect, identity, is_local
+from reconciler.gateways import backend_of, connect, identity, is_local
 from reconciler.gateways.base import Gateway, Live
 from reconciler.ledger import Ledger, LedgerError, open_ledger
 from reconciler.ledger.place import ledger_place, lone_ledger
@@ -157,8 +157,9 @@ def _load(
         *check(manifests.state, declared=tuple(manifests.files), complete=manifests.complete),
         *unpriced_selections(manifests.state, prices),
     )
-    backends = {gateway.backend for gateway in settings.gateways.values()}
-    placed = (locate(manifests, finding) for finding in put_off(checked, backends))
+    if any(backend_of(gateway.backend).undeclared for gateway in settings.gateways.values()):
+        checked = put_off(checked)
+    placed = (locate(manifests, finding) for finding in checked)
     findings = ordered((*settings_findings, *manifests.findings, *leveled(placed, settings.lint)))
     desired = (
         Resolved(State(), {}) if errors(findings) else resolve(manifests.state, moment, prices)

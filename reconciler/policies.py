@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from reconciler.core.access.litellm.rules import LiteLLMRules
 from reconciler.core.access.rules import AccessRules
 from reconciler.core.explain.routes import GROUPS, Asked, Path
 from reconciler.core.model.findings import Finding, Origin, error, info
@@ -18,27 +17,20 @@ from reconciler.core.plan.resolve import Resolved
 from reconciler.core.rules.policies import VIOLATION, violations
 from reconciler.files.expressions import expression_origin
 from reconciler.files.manifests import Manifests, locate
-from reconciler.gateways.litellm.version import load_inference
+from reconciler.gateways import backend_of
 from reconciler.system.confined import LimitError, Limits, confined, is_confinable
 
 POLICY_CODES = frozenset(
     {VIOLATION, "policy-failed", "policy-invalid", "policy-limit", "policy-unconfined"}
 )
-LITELLM = "litellm"
-UNKNOWN = (
-    "the proxy was not asked: its legacy groups, router aliases and undeclared models "
-    "may grant more (access --live)"
-)
 
 
 def rules_of(settings: GatewaySettings | None) -> AccessRules:
-    """The rules of access of a backend, without connecting to it.
+    """The rules of access of a gateway's backend, without connecting to it; those of groups without a gateway.
 
-    LiteLLM's own also know its legacy groups and router aliases; only a connection tells those.
+    Raises ReconcilerError for a backend that there is not.
     """
-    return (
-        LiteLLMRules(infer=load_inference()) if settings and settings.backend == LITELLM else GROUPS
-    )
+    return backend_of(settings.backend).rules() if settings else GROUPS
 
 
 LIMITS = Limits()

@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 
 from reconciler.cli import COMMANDS
+from reconciler.core.model.settings import GatewaySettings
 from reconciler.core.model.state import State
 from reconciler.core.plan.diff import Known
 from reconciler.core.plan.make import Inputs, make_plan
 from reconciler.core.plan.plan import Target
 from reconciler.files.validate.schemas import stale_schemas
-from reconciler.gateways import GATEWAYS
+from reconciler.gateways import BACKENDS
 from reconciler.gateways.saas.documented import DIALECT
 from reconciler.render import FORMATS, plan_view
 
@@ -38,6 +39,7 @@ LAYERS = (
     {"core"},
 )
 BESIDE = {
+    ("files", "gateways"),  # which backends there are, and what each needs of the settings
     ("gateways", "embedded"),  # in process
     ("render", "ledger"),  # the history's records
 }
@@ -367,12 +369,47 @@ def test_every_format_renders_a_plan(name):
     assert "example" in FORMATS[name](plan_view(make_plan(inputs)))
 
 
-@pytest.mark.parametrize("backend", GATEWAYS)
-def test_every_gateway_has_its_module(backend):
-    assert find_spec(GATEWAYS[backend]), (
-        f"GATEWAYS names {backend}, but {GATEWAYS[backend]} is missing"
-    )
-    assert callable(import_module(GATEWAYS[backend]).opened)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_every_backend_has_its_module_and_its_rules(backend):
+    row = BACKENDS[backend]
+    assert callable(import_module(row.module).opened)
+    assert row.rules().name
+
+
+def test_editors_offer_every_backend():
+    schema = GatewaySettings.model_json_schema()["properties"]["backend"]
+    assert schema["examples"] == list(BACKENDS)
+
+
+def test_no_module_outside_of_gateways_compares_a_backends_name():
+    """What depends on a backend is a column of its row; a comparison would be one more place to know its name."""
+    wrong = [
+        f"{named(module)}:{node.lineno}"
+        for module in MODULES
+        if part(named(module)) != "gateways"
+        for node in ast.walk(tree(module))
+        for words in [_compared(node)]
+        if words & BACKENDS.keys()
+    ]
+    assert not wrong
+
+
+def _compared(node: ast.AST) -> set[str]:
+    """The texts that a comparison or a `match` names, and the keys of a table of several backends."""
+    table = isinstance(node, ast.Dict)
+    if isinstance(node, ast.Compare):
+        parts = [node.left, *node.comparators]
+    elif isinstance(node, ast.MatchValue):
+        parts = [node.value]
+    else:
+        parts = [key for key in node.keys if key] if isinstance(node, ast.Dict) else []
+    texts = {
+        inner.value
+        for each in parts
+        for inner in ast.walk(each)
+        if isinstance(inner, ast.Constant) and isinstance(inner.value, str)
+    }
+    return set() if table and len(texts & BACKENDS.keys()) == 1 else texts
 
 
 def test_committed_schemas_are_fresh():

@@ -11,6 +11,8 @@ import click
 from reconciler.cli.completers import environments, gateways, scopes
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from reconciler.pipeline import Loaded
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -36,6 +38,28 @@ class Moment(click.ParamType[datetime]):
             )
         moment = parsed if isinstance(parsed, datetime) else datetime.combine(parsed, time())
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+class Backend(click.ParamType[str]):
+    """The name of a backend, also of a plug-in's."""
+
+    name = "backend"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:
+        return self._choice().get_metavar(param, ctx)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return str(self._choice().convert(value, param, ctx))
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> "list[CompletionItem]":
+        return self._choice().shell_complete(ctx, param, incomplete)
+
+    def _choice(self) -> click.Choice[str]:
+        from reconciler.gateways import backend_names  # noqa: PLC0415  only for this option
+
+        return click.Choice(backend_names())
 
 
 def _nearest_config() -> Path:

@@ -7,15 +7,24 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from reconciler.core.model.findings import Finding, Origin, did_you_mean, error, ordered, warning
+from reconciler.core.model.findings import (
+    Finding,
+    Origin,
+    ReconcilerError,
+    did_you_mean,
+    error,
+    ordered,
+    warning,
+)
 from reconciler.core.model.settings import TO_FILL_IN, Settings, secret_variables
 from reconciler.files.discovery import SETTINGS_FILES, root_of, shown
 from reconciler.files.parsing import Parsed, parse_file
 from reconciler.files.places import PlacesByFile
 from reconciler.files.validate.typed import typed
-from reconciler.files.validate.wording import Problem
+from reconciler.files.validate.wording import Problem, either, named
 from reconciler.files.validate.wording import shown as quoted
 from reconciler.files.variables import Variables, substitute, unshown
+from reconciler.gateways import UNKNOWN_BACKEND, backend_names, backend_of
 
 _PASSWORD_IN_URL = re.compile(r"^[a-z][a-z0-9+.-]*://[^/@\s]*:[^/@\s]+@", re.IGNORECASE)
 _NOWHERE = "https://to-be-filled-in.invalid"  # RFC 2606: never a host
@@ -111,15 +120,51 @@ def _settings(
         return Settings(), unset
     asked_for = tuple(_to_fill_in(document))
     secrets = tuple(_secrets(document))
-    read = typed(Settings, _filled_in(document, asked_for))
-    if isinstance(read, Settings):
+    complete = _filled_in(document, asked_for)
+    read = typed(Settings, complete)
+    backends = tuple(_backends(complete))
+    if isinstance(read, Settings) and not backends:
         return read, (*asked_for, *secrets)
-    problems = (unshown(_reworded(problem, document), written) for problem in read)
+    said = () if isinstance(read, Settings) else read
+    problems = (unshown(_reworded(problem, document), written) for problem in (*said, *backends))
     return Settings(), (
         *asked_for,
         *secrets,
         *(problem for problem in problems if not _beneath(problem, secrets)),
     )
+
+
+def _backends(document: object) -> Iterator[Problem]:
+    """What only the rows of the backends know: which there are, and what each needs of the settings."""
+    gateways = document.get("gateways") if isinstance(document, dict) else None
+    for name, gateway in gateways.items() if isinstance(gateways, dict) else ():
+        backend = gateway.get("backend") if isinstance(gateway, dict) else None
+        if isinstance(backend, str) and backend:
+            yield from _backend(backend, gateway, ("gateways", name))
+
+
+def _backend(
+    backend: str, gateway: Mapping[str, object], path: tuple[str, ...]
+) -> Iterator[Problem]:
+    at = (*path, "backend")
+    try:
+        row = backend_of(backend)
+    except ReconcilerError as problem:
+        (finding,) = problem.findings
+        if finding.code != UNKNOWN_BACKEND:
+            yield Problem(finding.code, finding.message, finding.hint, at)
+            return
+        says = f"{named(at)} must be {either(backend_names())}"
+        hint = did_you_mean(backend, backend_names())
+        yield Problem("not-allowed", says, hint, at, quoted(backend, at))
+        return
+    for field in sorted(row.needs):
+        if gateway.get(field) is None:
+            article = "an" if field[0] in "aeio" else "a"
+            yield Problem("bad-value", f"backend {backend} needs {article} {field}", None, at)
+    if not row.database and gateway.get("database") is not None:
+        says = "database is for the embedded gateway"
+        yield Problem("bad-value", says, None, (*path, "database"))
 
 
 def _to_fill_in(document: object) -> Iterator[Problem]:

@@ -1,8 +1,21 @@
-"""Gateways: one backend per module, opened by `connect`. Backends load when used, so importing this is cheap."""
+"""Gateways: one row a backend (`BACKENDS`), opened by `connect`. A backend loads when it is used.
+
+To add a backend, in this package or in one of your own:
+
+1. A module with `opened(opening)`, an async context manager that yields a `base.Gateway`: what `read` and `perform`
+   do is the whole of the work, and `base.verdict` decides what became of a step. An API of plain REST objects needs
+   rows only: `endpoints.Endpoint` for each kind, in a `saas.gateway.Dialect`, opened as `saas.backend` does.
+2. A `Backend` row that names the module: here in `BACKENDS`, or in your package, named by an entry point:
+
+       [project.entry-points."reconciler.backends"]
+       portkey = "reconciler_portkey:BACKEND"
+
+Nothing else knows backends by name. What a gateway cannot do is said by its `Support`, so that no plan promises it.
+"""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from ipaddress import ip_address
 from pathlib import Path
@@ -10,9 +23,13 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
+from reconciler.core.access.rules import AccessRules, GroupRules
+from reconciler.core.explain.routes import Facts
+from reconciler.core.model.findings import ReconcilerError, did_you_mean, error
 from reconciler.core.model.settings import GatewaySettings
 from reconciler.core.model.urls import refusal
 from reconciler.gateways.base import Gateway, GatewayError
+from reconciler.system import plugins
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +44,83 @@ class Opening:
 
 Open = Callable[[Opening], AbstractAsyncContextManager[Gateway]]
 
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """What the product knows of a backend without connecting to a gateway.
+
+    module     where its `opened(opening)` is
+    rules      makes its rules of access, as far as they are known without asking
+    caveat     what those rules cannot know, in a sentence; None where they know everything
+    facts      what it does besides checking access, for explain
+    needs      the settings that it cannot do without
+    database   whether it runs in process, on the SQLite file of the settings, where they have no url
+    undeclared whether it may serve names that no manifest can declare, so that only a plan can tell
+    """
+
+    module: str
+    rules: Callable[[], AccessRules] = GroupRules
+    caveat: str | None = None
+    facts: Facts = field(default_factory=Facts)
+    needs: frozenset[str] = frozenset({"url"})
+    database: bool = False
+    undeclared: bool = False
+
+
+def _litellm_rules() -> AccessRules:
+    from reconciler.core.access.litellm.rules import LiteLLMRules  # noqa: PLC0415  loaded when used
+    from reconciler.gateways.litellm.version import load_inference  # noqa: PLC0415  as above
+
+    return LiteLLMRules(infer=load_inference())
+
+
+# Backend name in the settings -> its row. Sources of the facts: the embedded gateway's admission;
+# contracts/saas-litellm.md sections 3.1 and 3.6: credits are not asked for, and LiteLLM keeps a copy of the models.
+BACKENDS: Mapping[str, Backend] = {
+    "embedded": Backend(
+        "reconciler.gateways.embedded",
+        facts=Facts(credits=True),
+        needs=frozenset(),
+        database=True,
+    ),
+    "saas-litellm": Backend(
+        "reconciler.gateways.saas.backend",
+        facts=Facts(
+            credits=False,
+            providers=frozenset({"anthropic", "fireworks", "gemini", "openai"}),
+            copies=True,
+        ),
+    ),
+    "litellm": Backend(
+        "reconciler.gateways.litellm.backend",
+        rules=_litellm_rules,
+        caveat="the proxy was not asked: its legacy groups, router aliases and undeclared models "
+        "may grant more (access --live)",
+        undeclared=True,
+    ),
+}
+
 LOOPBACK = "127.0.0.1"
 DEFAULT_PORTS = {"http": 80, "https": 443}
 EMBEDDED_DATABASE = ".reconciler/gateway.db"
+UNKNOWN_BACKEND = "unknown-backend"
 
-# Backend name in the settings -> the module with its `opened(opening)`.
-GATEWAYS: Mapping[str, str] = {
-    "embedded": "reconciler.gateways.embedded",
-    "saas-litellm": "reconciler.gateways.saas.backend",
-    "litellm": "reconciler.gateways.litellm.backend",
-}
+
+def backend_names() -> tuple[str, ...]:
+    """What settings may call a backend: the built-in ones, then those of plug-ins."""
+    return (*BACKENDS, *plugins.plugins(plugins.BACKENDS, BACKENDS))
+
+
+def backend_of(name: str) -> Backend:
+    """The row of a backend. Raises ReconcilerError where there is none, or its plug-in cannot be loaded."""
+    if name in BACKENDS:
+        return BACKENDS[name]
+    added = plugins.plugins(plugins.BACKENDS, BACKENDS)
+    if name not in added:
+        known = (*BACKENDS, *added)
+        hint = did_you_mean(name, known) or f"there are: {', '.join(known)}"
+        raise ReconcilerError(error(UNKNOWN_BACKEND, f"there is no backend {name!r}", hint=hint))
+    return added[name].loaded(Backend)
 
 
 @asynccontextmanager
@@ -58,7 +142,7 @@ async def connect(
 
     require_allowed(name, settings, environ)
     opening = Opening(settings, directory, _admin_key(name, settings, environ), read_only)
-    open_backend: Open = import_module(GATEWAYS[settings.backend]).opened
+    open_backend: Open = import_module(backend_of(settings.backend).module).opened
     async with AsyncExitStack() as stack:
         try:
             gateway = await stack.enter_async_context(open_backend(opening))
@@ -82,6 +166,8 @@ def identity(settings: GatewaySettings, directory: Path) -> str:
     One name for all spellings of a place: the host in lower case, every loopback name 127.0.0.1, no default port, no
     slash at the end. An embedded gateway in a file is named by the id in it, so that the file can be moved.
     """
+    if settings.url is None and not backend_of(settings.backend).database:
+        return settings.backend
     if settings.url is None:
         from reconciler.embedded.store import gateway_id  # noqa: PLC0415 - only this backend has files
 

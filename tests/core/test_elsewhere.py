@@ -1,9 +1,13 @@
+import pytest
+
 from reconciler.core.model.findings import Level
 from reconciler.core.model.kinds import AccessGroup, ModelAlias, Team
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.state import State
 from reconciler.core.rules.check import check
 from reconciler.core.rules.undeclared import decided, put_off
+from reconciler.gateways import BACKENDS
+from reconciler.pipeline import load
 
 STATE = State(
     {
@@ -17,12 +21,24 @@ def codes(findings):
     return sorted((f.code, f.level.value, f.path[-1]) for f in findings if f.path)
 
 
-def test_without_a_litellm_proxy_every_dangling_link_is_an_error():
-    assert {f.level for f in put_off(check(STATE), {"embedded"})} == {Level.ERROR}
+def test_as_written_every_dangling_link_is_an_error():
+    assert {f.level for f in check(STATE)} == {Level.ERROR}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_they_wait_where_a_gateway_of_the_settings_may_serve_what_nobody_declares(
+    backend, tmp_path
+):
+    (tmp_path / "all.yaml").write_text("access_groups: {g: {model_aliases: [far]}}\n")
+    (tmp_path / "reconciler.yaml").write_text(
+        f"gateways: {{embedded: {{backend: embedded}}, other: {{backend: {backend}, url: 'http://127.0.0.1:1'}}}}\n"
+    )
+    (finding,) = load(tmp_path, variables={}).findings
+    assert (finding.level is Level.WARNING) == (backend == "litellm")
 
 
 def test_aliases_of_groups_wait_for_the_read_and_nothing_else_does():
-    waiting = put_off(check(STATE), {"embedded", "litellm"})
+    waiting = put_off(check(STATE))
     assert codes(waiting) == [
         ("dangling-reference", "error", "nope"),
         ("declared-elsewhere", "warning", "far"),
@@ -43,7 +59,7 @@ def test_once_the_gateway_was_read_no_hint_says_that_it_will_be():
             Ref("model_alias", "gpt-4"): ModelAlias(litellm_model="openai/gpt-4"),
         }
     )
-    waiting = put_off(check(state), {"litellm"})
+    waiting = put_off(check(state))
     assert all("plan tells" in finding.hint for finding in waiting)
     assert [finding.hint for finding in decided(waiting, ())] == [
         "did you mean gpt-4?",

@@ -121,7 +121,7 @@ def test_groups_and_teams_with_such_names_are_exported_and_planned():
 def test_a_plan_knows_which_names_grant_something():
     live, able = proxy()
     state = State({Ref("access_group", "g"): AccessGroup(model_aliases=HELD["g"])})
-    findings = put_off(_dangling(state), {"litellm"})
+    findings = put_off(_dangling(state))
     told = decided(findings, (), able.serving(live))
     assert [(f.code, f.path[-1], f.level.value) for f in told] == [(UNSERVED, "stale", "warning")]
     assert {f.code for f in decided(findings, (), None)} == {"dangling-reference"}

@@ -84,14 +84,14 @@ def _asked(
     live: bool,
 ) -> "Asked":
     """The question's world: with --live the gateway's state stands where the config's does."""
-    from reconciler.asking import live_state, offline, online  # noqa: PLC0415  as above
-    from reconciler.policies import LITELLM, UNKNOWN  # noqa: PLC0415  not needed for --help
+    from reconciler.asking import caveat, live_state, offline, online  # noqa: PLC0415  not needed for --help
 
     found = loaded(config, environment, as_of)
     if not live:
         without = offline(found, gateway)
-        if without.rules.name == LITELLM:
-            note(UNKNOWN)
+        unknown = caveat(found, gateway)
+        if unknown:
+            note(unknown)
         return without
     asked = asyncio.run(online(found, gateway))
     return replace(asked, desired=replace(asked.desired, state=live_state(asked)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli.failures import DONE
-from reconciler.cli.options import loaded, only_option, world
+from reconciler.cli.options import Backend, loaded, only_option, world
 from reconciler.cli.output import color, note, say
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ Examples:
 )
 @click.option(
     "--backend",
-    type=click.Choice(["embedded", "saas-litellm", "litellm"]),
+    type=Backend(),
     help="With --url: its API.",
 )
 @click.option(

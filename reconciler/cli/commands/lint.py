@@ -46,15 +46,15 @@ def command(
         return _explain(code)
     if rules:
         return _rules()
-    from reconciler.asking import linted, offline  # noqa: PLC0415  as above
+    from reconciler.asking import caveat, linted  # noqa: PLC0415  as above
     from reconciler.core.model.findings import ReconcilerError, errors  # noqa: PLC0415  not needed for --help
-    from reconciler.policies import LITELLM, UNKNOWN  # noqa: PLC0415  as above
 
     try:
         known = loaded(config, environment, as_of)
-        if offline(known, gateway).rules.name == LITELLM:
-            note(UNKNOWN)
         found = linted(known, gateway)
+        unknown = caveat(known, gateway)
+        if unknown:
+            note(unknown)
     except ReconcilerError as invalid:
         if form == "text":
             raise

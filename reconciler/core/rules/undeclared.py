@@ -13,14 +13,11 @@ from reconciler.core.model.refs import Ref
 
 CODE = "declared-elsewhere"
 UNSERVED = "nothing-serves"
-BACKEND = "litellm"
 HINT = "plan tells once it has read the gateway: it may have the model in its config.yaml, or serve it by a wildcard"
 
 
-def put_off(findings: Iterable[Finding], backends: Collection[str]) -> tuple[Finding, ...]:
-    """Dangling aliases of groups as warnings, where a gateway of the settings may have them in its config.yaml."""
-    if BACKEND not in backends:
-        return tuple(findings)
+def put_off(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Dangling aliases of groups as warnings: for settings with a gateway that may serve what no manifest declares."""
     return tuple(_put_off(finding) if _alias_of(finding) else finding for finding in findings)
 
 

@@ -158,11 +158,12 @@ def _not_allowed(failure: SchemaError, path: tuple[str | int, ...]) -> Iterator[
     near = (
         did_you_mean(str(failure.instance), allowed) if isinstance(failure.instance, str) else None
     )
-    message = f"{named(path)} must be {_either(allowed)}"
+    message = f"{named(path)} must be {either(allowed)}"
     yield Problem("not-allowed", message, near, path, shown(failure.instance, path))
 
 
-def _either(names: Sequence[str]) -> str:
+def either(names: Sequence[str]) -> str:
+    """`a, b or c`."""
     return " or ".join([", ".join(names[:-1]), *names[-1:]] if len(names) > 1 else names)
 
 
