@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hurry import hurry
+
 PRELOAD = [
     "reconciler.cli.commands.apply",
     "reconciler.cli.commands.plan",
@@ -108,14 +110,3 @@ def _main(
     from reconciler.cli import main
 
     main(args)
-
-
-def hurry() -> None:
-    """A tenth of the pauses between attempts; how often is tried, and what follows, stays."""
-    from reconciler.apply.execute import execute as apply
-    from reconciler.gateways import http
-
-    attempts, first, longest, *rest = apply.Pace.__init__.__defaults__
-    apply.Pace.__init__.__defaults__ = (attempts, first / 10, longest / 10, *rest)
-    attempts, first, longest, *rest = http.Patience.__init__.__defaults__
-    http.Patience.__init__.__defaults__ = (attempts, first / 10, longest / 10, *rest)

@@ -9,6 +9,7 @@ import pytest
 from damages import damage_of, damages
 from fuzz_gateway import Gateway, canned_proxy, embedded, of_url, served
 from fuzz_world import COMPANY, LEAN, LONG, changed, fresh, lawful, plans
+from hurry import hurried
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from saas_litellm import ADMIN_KEY, saas_double
@@ -74,6 +75,7 @@ class Stand:
 def stand(request, tmp_path_factory):
     directory = tmp_path_factory.mktemp("fuzz")
     with ExitStack() as stack:
+        stack.enter_context(hurried())
         if request.param == "embedded":
             upstream = stack.enter_context(embedded(directory / "gateway.db"))
         elif request.param == "saas-litellm":
