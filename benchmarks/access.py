@@ -25,7 +25,7 @@ from reconciler.core.plan.support import Support, everything
 from reconciler.core.rules.lint import RULES, lint
 from reconciler.core.rules.lint.rule import Linted
 from reconciler.core.rules.policies import violations
-from reconciler.files.prices import load_prices
+from reconciler.files.prices.loading import shipped_prices
 
 NOW = datetime(2026, 6, 15, tzinfo=UTC)
 KINDS = ("organization", "model_alias", "access_group", "team", "key")
@@ -42,7 +42,7 @@ POLICIES = {
 def world(teams: int) -> State:
     rng = random.Random(1)
     models = [
-        name for name, price in load_prices().prices.items() if price.output and "/" not in name
+        name for name, price in shipped_prices().prices.items() if price.output and "/" not in name
     ][:ALIASES]
     found = {
         Ref("model_alias", name): ModelAlias(litellm_model=f"openai/{name}", description="d")
@@ -81,7 +81,7 @@ def plain_pass(state: State) -> int:
 
 def main() -> None:
     teams = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
-    written, prices, rules = world(teams), load_prices(), GroupRules()
+    written, prices, rules = world(teams), shipped_prices(), GroupRules()
     desired = resolve(written, NOW, prices)
     support = Support("benchmark", {kind: everything(kind) for kind in KINDS}, rules)
     policies = State(

@@ -27,7 +27,7 @@ from reconciler.core.plan.order.schedule import schedule
 from reconciler.core.plan.resolve import resolve
 from reconciler.core.rules.check import check
 from reconciler.files.manifests import load_manifests
-from reconciler.files.prices import load_prices
+from reconciler.files.prices.loading import shipped_prices
 from reconciler.files.variables import Variables
 from reconciler.gateways.saas.documented import DIALECT
 
@@ -68,7 +68,7 @@ def measure(directory: Path, clock: Clock) -> str:
     findings = clock(
         "check links and names", lambda: check(manifests.state, declared=tuple(manifests.files))
     )
-    prices = load_prices()
+    prices = shipped_prices()
     desired = clock("resolve", lambda: resolve(manifests.state, NOW, prices)).state
     if manifests.findings or findings:
         raise SystemExit(

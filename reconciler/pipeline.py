@@ -53,7 +53,7 @@ from reconciler.core.rules.undeclared import decided, put_off
 from reconciler.files.base_settings import load_base_settings
 from reconciler.files.discovery import shown
 from reconciler.files.manifests import Manifests, load_manifests, locate
-from reconciler.files.prices import load_prices
+from reconciler.files.prices.loading import load_prices
 from reconciler.files.revisions import as_of, current_commit
 from reconciler.files.settings import load_settings, readable
 from reconciler.gateways import backend_of, connect, identity, is_local
@@ -152,7 +152,7 @@ def _load(
     manifests = load_manifests(
         source, environment=environment, variables=readable(settings, variables)
     )
-    prices = load_prices()
+    prices, prices_findings = load_prices(source)
     checked = (
         *check(manifests.state, declared=tuple(manifests.files), complete=manifests.complete),
         *unpriced_selections(manifests.state, prices),
@@ -160,12 +160,13 @@ def _load(
     if any(backend_of(gateway.backend).undeclared for gateway in settings.gateways.values()):
         checked = put_off(checked)
     placed = (locate(manifests, finding) for finding in checked)
-    findings = ordered((*settings_findings, *manifests.findings, *leveled(placed, settings.lint)))
+    levels = leveled(placed, settings.lint)
+    findings = ordered((*settings_findings, *prices_findings, *manifests.findings, *levels))
     desired = (
         Resolved(State(), {}) if errors(findings) else resolve(manifests.state, moment, prices)
     )
     if not errors(findings):
-        rules = rules_of(settings.gateways.get(settings.default_gateway))
+        rules = rules_of(settings.gateways.get(settings.default_gateway), prices)
         findings = ordered((*findings, *policy_findings(manifests, desired, moment, prices, rules)))
     return Loaded(
         directory,
@@ -230,6 +231,7 @@ async def opened(
             directory=loaded.directory,
             environ=loaded.variables,
             read_only=read_only,
+            prices=loaded.prices,
         )
         async with connection as connected:
             others = [
@@ -351,7 +353,8 @@ def _found(session: Session, live: Live, known: Known) -> tuple[Finding, ...]:
     found = decided(
         loaded.findings, live.fixed, support.serving(state) if support.serving else None
     )
-    if support.rules == rules_of(loaded.settings.gateways.get(loaded.settings.default_gateway)):
+    default = loaded.settings.gateways.get(loaded.settings.default_gateway)
+    if support.rules == rules_of(default, loaded.prices):
         return found
     by = Judging(loaded.manifests, loaded.desired, loaded.now, loaded.prices, support.rules)
     return judged(found, by, live.state, known.inventory)

@@ -25,12 +25,12 @@ POLICY_CODES = frozenset(
 )
 
 
-def rules_of(settings: GatewaySettings | None) -> AccessRules:
+def rules_of(settings: GatewaySettings | None, prices: PriceMap) -> AccessRules:
     """The rules of access of a gateway's backend, without connecting to it; those of groups without a gateway.
 
     Raises ReconcilerError for a backend that there is not.
     """
-    return backend_of(settings.backend).rules() if settings else GROUPS
+    return backend_of(settings.backend).rules(prices) if settings else GROUPS
 
 
 LIMITS = Limits()

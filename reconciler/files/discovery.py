@@ -9,6 +9,7 @@ from pathlib import Path
 from reconciler.system.disk import OUTSIDE
 
 SETTINGS_FILES = ("reconciler.yaml", "reconciler.yml")
+PRICES_FILE = "prices.json"
 ENVIRONMENTS = "environments"
 CONFIG = "config"
 _SUFFIXES = (".yaml", ".yml")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from reconciler.core.model.findings import ReconcilerError, error
-from reconciler.files.discovery import SETTINGS_FILES, discover
+from reconciler.files.discovery import PRICES_FILE, SETTINGS_FILES, discover
 from reconciler.files.git import Answer, git, hidden
 from reconciler.system.disk import temporary_copy
 
@@ -159,17 +159,18 @@ def _unchanged(directory: Path, tree: Tree) -> bool:
 
 def _read(directory: Path) -> Iterable[Path]:
     found = discover(directory)
-    settings = (directory / name for name in SETTINGS_FILES)
+    single = (directory / name for name in (*SETTINGS_FILES, PRICES_FILE))
     overlays = (file for files in found.environments.values() for file in files)
-    return (*found.base, *overlays, *(file for file in settings if file.exists()))
+    return (*found.base, *overlays, *(file for file in single if file.exists()))
 
 
 def _there(directory: Path, name: str, entry: Entry) -> bool:
-    """Whether a committed link is still the same, and a committed manifest still there."""
+    """Whether a committed link is still the same, and a committed file that is read still there."""
     file = directory / name
     if entry.mode == _LINK:
         return file.is_symlink() and entry.blob == _blob(os.fsencode(file.readlink()), entry)
-    return not name.endswith(_SUFFIXES) or os.path.lexists(file)
+    is_read = name.endswith(_SUFFIXES) or name == PRICES_FILE
+    return not is_read or os.path.lexists(file)
 
 
 def _committed(directory: Path, file: Path, tree: Tree) -> bool:

@@ -26,6 +26,7 @@ from pydantic import SecretStr
 from reconciler.core.access.rules import AccessRules, GroupRules
 from reconciler.core.explain.routes import Facts
 from reconciler.core.model.findings import ReconcilerError, did_you_mean, error
+from reconciler.core.model.prices import NO_PRICES, PriceMap
 from reconciler.core.model.settings import GatewaySettings
 from reconciler.core.model.urls import refusal
 from reconciler.gateways.base import Gateway, GatewayError
@@ -34,15 +35,23 @@ from reconciler.system import plugins
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What a backend is opened with: the settings of one gateway, and what they point at outside of the file."""
+    """What a backend is opened with: the settings of one gateway, and what they point at outside of the file.
+
+    `prices` tell LiteLLM's backend which provider LiteLLM reads out of a model's name.
+    """
 
     settings: GatewaySettings
     directory: Path
     admin_key: SecretStr | None
     read_only: bool
+    prices: PriceMap = NO_PRICES
 
 
 Open = Callable[[Opening], AbstractAsyncContextManager[Gateway]]
+
+
+def _group_rules(_prices: PriceMap) -> AccessRules:
+    return GroupRules()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +59,7 @@ class Backend:
     """What the product knows of a backend without connecting to a gateway.
 
     module     where its `opened(opening)` is
-    rules      makes its rules of access, as far as they are known without asking
+    rules      makes its rules of access, as far as they are known without asking, from the prices in force
     caveat     what those rules cannot know, in a sentence; None where they know everything
     facts      what it does besides checking access, for explain
     needs      the settings that it cannot do without
@@ -59,7 +68,7 @@ class Backend:
     """
 
     module: str
-    rules: Callable[[], AccessRules] = GroupRules
+    rules: Callable[[PriceMap], AccessRules] = _group_rules
     caveat: str | None = None
     facts: Facts = field(default_factory=Facts)
     needs: frozenset[str] = frozenset({"url"})
@@ -67,11 +76,11 @@ class Backend:
     undeclared: bool = False
 
 
-def _litellm_rules() -> AccessRules:
-    from reconciler.core.access.litellm.rules import LiteLLMRules  # noqa: PLC0415  loaded when used
-    from reconciler.gateways.litellm.version import load_inference  # noqa: PLC0415  as above
+def _litellm_rules(prices: PriceMap) -> AccessRules:
+    from reconciler.core.access.litellm.providers import inference  # noqa: PLC0415  loaded when used
+    from reconciler.core.access.litellm.rules import LiteLLMRules  # noqa: PLC0415  as above
 
-    return LiteLLMRules(infer=load_inference())
+    return LiteLLMRules(infer=inference(prices))
 
 
 # Backend name in the settings -> its row. Sources of the facts: the embedded gateway's admission;
@@ -131,6 +140,7 @@ async def connect(
     directory: Path,
     environ: Mapping[str, str],
     read_only: bool,
+    prices: PriceMap = NO_PRICES,
 ) -> AsyncIterator[Gateway]:
     """The gateway called `name` in the settings, until the context ends.
 
@@ -141,7 +151,8 @@ async def connect(
     from reconciler.gateways.shapes import UNEXPECTED, odd  # noqa: PLC0415  loads the HTTP client
 
     require_allowed(name, settings, environ)
-    opening = Opening(settings, directory, _admin_key(name, settings, environ), read_only)
+    admin_key = _admin_key(name, settings, environ)
+    opening = Opening(settings, directory, admin_key, read_only, prices)
     open_backend: Open = import_module(backend_of(settings.backend).module).opened
     async with AsyncExitStack() as stack:
         try:

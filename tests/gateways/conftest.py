@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import pytest
 
 from reconciler.core.model.settings import GatewaySettings
+from reconciler.files.prices.loading import shipped_prices
 from reconciler.gateways import connect
 from reconciler.gateways.base import Gateway
 
@@ -57,6 +58,7 @@ class World:
                 directory=self.directory,
                 environ=self.environ,
                 read_only=read_only,
+                prices=shipped_prices(),
             )
             async with gateway as opened:
                 return await work(opened)

@@ -6,6 +6,7 @@ import pytest
 
 from reconciler.asking import offline
 from reconciler.core.model.findings import ReconcilerError
+from reconciler.core.model.prices import NO_PRICES
 from reconciler.core.model.settings import GatewaySettings
 from reconciler.gateways import BACKENDS, backend_of, connect
 from reconciler.pipeline import load
@@ -31,7 +32,7 @@ def test_an_unknown_backend_is_a_finding_at_its_place_with_what_may_have_been_me
 
 def test_nothing_judges_an_unknown_backend_by_the_rules_of_another(tmp_path):
     unknown = GatewaySettings(backend="portkey", url="http://127.0.0.1:1")
-    for ask in (lambda: rules_of(unknown), lambda: backend_of("portkey")):
+    for ask in (lambda: rules_of(unknown, NO_PRICES), lambda: backend_of("portkey")):
         with pytest.raises(ReconcilerError, match="there is no backend 'portkey'"):
             ask()
 

@@ -4,18 +4,19 @@ import json
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 from reconciler.core.access.litellm import lists as litellm_access
-from reconciler.core.access.litellm.providers import InferProvider, infer_provider, provider_catalog
+from reconciler.core.access.litellm.providers import InferProvider, inference
 from reconciler.core.access.litellm.world import (
     Deployment,
     LiteLLMTeam,
     LiteLLMWorld,
     compile_world,
 )
+from reconciler.files.prices.loading import shipped_prices
 
 BARE = [
     "gpt-4o", "gpt-4o-mini", "GPT-4o", "gptX4o", "gpt.4o", "gpt-image-9", "o3", "text-embedding-3-small", "claude-opus-4-8", "claude-2",
@@ -87,7 +88,7 @@ def price_map() -> dict:
 
 @cache
 def infer_from_price_map() -> InferProvider:
-    return partial(infer_provider, provider_catalog(price_map()))
+    return inference(shipped_prices())
 
 
 def disagreements(decided: list[tuple[Case, bool]]) -> list[str]:

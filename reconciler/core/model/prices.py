@@ -1,4 +1,4 @@
-"""What models cost and how long they live, as a value. Source: LiteLLM's price map, one JSON file in its package."""
+"""What models cost and how long they live, as a value with a version. Source: LiteLLM's price map."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,20 +9,31 @@ from reconciler.core.model.kinds import ModelAlias
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """One entry of the price map; USD per million tokens, None where the map does not say."""
+    """One entry of the price map; USD per million tokens, None where the map does not say.
+
+    `mode` is what the model does, in LiteLLM's words: chat, embedding, image_generation, ...
+    """
 
     provider: str
     input: float | None = None
     output: float | None = None
     deprecation: date | None = None
+    mode: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PriceMap:
-    """Model name as in LiteLLM's price map -> Price, and the providers it knows."""
+    """Model name as in LiteLLM's price map -> Price, and the providers it knows.
+
+    `version` says where the prices are from (`litellm 1.106.2`), `digest` (SHA-256) names just these. `routing` are
+    LiteLLM's regular expressions for names that the map does not know, each with the provider, in order.
+    """
 
     prices: Mapping[str, Price]
     providers: frozenset[str] = frozenset()
+    routing: tuple[tuple[str, str], ...] = ()
+    version: str = ""
+    digest: str = ""
 
     def find(self, litellm_model: str) -> Price | None:
         """The entry for `provider/model`: under its full name, else without the provider prefix."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from reconciler.core.access.litellm.providers import InferProvider, inference
 from reconciler.core.access.litellm.rules import LiteLLMRules
 from reconciler.core.model.changes import Action, Change, Step
 from reconciler.core.model.kinds import Key, Resource
@@ -38,7 +39,7 @@ from reconciler.gateways.litellm.team_writes import (
     mark_now,
     operations_of_mark,
 )
-from reconciler.gateways.litellm.version import load_inference, require_endpoints
+from reconciler.gateways.litellm.version import require_endpoints
 from reconciler.gateways.shapes import understood
 
 # The database pool of the proxy is the limit (contract section 7.8).
@@ -67,7 +68,8 @@ async def opened(opening: Opening) -> AsyncIterator[Gateway]:
             identity(settings, opening.directory),
             former_identities(settings, opening.directory),
         )
-        yield LiteLLM(name, concurrency, desk, version, lifetimes_of(settings), called)
+        infer = inference(opening.prices)
+        yield LiteLLM(name, concurrency, desk, version, infer, lifetimes_of(settings), called)
 
 
 def _connection(opening: Opening, concurrency: int) -> Any:
@@ -92,6 +94,7 @@ class LiteLLM:
     concurrency: int
     desk: Desk
     version: str
+    infer: InferProvider
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
     called: tuple[str, ...] = ()
     facts: Facts = field(default_factory=Facts)
@@ -117,7 +120,7 @@ class LiteLLM:
     async def read(self) -> Live:
         found = await snapshot(self.desk.http, organizations=self.desk.organizations)
         self.desk.know(found.groups)
-        self.facts, self.rules = facts_of(found), rules_of(found, load_inference())
+        self.facts, self.rules = facts_of(found), rules_of(found, self.infer)
         return live_of(found, self.desk.codec)
 
     @property

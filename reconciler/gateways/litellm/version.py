@@ -1,23 +1,12 @@
-"""Which LiteLLM Proxy answers, whether it has what we need, and what it takes for a provider."""
+"""Which LiteLLM Proxy answers, and whether it has what we need."""
 
-import json
 from collections.abc import Mapping
-from functools import cache, partial
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
-from reconciler.core.access.litellm.providers import (
-    InferProvider,
-    infer_provider,
-    no_provider,
-    provider_catalog,
-)
 from reconciler.gateways.base import GatewayError
 from reconciler.gateways.http import Http
 from reconciler.gateways.shapes import understood
 
-PRICE_FILE = "model_prices_and_context_window_backup.json"
 NEEDED: Mapping[str, str] = {
     "/v2/model/info": "get",
     "/model/new": "post",
@@ -69,17 +58,3 @@ def _hint(paths: Mapping[str, Any], missing: tuple[str, ...]) -> str:
             else "is the url the one of the proxy?"
         )
     return "this was observed on LiteLLM 1.106.2: upgrade the proxy"
-
-
-@cache
-def load_inference() -> InferProvider:
-    """How LiteLLM reads a provider out of a name, by the price map of the installed LiteLLM (not imported)."""
-    spec = find_spec("litellm")
-    files = [
-        Path(place) / PRICE_FILE
-        for place in (spec.submodule_search_locations if spec else None) or ()
-    ]
-    found = next((path for path in files if path.is_file()), None)
-    if found is None:
-        return no_provider
-    return partial(infer_provider, provider_catalog(json.loads(found.read_text(encoding="utf-8"))))

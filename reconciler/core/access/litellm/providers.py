@@ -1,8 +1,7 @@
 """Which provider LiteLLM reads out of a model's NAME: `claude-opus-4-8` looks like Anthropic, wherever it is routed to.
 
 LiteLLM matches a wildcard such as `anthropic/*` against `<inferred provider>/<name>` too: access depends on this guess.
-The rule is `get_llm_provider` of LiteLLM 1.106.2, given nothing but the name; its tables come from LiteLLM's price map
-(`model_prices_and_context_window_backup.json`), which the caller reads and passes in.
+The rule is `get_llm_provider` of LiteLLM 1.106.2, given nothing but the name; its tables come from LiteLLM's price map.
 
 Known differences, none for names in ordinary use: `github_copilot/`, `chatgpt/` (LiteLLM starts a login to answer),
 `ragflow/` (LiteLLM fails on a short name), the environment variables `USE_LITELLM_PROXY` and `AZURE_AI_API_BASE`,
@@ -11,9 +10,11 @@ LiteLLM's list of providers knows (this can only matter for a deployment named l
 """
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache, partial
+
+from reconciler.core.model.prices import Price, PriceMap
 
 _SAME = [
     "openai",
@@ -113,57 +114,49 @@ def no_provider(_: str) -> Inferred | None:
     return None
 
 
-def provider_catalog(
-    price_map: Mapping[str, Any], providers: Collection[str] = ()
-) -> ProviderCatalog:
-    """The catalog of a price map (a dict, as in the JSON); `providers` adds prefixes that the map has no entry for."""
-    entries = {
-        key: entry
-        for key, entry in price_map.items()
-        if isinstance(entry, Mapping) and "litellm_provider" in entry
-    }
-    by_provider: dict[str, set[str]] = {}
-    for key, entry in entries.items():
-        by_provider.setdefault(entry["litellm_provider"], set()).add(key)
-    chat, mistral = by_provider.get("cohere_chat", set()), by_provider.get("mistral", set())
+@lru_cache(maxsize=2)
+def inference(prices: PriceMap) -> InferProvider:
+    """`infer_provider` with the catalog of these prices."""
+    return partial(infer_provider, provider_catalog(prices))
+
+
+def provider_catalog(prices: PriceMap, providers: Collection[str] = ()) -> ProviderCatalog:
+    """The catalog of a price map; `providers` adds prefixes that the map has no entry for."""
+    chat = frozenset(_of("cohere_chat", prices))
+    mistral = (name for name in _of("mistral", prices) if name.startswith("mistral/"))
     return ProviderCatalog(
-        names={**_named(entries), **_LISTED},
-        prefixes=frozenset(by_provider) | frozenset(providers),
-        cohere_chat=frozenset(chat),
-        not_azure=frozenset(
-            chat | {key.removeprefix("mistral/") for key in mistral if key.startswith("mistral/")}
+        names={**_named(prices), **_LISTED},
+        prefixes=prices.providers | frozenset(providers),
+        cohere_chat=chat,
+        not_azure=chat | {name.removeprefix("mistral/") for name in mistral},
+        routing=tuple(
+            (re.compile(pattern, re.IGNORECASE), provider) for pattern, provider in prices.routing
         ),
-        routing=_routing(price_map),
     )
 
 
-def _named(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    return {
-        key.replace("vertex_ai/", "")
-        if entry["litellm_provider"] in _PREFIX_DROPPED
-        else key: provider
-        for key, entry in entries.items()
-        if (provider := _PROVIDER_OF_ENTRY.get(entry["litellm_provider"]))
-        and not _is_price_only(key, entry)
-    }
+def _of(provider: str, prices: PriceMap) -> Iterator[str]:
+    return (name for name, price in prices.prices.items() if price.provider == provider)
 
 
-def _is_price_only(key: str, entry: Mapping[str, Any]) -> bool:
-    if entry["litellm_provider"] == "openai":
+def _named(prices: PriceMap) -> dict[str, str]:
+    names: dict[str, str] = {}
+    for key, price in prices.prices.items():
+        provider = _PROVIDER_OF_ENTRY.get(price.provider)
+        if provider is None or _is_price_only(key, price):
+            continue
+        bare = key.replace("vertex_ai/", "") if price.provider in _PREFIX_DROPPED else key
+        names[bare] = provider
+    return names
+
+
+def _is_price_only(key: str, price: Price) -> bool:
+    if price.provider == "openai":
         return key.startswith("ft:") and key.count(":") == 1
-    if entry["litellm_provider"] == "bedrock":
+    if price.provider == "bedrock":
         regional = re.match(r"bedrock/[a-zA-Z0-9_-]+/.+$", key)
-        return entry.get("mode") == "guardrail" or "month-commitment" in key or regional is not None
+        return price.mode == "guardrail" or "month-commitment" in key or regional is not None
     return False
-
-
-def _routing(price_map: Mapping[str, Any]) -> tuple[tuple[re.Pattern[str], str], ...]:
-    rules = price_map.get("fallback_generalizations", {}).get("rules", ())
-    return tuple(
-        (re.compile(rule["pattern"], re.IGNORECASE), rule["model_info"]["litellm_provider"])
-        for rule in rules
-        if "litellm_provider" in rule["model_info"]
-    )
 
 
 def infer_provider(catalog: ProviderCatalog, name: str) -> Inferred | None:
