@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.cli import COMMANDS
+from reconciler.core.model.prices import NO_PRICES
 from reconciler.core.model.settings import GatewaySettings
 from reconciler.core.model.state import State
 from reconciler.core.plan.diff import Known
@@ -373,7 +374,7 @@ def test_every_format_renders_a_plan(name):
 def test_every_backend_has_its_module_and_its_rules(backend):
     row = BACKENDS[backend]
     assert callable(import_module(row.module).opened)
-    assert row.rules().name
+    assert row.rules(NO_PRICES).name
 
 
 def test_editors_offer_every_backend():
