@@ -1,6 +1,6 @@
 """Effective access, matrix, lint and policies over 100,000 teams, as ratios to one plain pass over the same teams.
 
-    python benchmarks/access.py [TEAMS]
+    python -m benchmarks.access [TEAMS]
 
 The pass is a loop that looks at every team's groups once, timed in the same run: a ratio says how many such loops a
 question costs, on any machine.
@@ -19,7 +19,7 @@ from reconciler.core.explain.routes import Asked
 from reconciler.core.model.kinds import AccessGroup, ModelAlias, Policy, PricingPlan, Team
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.state import State
-from reconciler.core.plan.meaning.impact import Context, impact
+from reconciler.core.plan.meaning.impact import Context, impact, world_of
 from reconciler.core.plan.resolve import Resolved, resolve
 from reconciler.core.plan.support import Support, everything
 from reconciler.core.rules.lint import RULES, lint
@@ -88,13 +88,14 @@ def main() -> None:
         {**written.resources, **{Ref("policy", name): policy for name, policy in POLICIES.items()}}
     )
     asked = Asked(written, desired, NOW, live=desired.state, prices=prices)
+    nothing = Context((), desired.state, desired.state, {}, support, prices)
     unit = timed(lambda: plain_pass(desired.state))
     print(f"{teams:,} teams, {GROUPS} groups, {ALIASES} aliases; one plain pass over the teams = 1")
     rows: list[tuple[str, Callable[[], object]]] = [
         ("access of all teams", lambda: access(State(desired.state.resources), rules)),
         (
             "impact of no changes",
-            lambda: impact(Context((), desired.state, desired.state, {}, support, prices)),
+            lambda: impact(nothing, world_of(nothing)),
         ),
         ("matrix, folded", lambda: team_matrix(State(desired.state.resources), rules)),
         ("explain one pair", lambda: explain(asked, "team-000000", "gpt-4")),

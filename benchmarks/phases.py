@@ -1,7 +1,7 @@
 """How long a plan takes, phase by phase, as multiples of reading the same YAML with PyYAML's C loader.
 
-    python benchmarks/plan.py                10,000 teams
-    python benchmarks/plan.py --teams 100000
+    python -m benchmarks.phases                10,000 teams
+    python -m benchmarks.phases --teams 100000
 
 The same machine and run measure both, so the ratios can be compared between machines; seconds cannot.
 """
@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import TypeVar
 
 import yaml
-from company import some_applies_ago, write
 
+from benchmarks.company import some_applies_ago, write
 from reconciler.core.access.rules import access
 from reconciler.core.plan.diff import Known, diff
-from reconciler.core.plan.meaning.impact import Context, impact
+from reconciler.core.plan.meaning.impact import Context, impact, world_of
 from reconciler.core.plan.order.schedule import schedule
 from reconciler.core.plan.resolve import resolve
 from reconciler.core.rules.check import check
@@ -78,7 +78,7 @@ def measure(directory: Path, clock: Clock) -> str:
     found = clock("diff", lambda: diff(desired, world.live, Known(world.inventory), SUPPORT))
     clock("access of every team", lambda: access(desired, SUPPORT.rules))
     context = Context(found.changes, world.live, desired, world.inventory, SUPPORT, prices)
-    meant = clock("impact", lambda: impact(context))
+    meant = clock("impact", lambda: impact(context, world_of(context)))
     steps = clock("schedule", lambda: schedule(found.changes, world.live, SUPPORT))
     planned = (
         f"{len(found.changes):,} changes, {len(meant.teams):,} teams affected, {len(steps):,} steps"

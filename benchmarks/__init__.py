@@ -1,0 +1,1 @@
+"""How fast and how large, against other ways to do the same: `python -m benchmarks`."""
