@@ -21,7 +21,8 @@ import yaml
 
 from benchmarks.company import some_applies_ago, write
 from reconciler.core.access.rules import access
-from reconciler.core.plan.diff import Known, diff
+from reconciler.core.model.inventory import Known
+from reconciler.core.plan.diff import diff
 from reconciler.core.plan.meaning.impact import Context, impact, world_of
 from reconciler.core.plan.order.schedule import schedule
 from reconciler.core.plan.resolve import resolve

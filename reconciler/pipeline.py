@@ -27,6 +27,7 @@ from reconciler.core.model.findings import (
     leveled,
     ordered,
 )
+from reconciler.core.model.inventory import Known
 from reconciler.core.model.kinds import PricingPlan, Team
 from reconciler.core.model.prices import PriceMap
 from reconciler.core.model.refs import Ref
@@ -34,7 +35,6 @@ from reconciler.core.model.secrets.typed import veiled
 from reconciler.core.model.settings import GatewaySettings, Settings
 from reconciler.core.model.state import State
 from reconciler.core.plan.credits.memories import Stranger, counted, given_before, strangers, told
-from reconciler.core.plan.diff import Known
 from reconciler.core.plan.drift import Drift
 from reconciler.core.plan.drift import drift as find_drift
 from reconciler.core.plan.make import Inputs, make_plan

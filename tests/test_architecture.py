@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from reconciler.cli import COMMANDS
+from reconciler.core.model.inventory import Known
 from reconciler.core.model.prices import NO_PRICES
 from reconciler.core.model.settings import GatewaySettings
 from reconciler.core.model.state import State
-from reconciler.core.plan.diff import Known
 from reconciler.core.plan.make import Inputs, make_plan
 from reconciler.core.plan.plan import Target
 from reconciler.files.validate.schemas import stale_schemas

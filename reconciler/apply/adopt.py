@@ -14,7 +14,6 @@ from reconciler.core.plan.credits.allocation import ALLOCATION
 from reconciler.core.plan.meaning.announced import recorded
 from reconciler.core.plan.noting import recordable, settled_record
 from reconciler.core.plan.plan import Plan
-from reconciler.core.plan.renames import renames
 from reconciler.core.plan.support import Support
 from reconciler.ledger import Claim, GrantRecord
 from reconciler.pipeline import Planned
@@ -109,24 +108,21 @@ def _remember_strangers(books: Books, inventory: Inventory) -> None:
     books.ledger.remember_grants(books.lease, records, books.now())
 
 
-def carry_over(books: Books, desired: State, support: Support) -> None:
+def carry_over(books: Books) -> None:
     """Write down what renames need before any request.
 
     What the gateway knows only by its new name moves in the ledger. An object that is about to be replaced becomes
     ours first, so that an interruption does not leave it behind.
     """
-    plan, known, live = books.plan, books.planned.known, books.planned.live
-    renaming = renames(desired, live.state, known, support)
-    if renaming.settled and not plan.partial:
-        books.ledger.rename(books.lease, renamed(renaming.settled, known.inventory), books.now())
-    going = {change.ref for change in plan.changes if change.after is None}
-    taken = [
-        old for old in renaming.replaced.values() if old in going and old not in known.inventory
-    ]
-    if taken:
-        claims = [
-            Claim(old.kind, old.name, required_of(live.state[old]), adopted=True) for old in taken
-        ]
+    renames, inventory = books.plan.renames, books.planned.known.inventory
+    if renames.settled:
+        books.ledger.rename(books.lease, renamed(renames.settled, inventory), books.now())
+    claims: list[Claim] = []
+    for old in renames.replaced.new_of:
+        if old not in inventory:
+            least = required_of(books.planned.live.state[old])
+            claims.append(Claim(old.kind, old.name, least, adopted=True))
+    if claims:
         books.ledger.own(books.lease, claims, books.now())
 
 

@@ -14,7 +14,7 @@ from reconciler.core.model.kinds import KINDS, Resource, Team
 from reconciler.core.model.refs import Ref
 from reconciler.core.plan.credits.allocation import ALLOCATION, CREDITS, operations_of
 from reconciler.core.plan.noting import settled_record
-from reconciler.core.plan.renames import Moves, renamed_inventory
+from reconciler.core.plan.renaming import Renaming
 from reconciler.ledger import (
     Claim,
     GrantRecord,
@@ -105,25 +105,22 @@ class Recorder:
             for outcome in outcomes
         ]
         moved = self._moved(outcomes)
-        settled = (
-            [replace(each, renamed=moved.get(each.step_id)) for each in settled]
-            if moved
-            else settled
-        )
+        if moved:
+            settled = [replace(each, renamed=moved.get(each.step_id)) for each in settled]
         self.ledger.settle(self.lease, self.apply_id, settled, self.now())
 
     def _moved(self, outcomes: Sequence[Outcome]) -> Mapping[str, Renamed]:
         """Step id -> what a rename that was applied moves in the ledger."""
-        done = [
-            outcome.step
-            for outcome in outcomes
-            if outcome.result is Result.APPLIED and moves_of_step(outcome.step)
-        ]
-        if not done:
+        renaming, step_ids = Renaming(), []
+        for outcome in outcomes:
+            one = renaming_of(outcome.step)
+            if outcome.result is Result.APPLIED and one:
+                renaming |= one
+                step_ids.append(outcome.step.id)
+        if not renaming:
             return {}
-        moves = {ref: old for step in done for ref, old in moves_of_step(step).items()}
-        found = renamed(moves, inventory_of(self.ledger, self.lease.gateway))
-        return {step.id: each for step, each in zip(done, found, strict=True)}
+        entries = renamed(renaming, inventory_of(self.ledger, self.lease.gateway))
+        return dict(zip(step_ids, entries, strict=True))
 
     def _settlement(self, outcome: Outcome, unknown: bool) -> Settlement:
         step = outcome.step
@@ -221,27 +218,31 @@ def _resource(ref: Ref, raw: Json | None) -> Resource | None:
     return sound.model_copy(update={name: raw[name] for name in odd if name in raw})
 
 
-def moves_of_step(step: Step) -> Moves:
-    """New ref -> old ref, for a rename."""
+def renaming_of(step: Step) -> Renaming:
+    """What a step renames: one object, or nothing."""
     if step.action is not Action.RENAME or step.renamed_from is None:
-        return {}
-    return {step.ref: Ref(step.ref.kind, step.renamed_from)}
+        return Renaming()
+    return Renaming({Ref(step.ref.kind, step.renamed_from): step.ref})
 
 
-def renamed(moves: Moves, inventory: Inventory) -> list[Renamed]:
-    """What the ledger does about renames (new ref -> old ref): rows and grants move, referring rows follow."""
-    after = renamed_inventory(inventory, {old: new for new, old in moves.items()})
-    before = ((ref, inventory.get(moves.get(ref, ref)), record) for ref, record in after.items())
-    claims = [
-        Claim(ref.kind, ref.name, new.applied)
-        for ref, old, new in before
-        if old is not None and new is not old
+def renamed(renaming: Renaming, inventory: Inventory) -> list[Renamed]:
+    """What the ledger does about renames, in their order: each moves its object's row and grants.
+
+    The rows that refer to a new name are renewed with the last: by then every row stands under its new name.
+    """
+    entries = [
+        Renamed(new.kind, old.name, new.name, _operations(old, new))
+        for old, new in renaming.new_of.items()
     ]
-    found = [
-        Renamed(new.kind, old.name, new.name, _operations(new, old)) for new, old in moves.items()
-    ]
-    return [*found[:-1], replace(found[-1], records=tuple(claims))] if found else []
+    claims: list[Claim] = []
+    for ref, record in renaming.inventory(inventory).items():
+        before = inventory.get(renaming.old(ref))
+        if before is not None and record is not before:
+            claims.append(Claim(ref.kind, ref.name, record.applied))
+    if entries:
+        entries[-1] = replace(entries[-1], records=tuple(claims))
+    return entries
 
 
-def _operations(new: Ref, old: Ref) -> tuple[str, str] | None:
+def _operations(old: Ref, new: Ref) -> tuple[str, str] | None:
     return (operations_of(old.name), operations_of(new.name)) if new.kind == Team.kind else None

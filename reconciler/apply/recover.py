@@ -15,11 +15,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from reconciler.apply.journal import moves_of_step, renamed, step_of
+from reconciler.apply.journal import renamed, renaming_of, step_of
 from reconciler.apply.waiting import pause
 from reconciler.core.model.changes import Action, Step
-from reconciler.core.model.inventory import Inventory
 from reconciler.core.plan.credits.allocation import ALLOCATION
+from reconciler.core.plan.renaming import Renaming
 from reconciler.gateways.base import Gateway, GatewayError, Landed
 from reconciler.ledger import Claim, JournalEntry, Lease, Ledger, LedgerError
 from reconciler.ledger.remembered import inventory_of
@@ -199,8 +199,8 @@ def resolve(
     state, note = (
         ("applied", "found on the gateway") if done else ("failed", "not found on the gateway")
     )
-    moves = moves_of_step(step) if done else {}
-    [moved] = renamed(moves, _inventory(ledger, lease)) if moves else [None]
+    renaming = renaming_of(step) if done else Renaming()
+    [moved] = renamed(renaming, inventory_of(ledger, lease.gateway)) if renaming else [None]
     ledger.resolve(
         lease,
         entry.journal_id,
@@ -212,10 +212,6 @@ def resolve(
         renamed=moved,
         key_settled=not done and step.action is Action.CREATE,
     )
-
-
-def _inventory(ledger: Ledger, lease: Lease) -> Inventory:
-    return inventory_of(ledger, lease.gateway)
 
 
 def decide(

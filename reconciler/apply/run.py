@@ -26,17 +26,15 @@ from reconciler.apply.recover import Late, Recovered, recover
 from reconciler.apply.waiting import Waits, pause
 from reconciler.core.model.changes import Action, Outcome, Result, Step
 from reconciler.core.model.findings import Finding, ReconcilerError, errors, warning
-from reconciler.core.model.inventory import Inventory, record_of
+from reconciler.core.model.inventory import Inventory, Known, record_of
 from reconciler.core.model.kinds import Team
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.state import State
 from reconciler.core.plan.credits.memories import told
-from reconciler.core.plan.diff import Known
 from reconciler.core.plan.make import fingerprints
 from reconciler.core.plan.order.holding import Holds, holds
 from reconciler.core.plan.order.schedule import Order, schedule
 from reconciler.core.plan.plan import Plan
-from reconciler.core.plan.renames import moves_of, renamed_known, renamed_state
 from reconciler.core.plan.safety import standing
 from reconciler.core.plan.saved import Approved, SavedPlan, against
 from reconciler.core.plan.scope import EVERYTHING, Scope
@@ -240,15 +238,15 @@ async def _carry_out(work: _Work, stop: asyncio.Event) -> Report:
     undecided = frozenset(entry.name for entry in work.recovered.undecided)
     owed = owed_allocations(plan, undecided, support)
     books = Books(session.ledger, work.held.lease, work.options.now, plan, work.planned, owed)
-    carry_over(books, desired, support)
-    moves = moves_of(plan.changes)
-    known = renamed_known(work.planned.known, moves)
+    carry_over(books)
+    renaming = plan.renames.in_place
+    known = renaming.known(work.planned.known)
     # What is announced lies ahead of the day that is planned for, and of today.
     moment = max(session.loaded.now, work.options.now())
     wishes = recorded_wishes(plan, desired, known.inventory, moment)
     record_at_once(books, wishes, known.inventory)
     ours = desired.resources.keys()
-    seen = renamed_state(live.state, moves)
+    seen = renaming.state(live.state)
     needs = schedule(plan.changes, seen, support, ours, work.options.order)
     if not needs:
         record_pricing(books)

@@ -3,12 +3,12 @@ from dataclasses import replace
 import pytest
 
 from reconciler.core.access.rules import GroupRules
-from reconciler.core.model.inventory import Record, record_of
+from reconciler.core.model.inventory import Known, Record, record_of
 from reconciler.core.model.kinds import AccessGroup, ModelAlias, Organization, Status, Team
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.state import State
 from reconciler.core.plan.credits.allocation import allocation
-from reconciler.core.plan.diff import Known, diff
+from reconciler.core.plan.diff import diff
 from reconciler.core.plan.support import KindSupport, Support, everything
 
 ORG, ALIAS, GROUP, TEAM = (

@@ -3,11 +3,18 @@
 import pytest
 
 from reconciler.core.access.rules import GroupRules
-from reconciler.core.model.inventory import MASK, Record, applied_value, record_of, resource_of
+from reconciler.core.model.inventory import (
+    MASK,
+    Known,
+    Record,
+    applied_value,
+    record_of,
+    resource_of,
+)
 from reconciler.core.model.kinds import ModelAlias, Organization, Team, TopUp
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.state import State
-from reconciler.core.plan.diff import Known, diff
+from reconciler.core.plan.diff import diff
 from reconciler.core.plan.drift import drift
 from reconciler.core.plan.support import Support, everything
 from reconciler.core.rules.check import check

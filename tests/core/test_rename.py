@@ -5,15 +5,14 @@ import pytest
 from reconciler.core.access.rules import GroupRules
 from reconciler.core.model.changes import Action
 from reconciler.core.model.findings import Level
-from reconciler.core.model.inventory import Record, record_of
+from reconciler.core.model.inventory import Known, Record, record_of
 from reconciler.core.model.kinds import AccessGroup, ModelAlias, Organization, Team, TopUp
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.state import State
-from reconciler.core.plan.diff import Known
 from reconciler.core.plan.make import Inputs, make_plan
 from reconciler.core.plan.order.schedule import schedule
 from reconciler.core.plan.plan import Risk, Target
-from reconciler.core.plan.renames import moves_of, renamed_state
+from reconciler.core.plan.renaming import Renaming
 from reconciler.core.plan.scope import parse_scope
 from reconciler.core.plan.support import Support, everything
 
@@ -40,7 +39,7 @@ LIVE = State(
 
 def renamed(ref: Ref, name: str, live: State = LIVE, **more) -> State:
     """Live, but for one object under another name that says so."""
-    found = renamed_state(live, {ref: Ref(ref.kind, name)})
+    found = Renaming({ref: Ref(ref.kind, name)}).state(live)
     new = Ref(ref.kind, name)
     return found.updated({new: found[new].model_copy(update={"renamed_from": ref.name, **more})})
 
@@ -66,7 +65,7 @@ def test_in_place_a_rename_is_one_change_without_any_loss():
     assert found.impact.teams == ()
     assert found.refusals == ()
     assert found.unchanged == 3
-    [step] = schedule(found.changes, renamed_state(LIVE, moves_of(found.changes)), RENAMES)
+    [step] = schedule(found.changes, found.renames.in_place.state(LIVE), RENAMES)
     assert (step.action, step.renamed_from, step.id) == (
         Action.RENAME,
         "acme",
@@ -76,7 +75,7 @@ def test_in_place_a_rename_is_one_change_without_any_loss():
 
 def test_all_else_of_a_renamed_object_waits_for_the_rename():
     found = plan(renamed(PRO, "premium", model_aliases=frozenset(), description="none"))
-    needs = schedule(found.changes, renamed_state(LIVE, moves_of(found.changes)), RENAMES)
+    needs = schedule(found.changes, found.renames.in_place.state(LIVE), RENAMES)
     assert [(step.id, sorted(each.id for each in need)) for step, need in needs.items()] == [
         ("rename access_group/premium", []),
         ("expand access_group/premium", ["rename access_group/premium"]),
@@ -132,7 +131,7 @@ def test_an_alias_under_another_name_is_a_loss_of_the_old_one(support):
 
 
 def test_what_is_done_or_never_was_is_only_mentioned():
-    done = renamed_state(LIVE, {ACME: Ref("team", "acme-2")})
+    done = Renaming({ACME: Ref("team", "acme-2")}).state(LIVE)
     found = plan(renamed(ACME, "acme-2"), live=done)
     assert found.changes == ()
     assert codes(found) == {"rename-done"}
@@ -145,7 +144,7 @@ def test_an_old_name_that_only_the_ledger_knows_brings_its_top_ups_along():
     wish = renamed(
         ACME, "acme-2", top_ups=(TopUp(id="welcome", amount=7), TopUp(id="promo", amount=9))
     )
-    there = renamed_state(LIVE, {ACME: Ref("team", "acme-2")})
+    there = Renaming({ACME: Ref("team", "acme-2")}).state(LIVE)
     for live in (there, LIVE.updated({ACME: None})):
         [team] = [
             change

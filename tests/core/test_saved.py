@@ -4,11 +4,10 @@ import pytest
 
 from reconciler.core.access.rules import GroupRules
 from reconciler.core.model.findings import Finding, ReconcilerError
-from reconciler.core.model.inventory import Record, record_of
+from reconciler.core.model.inventory import Known, Record, record_of
 from reconciler.core.model.kinds import AccessGroup, ModelAlias, Organization, Team
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.state import State
-from reconciler.core.plan.diff import Known
 from reconciler.core.plan.make import Inputs, fingerprints, make_plan
 from reconciler.core.plan.plan import Target
 from reconciler.core.plan.saved import against, content_of, sealed, unsealed

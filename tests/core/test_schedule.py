@@ -6,11 +6,11 @@ import pytest
 
 from reconciler.core.access.rules import GroupRules
 from reconciler.core.model.changes import Action
-from reconciler.core.model.inventory import Record, record_of
+from reconciler.core.model.inventory import Known, Record, record_of
 from reconciler.core.model.kinds import AccessGroup, ModelAlias, Organization, Team, TopUp
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.state import State
-from reconciler.core.plan.diff import Known, diff
+from reconciler.core.plan.diff import diff
 from reconciler.core.plan.order.schedule import Order, schedule
 from reconciler.core.plan.support import Support, everything
 

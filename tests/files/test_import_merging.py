@@ -12,9 +12,9 @@ from test_import_round_trip import NOW, SUPPORTS, dialects, seen_by, written
 from reconciler.core.imports.export import Source, export
 from reconciler.core.imports.merge import Declared, merge
 from reconciler.core.imports.plans import with_plans
-from reconciler.core.model.inventory import Record, record_of
+from reconciler.core.model.inventory import Known, Record, record_of
 from reconciler.core.model.prices import NO_PRICES
-from reconciler.core.plan.diff import Known, diff
+from reconciler.core.plan.diff import diff
 from reconciler.core.plan.resolve import resolve
 from reconciler.files.imports.update import Updating
 from reconciler.files.manifests import load_manifests

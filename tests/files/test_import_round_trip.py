@@ -14,13 +14,13 @@ from live_worlds import SECRET, live_states
 from reconciler.core.imports.export import Source, export, plain
 from reconciler.core.imports.plans import with_plans
 from reconciler.core.model.findings import errors, leveled
-from reconciler.core.model.inventory import Record, record_of
+from reconciler.core.model.inventory import Known, Record, record_of
 from reconciler.core.model.kinds import AccessGroup, ModelAlias, Organization, PricingPlan, Team
 from reconciler.core.model.prices import NO_PRICES
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.settings import Level
 from reconciler.core.model.state import State
-from reconciler.core.plan.diff import Known, diff
+from reconciler.core.plan.diff import diff
 from reconciler.core.plan.resolve import resolve
 from reconciler.core.rules.check import check
 from reconciler.files.imports.write import Origins, manifests

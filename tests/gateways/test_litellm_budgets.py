@@ -4,11 +4,10 @@ import pytest
 
 from reconciler.core.access.litellm.rules import LiteLLMRules
 from reconciler.core.model.changes import Action
-from reconciler.core.model.inventory import Record, record_of
+from reconciler.core.model.inventory import Known, Record, record_of
 from reconciler.core.model.kinds import Team, TopUp
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.state import State
-from reconciler.core.plan.diff import Known
 from reconciler.core.plan.drift import drift
 from reconciler.core.plan.make import Inputs, make_plan
 from reconciler.core.plan.order.schedule import schedule

@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.core.access.litellm.rules import LiteLLMRules
-from reconciler.core.model.inventory import Record, record_of
+from reconciler.core.model.inventory import Known, Record, record_of
 from reconciler.core.model.kinds import Deployment, ModelAlias
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.state import State
-from reconciler.core.plan.diff import Known, diff
+from reconciler.core.plan.diff import diff
 from reconciler.core.plan.make import Inputs, make_plan
 from reconciler.core.plan.plan import Target
 from reconciler.gateways.litellm.aliases import contents_of, row_of, words_of

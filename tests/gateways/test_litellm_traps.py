@@ -12,13 +12,13 @@ from pydantic import SecretStr
 from reconciler.apply.keys import new_key
 from reconciler.core.access.rules import access
 from reconciler.core.model.changes import Action, Change, FieldChange, Step
-from reconciler.core.model.inventory import Record, record_of
+from reconciler.core.model.inventory import Known, Record, record_of
 from reconciler.core.model.kinds import AccessGroup, Deployment, Key, ModelAlias, Status, Team
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.settings import GatewaySettings
 from reconciler.core.model.state import State
 from reconciler.core.plan.comparison import differences
-from reconciler.core.plan.diff import Known, diff
+from reconciler.core.plan.diff import diff
 from reconciler.core.plan.make import Inputs, make_plan
 from reconciler.core.plan.plan import Target
 from reconciler.core.plan.safety import FLAGS

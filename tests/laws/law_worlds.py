@@ -10,7 +10,7 @@ from reconciler.core.model.inventory import Record, record_of
 from reconciler.core.model.kinds import AccessGroup, ModelAlias, Organization, Status, Team
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.state import State, references
-from reconciler.core.plan.renames import renamed_state
+from reconciler.core.plan.renaming import Renaming
 from reconciler.core.plan.support import Support, everything
 
 KINDS = ("organization", "model_alias", "access_group", "team")
@@ -67,7 +67,7 @@ def perform(state: State, step) -> State:
             former = Ref(step.ref.kind, step.renamed_from)
             assert former in state, f"{step.id}: nothing to rename"
             assert current is None, f"{step.id}: the name is taken"
-            return renamed_state(state, {former: step.ref})
+            return Renaming({former: step.ref}).state(state)
         case Action.CREATE:
             assert current is None, f"{step.id}: exists already"
             return state.updated({step.ref: step.after})

@@ -11,12 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_impact_law import NOW, SUPPORT, TODAY, manifest, reach, state_of
 
-from reconciler.core.model.inventory import Record, record_of
+from reconciler.core.model.inventory import Known, Record, record_of
 from reconciler.core.model.prices import NO_PRICES
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.settings import Safety, Settings
 from reconciler.core.model.state import State
-from reconciler.core.plan.diff import Known
 from reconciler.core.plan.make import Inputs, make_plan
 from reconciler.core.plan.meaning.announced import recorded
 from reconciler.core.plan.plan import Target

@@ -9,9 +9,10 @@ from law_worlds import SUPPORT, TOUCHING, dangling, owning, run, states
 
 from reconciler.core.access.rules import access
 from reconciler.core.model.changes import Action
+from reconciler.core.model.inventory import Known
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.state import State
-from reconciler.core.plan.diff import Known, diff
+from reconciler.core.plan.diff import diff
 from reconciler.core.plan.order import schedule as scheduling
 from reconciler.core.plan.order.schedule import Order, expanded_state, schedule
 

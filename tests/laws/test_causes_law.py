@@ -9,12 +9,11 @@ from test_announced_law import LATER, TODAY, applied_today, dated, edited
 from test_impact_law import NOW, SUPPORT, nearest, state_of
 
 from reconciler.core.model.findings import Origin
-from reconciler.core.model.inventory import Record, record_of
+from reconciler.core.model.inventory import Known, Record, record_of
 from reconciler.core.model.kinds import AccessGroup, PricingPlan, Team
 from reconciler.core.model.prices import NO_PRICES
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.state import State
-from reconciler.core.plan.diff import Known
 from reconciler.core.plan.make import Inputs, make_plan
 from reconciler.core.plan.plan import Target
 from reconciler.core.plan.resolve import resolve

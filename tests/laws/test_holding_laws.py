@@ -14,10 +14,11 @@ from law_worlds import SUPPORT, owning, perform, states
 
 from reconciler.core.access.rules import access
 from reconciler.core.model.changes import Action
+from reconciler.core.model.inventory import Known
 from reconciler.core.model.kinds import AccessGroup, ModelAlias, Status, Team
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.state import State
-from reconciler.core.plan.diff import Known, diff
+from reconciler.core.plan.diff import diff
 from reconciler.core.plan.order import holding
 from reconciler.core.plan.order.holding import MARGIN, Hold, holds, longest
 from reconciler.core.plan.order.schedule import schedule

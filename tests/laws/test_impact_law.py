@@ -11,12 +11,11 @@ from law_worlds import KINDS
 
 from reconciler.core.access.rules import GroupRules
 from reconciler.core.model.findings import errors
-from reconciler.core.model.inventory import Record, record_of
+from reconciler.core.model.inventory import Known, Record, record_of
 from reconciler.core.model.kinds import SECTIONS
 from reconciler.core.model.prices import NO_PRICES
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.state import State
-from reconciler.core.plan.diff import Known
 from reconciler.core.plan.make import Inputs, make_plan
 from reconciler.core.plan.meaning.impact import totals
 from reconciler.core.plan.plan import Target

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from law_worlds import KINDS, owning, random_state, run, states
 
 from reconciler.core.access.rules import GroupRules
+from reconciler.core.model.inventory import Known
 from reconciler.core.model.kinds import AccessGroup, ModelAlias, Organization, Status, Team
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.state import State
-from reconciler.core.plan.diff import Known
 from reconciler.core.plan.make import Inputs, make_plan
 from reconciler.core.plan.order.schedule import schedule
 from reconciler.core.plan.plan import Target

@@ -2,20 +2,20 @@
 
 import random
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from law_worlds import RENAMING, SUPPORT, dangling, owning, random_state, run
 
 from reconciler.core.access.rules import access
 from reconciler.core.model.changes import Action
+from reconciler.core.model.inventory import Known
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.state import State
-from reconciler.core.plan.diff import Known
 from reconciler.core.plan.make import Inputs, make_plan
 from reconciler.core.plan.order import schedule as scheduling
 from reconciler.core.plan.order.schedule import schedule
 from reconciler.core.plan.plan import Target
-from reconciler.core.plan.renames import moves_of, renamed_inventory, renamed_state
+from reconciler.core.plan.renaming import Renaming
 
 LAW = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 seeds = st.integers(0, 2**64)
@@ -30,7 +30,7 @@ def world(rng: random.Random, kinds: tuple[str, ...]):
         if ref.kind in kinds and rng.random() < 0.5
     }
     names = {new: old.name for old, new in moves.items()}
-    wished = renamed_state(other, moves).resources
+    wished = Renaming(moves).state(other).resources
     told = {
         r: res.model_copy(update={"renamed_from": names[r]}) if r in names else res
         for r, res in wished.items()
@@ -46,7 +46,7 @@ def planned(live, desired, support, *, owned=True):
 
 
 def steps(plan, live, support):
-    return schedule(plan.changes, renamed_state(live, moves_of(plan.changes)), support)
+    return schedule(plan.changes, plan.renames.in_place.state(live), support)
 
 
 def plain(state):
@@ -69,21 +69,21 @@ def test_in_place_nobody_loses_what_it_keeps_under_whatever_name(seed, fails):
     rng = random.Random(seed)
     live, desired, _ = world(rng, ALL)
     plan = planned(live, desired, RENAMING)
-    moves = moves_of(plan.changes)
+    renaming = plan.renames.in_place
     first, last = (
-        access(renamed_state(live, moves), RENAMING.rules),
+        access(renaming.state(live), RENAMING.rules),
         access(desired, RENAMING.rules),
     )
     keep = {team: first.of(team) & last.of(team) for team in first.teams}
     state = live
     broken = (lambda _: rng.random() < 0.3) if fails else (lambda _: False)
     for step, state in run(steps(plan, live, RENAMING), live, rng.choice, broken):
-        now = access(renamed_state(state, moves), RENAMING.rules)
+        now = access(renaming.state(state), RENAMING.rules)
         assert all(models <= now.of(team) for team, models in keep.items()), step.id
         assert not dangling(state), step.id
     if fails:  # what was renamed is known by its new name
-        done = {old: new for old, new in moves.items() if new in state}
-        owned = renamed_inventory(owning(State({**live.resources})), done) | owning(state)
+        done = renaming.only(set(state))
+        owned = done.inventory(owning(live)) | owning(state)
         again = make_plan(Inputs(Target("t", "t", "test"), desired, state, Known(owned), RENAMING))
         for _, state in run(steps(again, state, RENAMING), state, rng.choice):
             pass
@@ -112,11 +112,40 @@ def test_replaced_groups_and_aliases_are_hitless_and_the_old_ones_go_owned_or_no
 
 @LAW
 @given(seeds)
+def test_a_replacement_that_was_cut_off_goes_on_whatever_git_says_by_then(seed):
+    rng = random.Random(seed)
+    live, desired, moves = world(rng, ("model_alias", "access_group"))
+    state = live
+    first = steps(planned(live, desired, SUPPORT), live, SUPPORT)
+    for _, state in run(first, live, rng.choice, lambda _: rng.random() < 0.4):
+        pass
+    wished = (
+        Renaming(moves)
+        .state(random_state(rng))
+        .updated({ref: desired[ref] for ref in moves.values() if ref in desired})
+    )
+    described = {
+        ref: resource.model_copy(update={"description": "another"})
+        for ref, resource in wished.resources.items()
+        if ref.kind in ("model_alias", "access_group")
+    }
+    wished = wished.updated(described)
+    assume(not dangling(wished) and not set(moves) & set(wished))
+    owned = owning(live) | owning(state)
+    again = make_plan(Inputs(Target("t", "t", "test"), wished, state, Known(owned), SUPPORT))
+    for step, state in run(steps(again, state, SUPPORT), state, rng.choice):
+        assert step.action is not Action.RENAME
+        assert not dangling(state), step.id
+    assert plain(state) == plain(wished)
+
+
+@LAW
+@given(seeds)
 def test_a_rename_alone_means_nothing_to_anybody_but_callers_of_an_alias(seed):
     rng = random.Random(seed)
     live, _, moves = world(rng, ("organization", "access_group", "team"))
     names = {new: old.name for old, new in moves.items()}
-    wished = renamed_state(live, moves).resources
+    wished = Renaming(moves).state(live).resources
     desired = State(
         {r: s.model_copy(update={"renamed_from": names.get(r)}) for r, s in wished.items()}
     )

@@ -2,10 +2,10 @@
 
 from reconciler.core.access.rules import Access, GroupRules, access
 from reconciler.core.model.findings import Origin, error, warning
+from reconciler.core.model.inventory import Known
 from reconciler.core.model.kinds import AccessGroup, ModelAlias, Organization, Resource, Team
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.state import State
-from reconciler.core.plan.diff import Known
 from reconciler.core.plan.make import Inputs, make_plan
 from reconciler.core.plan.plan import Plan, Target
 from reconciler.gateways.saas.documented import DIALECT

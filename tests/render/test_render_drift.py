@@ -1,11 +1,10 @@
 """Drift says what it means for teams, in every format."""
 
 from reconciler.core.access.rules import GroupRules
-from reconciler.core.model.inventory import Record, record_of
+from reconciler.core.model.inventory import Known, Record, record_of
 from reconciler.core.model.kinds import AccessGroup, ModelAlias, Team
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.state import State
-from reconciler.core.plan.diff import Known
 from reconciler.core.plan.drift import drift
 from reconciler.core.plan.plan import Target
 from reconciler.core.plan.support import Support, everything

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from reconciler.core.imports.masks import Cleaned, cleaned
 from reconciler.core.model.findings import Finding, errors, warning
-from reconciler.core.model.inventory import Record
+from reconciler.core.model.inventory import Known, Record
 from reconciler.core.model.kinds import (
     KINDS,
     AccessGroup,
@@ -29,7 +29,6 @@ from reconciler.core.model.refs import Ref
 from reconciler.core.model.state import State, references
 from reconciler.core.plan.comparison import observed
 from reconciler.core.plan.credits.allocation import CREDITS
-from reconciler.core.plan.diff import Known
 from reconciler.core.plan.support import Support
 from reconciler.core.rules.check import check
 

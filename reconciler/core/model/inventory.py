@@ -1,7 +1,8 @@
-"""Inventory: the refs that are ours, with what we last applied to each. The value; the ledger keeps it."""
+"""Inventory and Known: what is remembered between applies, as values; the ledger keeps it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -24,6 +25,25 @@ class Record:
 
 
 Inventory = Mapping[Ref, Record]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What we remember when we compare: what is ours, which top-ups were granted, what can only be read.
+
+    `undecided` are teams with a grant of which nobody can tell whether it happened: no credits for them for now.
+    `given` are the credits that reconcilers with another ledger gave a team of which this one has no record.
+    `owed` are objects whose virtual key nobody has been given yet, since when. `unfinished` is what an apply that was
+    not carried out to its end has created.
+    """
+
+    inventory: Inventory = field(default_factory=dict)
+    granted: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    fixed: frozenset[Ref] = frozenset()
+    undecided: frozenset[str] = frozenset()
+    given: Mapping[str, int] = field(default_factory=dict)
+    owed: Mapping[Ref, datetime] = field(default_factory=dict)
+    unfinished: frozenset[Ref] = frozenset()
 
 
 def record_of(resource: Resource) -> dict[str, Any]:

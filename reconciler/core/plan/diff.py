@@ -2,11 +2,10 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from reconciler.core.model.changes import Change, CreditGrant
 from reconciler.core.model.findings import Finding, error, warning
-from reconciler.core.model.inventory import Inventory
+from reconciler.core.model.inventory import Inventory, Known
 from reconciler.core.model.kinds import KINDS, Resource, Status, Team
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.secrets.typed import veiled
@@ -16,25 +15,6 @@ from reconciler.core.plan.credits.allocation import credit_grants
 from reconciler.core.plan.credits.change import Crediting, credited, field_changes
 from reconciler.core.plan.safety import secret_lost
 from reconciler.core.plan.support import KindSupport, Support
-
-
-@dataclass(frozen=True)
-class Known:
-    """What we remember when we compare: what is ours, which top-ups were granted, what can only be read.
-
-    `undecided` are teams with a grant of which nobody can tell whether it happened: no credits for them for now.
-    `given` are the credits that reconcilers with another ledger gave a team of which this one has no record.
-    `owed` are objects whose virtual key nobody has been given yet, since when. `unfinished` is what an apply that was
-    not carried out to its end has created.
-    """
-
-    inventory: Inventory = field(default_factory=dict)
-    granted: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    fixed: frozenset[Ref] = frozenset()
-    undecided: frozenset[str] = frozenset()
-    given: Mapping[str, int] = field(default_factory=dict)
-    owed: Mapping[Ref, datetime] = field(default_factory=dict)
-    unfinished: frozenset[Ref] = frozenset()
 
 
 @dataclass(frozen=True)

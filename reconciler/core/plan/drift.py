@@ -11,13 +11,13 @@ from enum import StrEnum
 from typing import Any
 
 from reconciler.core.model.changes import Change
-from reconciler.core.model.inventory import Inventory, resource_of
+from reconciler.core.model.inventory import Inventory, Known, resource_of
 from reconciler.core.model.kinds import KINDS, CreditsMode, Resource, Team, gateway_fields
 from reconciler.core.model.prices import NO_PRICES
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.state import State
 from reconciler.core.plan.credits.allocation import CREDITS
-from reconciler.core.plan.diff import Known, diff
+from reconciler.core.plan.diff import diff
 from reconciler.core.plan.meaning.impact import Context, impact, world_of
 from reconciler.core.plan.support import Support
 

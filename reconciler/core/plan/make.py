@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 
 from reconciler.core.model.changes import Change
 from reconciler.core.model.findings import Finding, errors, ordered, warning
-from reconciler.core.model.inventory import record_of, resource_of
+from reconciler.core.model.inventory import Known, record_of, resource_of
 from reconciler.core.model.kinds import PricingPlan, Resource, Team
 from reconciler.core.model.prices import NO_PRICES, PriceMap
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.settings import Settings
 from reconciler.core.model.state import State
-from reconciler.core.plan.diff import Diff, Known, diff
+from reconciler.core.plan.diff import Diff, diff
 from reconciler.core.plan.lookalikes import lookalikes
 from reconciler.core.plan.meaning.announced import Come, by_date, come
 from reconciler.core.plan.meaning.causes import causes
@@ -25,7 +25,8 @@ from reconciler.core.plan.noting import noted
 from reconciler.core.plan.order.holding import Fresh, waits_finding
 from reconciler.core.plan.order.schedule import Order, Transition
 from reconciler.core.plan.plan import Impact, Plan, Risk, Target
-from reconciler.core.plan.renames import Renames, View, renames, view, with_renames
+from reconciler.core.plan.renames import View, renames, view, with_renames
+from reconciler.core.plan.renaming import Renames
 from reconciler.core.plan.safety import BUDGET_CUT, Runtime, refusals
 from reconciler.core.plan.saved import Approved
 from reconciler.core.plan.scope import EVERYTHING, Scope, out_of_scope, unmatched
@@ -127,6 +128,7 @@ def make_plan(given: Inputs) -> Plan:
         noted=noted_changes,
         on_plans=_on_plans(given.desired),
         owed=tuple(sorted(given.known.owed)),
+        renames=renamed.of(found.changes, partial=_partial(given)),
     )
 
 
@@ -215,13 +217,10 @@ def _compared(given: Inputs, renamed: Renames, seen: View) -> Diff:
 
 def _renames(given: Inputs) -> Renames:
     """The renames of the part that is planned: one belongs to it under its old name, too."""
-    found = renames(given.desired, given.live, given.known, given.support)
-    out = [
-        ref
-        for ref, old in (*found.in_place.items(), *found.replaced.items())
-        if not _within(ref, old, given)
-    ]
-    return found.without(out) if out else found
+    declared = renames(given.desired, given.live, given.known, given.support)
+    sent = declared.sent.new_of.items()
+    outside = [new for old, new in sent if not _within(new, old, given)]
+    return declared.without(outside) if outside else declared
 
 
 def _within(ref: Ref, old: Ref, given: Inputs) -> bool:

@@ -10,12 +10,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from reconciler.core.model.changes import Change, FieldChange
-from reconciler.core.model.inventory import Record, record_of, resource_of
+from reconciler.core.model.inventory import Known, Record, record_of, resource_of
 from reconciler.core.model.kinds import CreditsMode, PricingPlan, Resource
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.state import State
 from reconciler.core.plan.credits.allocation import CREDITS
-from reconciler.core.plan.diff import Diff, Known
+from reconciler.core.plan.diff import Diff
 from reconciler.core.plan.meaning.announced import recorded
 
 Json = dict[str, Any]

@@ -8,6 +8,7 @@ from typing import Literal
 from reconciler.core.model.changes import Change
 from reconciler.core.model.findings import Finding, Origin
 from reconciler.core.model.refs import Ref
+from reconciler.core.plan.renaming import Renames
 
 
 class Risk(StrEnum):
@@ -130,7 +131,7 @@ class Target:
 class Plan:
     """All changes and their meaning.
 
-    `refusals` are what apply will not do unasked; each finding's hint names the flag for just that.
+    `refusals` are what apply will not do unasked; each finding's `flag` allows just that.
     `foreign` are live objects that are not ours and stay untouched. `unchanged` counts objects in their desired state.
     `scope` are the patterns that it is cut to; `partial` says that it is cut, by them or to a saved plan.
     `held`: ref -> declared fields that this gateway cannot change and that therefore do not count as applied.
@@ -138,6 +139,7 @@ class Plan:
     `fingerprints`: ref -> digest of the live object as it was read, for every object that the plan relies on.
     `noted` are changes for which nothing is sent, only written down: pricing plans, and what else lives in git only.
     `on_plans`: pricing plan -> the teams that are declared to be on it, sorted.
+    `renames` are the declared renames that it carries out.
     """
 
     target: Target
@@ -157,6 +159,7 @@ class Plan:
     noted: tuple[Change, ...] = ()
     on_plans: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     owed: tuple[Ref, ...] = ()
+    renames: Renames = field(default_factory=Renames)
 
     @property
     def counts(self) -> Mapping[str, int]:

@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from reconciler.core.model.findings import Finding, warning
-from reconciler.core.model.inventory import Record
+from reconciler.core.model.inventory import Known, Record
 from reconciler.core.model.kinds import Team
 from reconciler.core.model.refs import Ref
 from reconciler.core.plan.credits.allocation import CREDITS, operations_of
-from reconciler.core.plan.diff import Known
 
 ALLOCATIONS = "reconciler:allocation:"
 CREATIONS = "reconciler:step:"

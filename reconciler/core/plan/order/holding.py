@@ -17,7 +17,6 @@ from reconciler.core.model.refs import Ref
 from reconciler.core.model.state import State
 from reconciler.core.plan.order.replacements import Cut, replacements
 from reconciler.core.plan.order.schedule import ByRef, by_ref_of, schedule, transition
-from reconciler.core.plan.renames import moves_of, renamed_state
 from reconciler.core.plan.support import Support
 
 # A process may have begun to read right before the write, and counts from when it kept what it had read.
@@ -121,7 +120,7 @@ def waits_finding(
     """What a plan says of the time that its apply waits; None where it waits for nothing."""
     if not support.lifetimes or not changes:
         return None
-    needs = schedule(changes, renamed_state(live, moves_of(changes)), support)
+    needs = schedule(changes, live, support)
     held = holds(needs, changes, live, support, fresh)
     seconds = longest(needs, held)
     if not seconds:
