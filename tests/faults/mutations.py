@@ -13,7 +13,7 @@ def _one_memory() -> None:
 
 def settled_before_performed() -> None:
     """The outcome is written before the request is sent."""
-    from reconciler.apply.execute import execute as apply
+    from reconciler.apply import execute as apply
     from reconciler.core.model.changes import Outcome, Result
 
     intend, run = apply._Run.start, apply._Run
@@ -64,7 +64,7 @@ def no_look() -> None:
 
 def grants_are_sent_again_in_doubt() -> None:
     """A grant of unknown outcome is sent at once under a new name, without a look."""
-    from reconciler.apply.execute import execute as apply
+    from reconciler.apply import execute as apply
     from reconciler.core.model.changes import Action
     from reconciler.gateways.base import GatewayError
 
@@ -86,7 +86,7 @@ def grants_are_sent_again_in_doubt() -> None:
 
 def no_recovery() -> None:
     """What an earlier apply left open is closed without a look."""
-    from reconciler.apply.execute import recover as recovery
+    from reconciler.apply import recover as recovery
     from reconciler.gateways.base import Landed
 
     async def absent(self: Any, number: Any, _gateway: Any) -> None:
@@ -98,7 +98,7 @@ def no_recovery() -> None:
 
 def no_grace() -> None:
     """The absence of a grant counts at once, and nobody waits for what a dead apply still has on its way."""
-    from reconciler.apply.execute import recover as recovery
+    from reconciler.apply import recover as recovery
 
     _one_memory()
     recovery._patience = lambda _step, _gateway: 0.0
@@ -124,7 +124,7 @@ def operation_id_forgotten() -> None:
 
 def no_lock() -> None:
     """Two applies at once."""
-    from reconciler.apply.execute import recover as recovery
+    from reconciler.apply import recover as recovery
     from reconciler.ledger import lock
 
     _one_memory()
@@ -137,7 +137,7 @@ def no_lock() -> None:
 
 def not_one_at_a_time() -> None:
     """Several steps of one object may be in flight at once."""
-    from reconciler.apply.execute import execute as apply
+    from reconciler.apply import execute as apply
 
     class Never(set):  # type: ignore[type-arg]
         def __contains__(self, _item: object) -> bool:

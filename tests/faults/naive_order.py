@@ -28,6 +28,6 @@ def _rank(change: Any) -> Any:
 
 
 def install() -> None:
-    from reconciler.apply.execute import run as applying
+    from reconciler.apply import run as applying
 
     applying.schedule = naive

@@ -306,7 +306,7 @@ def full_disk(at: int, times: int) -> None:
     """In the process of an apply: writing a key fails at the n-th time."""
     import errno
 
-    from reconciler.apply.execute import keys
+    from reconciler.apply import keys
 
     write, count = keys.append, 0
 

@@ -86,7 +86,7 @@ def _picked(company: Company, rng: random.Random) -> str | None:
     return rng.choice(sorted(company.teams)) if company.teams else None
 
 
-def _other_credits(company: Company, rng: random.Random) -> Company:
+def recredited(company: Company, rng: random.Random) -> Company:
     team = _picked(company, rng)
     if team is None:
         return company
@@ -95,8 +95,10 @@ def _other_credits(company: Company, rng: random.Random) -> Company:
 
 def _other_groups(company: Company, rng: random.Random) -> Company:
     team = _picked(company, rng)
-    if team is None:
-        return company
+    return regrouped(company, team, rng) if team is not None else company
+
+
+def regrouped(company: Company, team: str, rng: random.Random) -> Company:
     return _with(
         company, team, replace(company.teams[team], groups=_some(frozenset(company.groups), rng))
     )
@@ -140,8 +142,8 @@ def _other_models(company: Company, rng: random.Random) -> Company:
 
 
 CHANGES = (
-    _other_credits,
-    _other_credits,
+    recredited,
+    recredited,
     _other_groups,
     _other_groups,
     _top_up,

@@ -23,6 +23,18 @@ NEW = {
     ("credits", "add"),
     ("operations", "void"),
 }
+ENVELOPES = {
+    "organizations": "organizations",
+    "model-aliases": "model_aliases",
+    "model-access-groups": "access_groups",
+    "teams": "teams",
+}
+IDS = {
+    "organizations": "organization_id",
+    "model-aliases": "alias",
+    "model-access-groups": "group_name",
+    "teams": "team_id",
+}
 GATEWAY_ID = "4c0f2a9e-7d53-4be1-9a40-5d1c3a7d7b10"
 # What tells a client which dialect this is, and what it can do.
 PATHS = {
@@ -70,6 +82,8 @@ class Account:
     touched   (kind, name, sender)                births    team -> how often it was made
     rotated   (team, its maker, sender)           makers, made   team -> who made it, when
     deleted   (team, its maker, made when, sender, sent when)
+    blind     (kind, name, sender): changed by one to whom the object had not been shown as it was
+    shown     sender -> (kind, name) -> the newest generation that the sender was shown
     """
 
     effects: list[Effect] = field(default_factory=list)
@@ -79,6 +93,8 @@ class Account:
     made: dict[str, float] = field(default_factory=dict)
     rotated: list[tuple[str, str, str]] = field(default_factory=list)
     deleted: list[tuple[str, str, float, str, float]] = field(default_factory=list)
+    blind: list[tuple[str, str, str]] = field(default_factory=list)
+    shown: dict[str, dict[tuple[str, str], int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -136,7 +152,9 @@ class Embedded:
             return 404, {"detail": "Not Found"}
         try:
             if request.method == "GET":
-                return 200, handle(request, parts[2:])
+                answer = handle(request, parts[2:])
+                self._shown(parts[1], answer)
+                return 200, answer
             return 200, self._written(request, parts, handle)
         except Refused as no:
             return no.status, no.body
@@ -171,7 +189,11 @@ class Embedded:
                 parts[1], parts[2], {int(number) for number in re.findall("[0-9]+", match)}
             )
         self.operation = operation
+        before = self._generation(parts)
         answer, secret = _parted(handle(request, parts[2:]))
+        if before is not None and before != self._generation(parts):
+            self._account_for(parts, before)
+        self._shown(parts[1], answer)
         if operation is not None:
             self.tables.operations[operation] = Operation(asked, copy.deepcopy(answer))
         return {**answer, **secret}
@@ -204,6 +226,34 @@ class Embedded:
             meant = " or ".join(str(number) for number in sorted(wanted))
             detail = f"{said} '{name}' is of generation {rows[name]['generation']}, not {meant}: it has changed since"
             raise Refused(412, detail, "generation-changed")
+
+    def _rows(self, kind: str) -> dict[str, Row]:
+        return {
+            "organizations": self.tables.organizations,
+            "model-aliases": self.tables.aliases,
+            "model-access-groups": self.tables.groups,
+            "teams": self.tables.teams,
+        }.get(kind, {})
+
+    def _generation(self, parts: list[str]) -> int | None:
+        """The generation of the object that a path names; None where it names none, or one that is not there."""
+        row = self._rows(parts[1]).get(parts[2]) if len(parts) > 2 else None
+        return row["generation"] if row is not None else None
+
+    def _account_for(self, parts: list[str], before: int) -> None:
+        kind, name, *verb = parts[1:]
+        shown = self.account.shown.get(self.sender, {}).get((kind, name))
+        if (
+            verb != ["rotate-key"] and shown != before
+        ):  # a key is not decided on anything of the object
+            self.account.blind.append((kind, name, self.sender))
+
+    def _shown(self, kind: str, answer: Row) -> None:
+        rows = answer.get(ENVELOPES[kind], (answer,)) if kind in ENVELOPES else ()
+        shown = self.account.shown.setdefault(self.sender, {})
+        for row in rows:
+            if "generation" in row:
+                shown[kind, row[IDS[kind]]] = row["generation"]
 
     def _operations(self, request: Request, parts: list[str]) -> Any:
         if (request.method, parts) != ("POST", ["void"]):

@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from sim_company import TEAMS, Company, came, changed, founded
+from sim_company import TEAMS, Company, came, changed, founded, recredited, regrouped
 from sim_machine import Halt
 from sim_network import Fate
 
@@ -66,6 +66,7 @@ class HandEdit:
     """Another admin changes a team of ours: its status, which the next apply sets right."""
 
     team: str
+    gap: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -157,8 +158,12 @@ Themed = tuple[list[Company], list[Event], bool]
 
 def _late(rng: random.Random, versions: list[Company], dialect: Dialect) -> Themed:
     """There, back and on again: what the second apply has on its way when it dies arrives some time."""
-    if rng.random() < 0.3:
+    kind = rng.random()
+    if kind < 0.25:
         versions = [versions[0], came(versions[0], rng), versions[0]]
+    elif kind < 0.5:
+        versions = [versions[0], recredited(versions[0], rng)]
+        versions.append(_like(versions[0], versions[1], rng))
     else:
         versions = [versions[0], changed(versions[0], rng, returns=False)]
         versions.append(_like(versions[0], versions[1], rng))
@@ -240,6 +245,18 @@ def _at_once(rng: random.Random, versions: list[Company], dialect: Dialect) -> T
     return versions, events, rng.random() < 0.4
 
 
+def _overtaken(rng: random.Random, versions: list[Company], dialect: Dialect) -> Themed:
+    """Somebody else changes a team after it was read, and before what was decided then arrives."""
+    team = rng.choice(sorted(versions[0].teams))
+    versions = [versions[0], regrouped(versions[0], team, rng)]
+    second = _calm(rng, 1)
+    if rng.random() < 0.7:
+        late = Fate("late", out=rng.choice((1.0, 5.0)), cut=rng.choice((None, 0.1)))
+        second = replace(second, fates=tuple((f"w{number}", late) for number in (1, 2, 3)))
+    edit = HandEdit(team, gap=rng.choice((0.05, 0.1, 0.2, 0.5, 0.9)))
+    return versions, [_calm(rng, 0), second, edit], True
+
+
 def _keys(rng: random.Random, versions: list[Company], dialect: Dialect) -> Themed:
     """A team is made, and something happens to the request that makes it, to its answer, or to the disk."""
     versions = [versions[0], came(versions[0], rng)]
@@ -253,7 +270,19 @@ def _keys(rng: random.Random, versions: list[Company], dialect: Dialect) -> Them
     return versions, [_calm(rng, 0), second, third], True
 
 
-THEMES = (None, None, None, _late, _late, _stands_still, _namesake, _at_once, _keys, _keys)
+THEMES = (
+    None,
+    None,
+    None,
+    _late,
+    _late,
+    _stands_still,
+    _namesake,
+    _at_once,
+    _overtaken,
+    _keys,
+    _keys,
+)
 
 
 def _delays(dialect: Dialect) -> tuple[float, ...]:

@@ -134,6 +134,12 @@ def _strangers(world: World) -> Iterator[Broken]:
                 "foreign team",
                 f"{sender} deleted {team}, which {maker} made after the request had left",
             )
+    for kind, name, sender in world.gateway.account.blind:
+        if ours(sender):
+            yield Broken(
+                "older state",
+                f"{sender} changed {kind} {name}, which had changed since it was read",
+            )
     declared = {team for company in world.history.versions for team in company.teams}
     for kind, name, sender in world.gateway.account.touched:
         if kind == "team" and name not in declared and ours(sender):

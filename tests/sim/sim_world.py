@@ -34,9 +34,10 @@ from sim_machine import EPOCH, Killed, Machine, Process
 from sim_network import Client, Network, Request, Url
 from sim_saas import Saas
 
-from reconciler.apply.execute import Pace, keys
-from reconciler.apply.execute import execute as execution
-from reconciler.apply.execute import run as applying
+from reconciler.apply import execute as execution
+from reconciler.apply import keys
+from reconciler.apply import run as applying
+from reconciler.apply.execute import Pace
 from reconciler.core.model.findings import ReconcilerError, error
 from reconciler.core.model.prices import NO_PRICES
 from reconciler.core.model.settings import GatewaySettings, Settings
@@ -128,6 +129,7 @@ class World:
             case Stranger():
                 self._stranger(event)
             case HandEdit():
+                self.forward(event.gap)
                 if event.team in self.gateway.tables.teams:
                     self.edited.add(event.team)
                     self.by_hand(*self.gateway.toggled(event.team), "admin")

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 from sim_history import history
-from sim_mutations import MUTATIONS, first_caught
+from sim_mutations import MUTATIONS, first_caught, mutated
 from sim_run import carried_out, smallest
 from sim_world import simulation
 
@@ -78,6 +78,16 @@ def test_the_same_seed_is_the_same_history(home):
     assert (first.trace, first.steps) == (second.trace, second.steps)
 
 
+def test_mutations_leave_nothing_behind(home):
+    before = carried_out(history(7), home, traced=True)
+    for mutation in MUTATIONS:
+        with mutated(mutation.breaks):
+            pass
+    after = carried_out(history(7), home, traced=True)
+    assert (before.trace, before.steps) == (after.trace, after.steps)
+
+
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     "mutation",
     [
