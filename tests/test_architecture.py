@@ -86,7 +86,6 @@ STILL_LONG = {
     "reconciler.cli.commands.apply",
     "reconciler.core.model.kinds",
     "reconciler.core.plan.meaning.causes",
-    "reconciler.gateways.saas.gateway",
     "reconciler.pipeline",
 }
 LONGEST_FUNCTION = 30

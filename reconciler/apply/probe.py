@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from time import monotonic
 
 from pydantic import SecretStr
@@ -32,13 +33,17 @@ async def probe(
     if settings.probe_key_env:
         ask, teams = _with_key(settings, environ), frozenset({settings.probe_team or ""})
         return await _all(probes(impact, teams), ask, seconds)
-    asked = getattr(gateway, "probe", None)
-    if asked is None:
+    return await _all(probes(impact), partial(_own_check, gateway), seconds)
+
+
+async def _own_check(gateway: Gateway, team: str, model: str) -> bool:
+    answer = await gateway.probe(team, model)
+    if answer is None:
         hint = "set probe_key_env and probe_team to a team's virtual key"
         raise ReconcilerError(
             error("probe", "this gateway cannot be probed without a virtual key", hint=hint)
         )
-    return await _all(probes(impact), asked, seconds)
+    return answer
 
 
 async def _all(wanted: tuple[Probe, ...], ask: Ask, seconds: float) -> tuple[Probed, ...]:

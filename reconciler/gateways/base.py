@@ -1,14 +1,15 @@
 """The seam to a gateway: read the live state, perform a step, and find out what became of a step of unknown outcome."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
 from pydantic import SecretStr
 
-from reconciler.core.model.changes import Step
+from reconciler.core.model.changes import Action, Change, Step
 from reconciler.core.model.findings import Finding, ReconcilerError, error
+from reconciler.core.model.kinds import Resource
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.state import State
 from reconciler.core.plan.support import Support
@@ -42,6 +43,66 @@ class Landed(StrEnum):
     APPLIED = "applied"
     ABSENT = "absent"
     UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a look for a step of unknown outcome found.
+
+    now     the object under its name, None where the gateway has none
+    former  the object under the name that it had before a rename
+    done    what the gateway itself says of the operation, None where it cannot be asked
+    """
+
+    now: Resource | None = None
+    former: Resource | None = None
+    done: bool | None = None
+
+
+# For each field that a step is about: whether an object has its new value, and whether it has its former one.
+Same = Callable[[Resource], Iterable[tuple[bool, bool]]]
+
+
+def verdict(step: Step, seen: Seen, same: Same) -> Landed:  # noqa: PLR0911  one for each row
+    """What became of a step; `same` compares an object with what the step is about.
+
+        the gateway says           it was done: applied    it was not: absent
+        grant                      (it cannot be asked)            unknown
+        rename                     only the new name: applied      only the old one: absent      else: unknown
+        delete                     no object: applied              else: absent
+        touch                      no object: unknown              else: absent, for it leaves no trace
+        create                     no object: absent               as sent: applied              else: unknown
+        expand, contract           no object: unknown              all fields new: applied
+                                   those that are not new all as before: absent                  else: unknown
+
+    Absent: it may be sent again, and does not happen twice.
+    """
+    now, action = seen.now, step.action
+    if seen.done is not None:
+        return Landed.APPLIED if seen.done else Landed.ABSENT
+    if action is Action.GRANT:
+        return Landed.UNKNOWN
+    if action is Action.RENAME:
+        if (seen.former is None) == (now is None):
+            return Landed.UNKNOWN
+        return Landed.APPLIED if seen.former is None else Landed.ABSENT
+    if action is Action.DELETE:
+        return Landed.APPLIED if now is None else Landed.ABSENT
+    if now is None:
+        return Landed.ABSENT if action is Action.CREATE else Landed.UNKNOWN
+    if action is Action.TOUCH:
+        return Landed.ABSENT
+    not_new = [former for new, former in same(now) if not new]
+    if not not_new:
+        return Landed.APPLIED
+    return Landed.ABSENT if all(not_new) and action is not Action.CREATE else Landed.UNKNOWN
+
+
+def present(resource: Resource | None) -> Resource:
+    """Raises ValueError where a step lacks the resource that its action needs: a bug of whoever made it."""
+    if resource is None:
+        raise ValueError("the step lacks the resource that its action needs")
+    return resource
 
 
 class GatewayError(ReconcilerError):
@@ -153,6 +214,14 @@ class Gateway(Protocol):
 
     async def reissue(self, ref: Ref, key: SecretStr | None) -> Receipt:
         """A virtual key for an object whose own nobody has: `key` where we choose it, else what the gateway shows."""
+        ...
+
+    async def probe(self, team: str, model: str) -> bool | None:
+        """Whether the gateway would let the team call the model now; None where it has no such check."""
+        ...
+
+    async def holds_everywhere(self, changes: Iterable[Change]) -> tuple[int, str]:
+        """(seconds, sentence): how long after an apply its last process may still decide as before; 0: not at all."""
         ...
 
     async def void_keys(

@@ -278,10 +278,9 @@ async def _settled(
     session: "Session", report: "Report", stop: asyncio.Event, *, wait: bool, quiet: bool
 ) -> None:
     """Say when the changes hold everywhere, where the gateway has caches; with --wait not before."""
-    holds = getattr(session.gateway, "holds_everywhere", None)
-    if holds is None or not report.outcomes:
+    if not report.outcomes:
         return
-    seconds, sentence = await holds(report.plan.changes)
+    seconds, sentence = await session.gateway.holds_everywhere(report.plan.changes)
     if seconds and not quiet:
         note(sentence)
     if wait:

@@ -6,7 +6,15 @@ access groups access groups; teams carry access, budget and limits (`litellm_tea
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +29,17 @@ from reconciler.core.model.refs import Ref
 from reconciler.core.plan.comparison import differences
 from reconciler.core.plan.support import Support
 from reconciler.gateways import Opening, former_identities, identity
-from reconciler.gateways.base import Gateway, GatewayError, Landed, Live, Operations, Receipt
+from reconciler.gateways.base import (
+    Gateway,
+    GatewayError,
+    Landed,
+    Live,
+    Operations,
+    Receipt,
+    Seen,
+    present,
+    verdict,
+)
 from reconciler.gateways.http import open_http
 from reconciler.gateways.litellm.alias_writes import ALIASES
 from reconciler.gateways.litellm.caches import Lifetimes, holds_everywhere, lifetimes, lifetimes_of
@@ -195,37 +213,33 @@ class LiteLLM:
         """(seconds, sentence): when the last process of the proxy decides by the changes."""
         return holds_everywhere(changes, await lifetimes(self.desk.http, self.lifetimes))
 
+    async def probe(self, team: str, model: str) -> bool | None:  # noqa: ARG002  whoever asks
+        return None
+
     @understood(unknown=False)
     async def landed(self, step: Step) -> Landed:
+        return verdict(step, await self._seen(step), lambda found: self._same(step, found))
+
+    async def _seen(self, step: Step) -> Seen:
         if step.action is Action.GRANT:
-            return Landed.APPLIED if await granted(self.desk, step) else Landed.ABSENT
+            return Seen(done=await granted(self.desk, step))
         find = VERBS[step.ref.kind].find
         if step.action is Action.RENAME:
             # Half done is not done: a rename goes on with what still bears the old name.
             left = await find(self.desk, Ref(step.ref.kind, step.renamed_from or ""))
-            return Landed.APPLIED if left is None else Landed.ABSENT
-        found = await find(self.desk, step.ref)
-        if step.action is Action.DELETE:
-            return Landed.APPLIED if found is None else Landed.ABSENT
-        if found is None:
-            return Landed.ABSENT if step.action is Action.CREATE else Landed.UNKNOWN
-        return Landed.ABSENT if step.action is Action.TOUCH else self._compared(step, found)
+            return Seen(done=left is None)
+        return Seen(now=await find(self.desk, step.ref))
 
-    def _compared(self, step: Step, found: Resource) -> Landed:
-        """Applied where every field has its new value. Absent, so safe to send again, where the rest are as before."""
-        kind = self.support.kinds[step.ref.kind]
-        after = self.support.normalise(step.ref, _present(step.after))
-        before = step.before
-        names = (
-            [d.name for d in differences(before, after, kind)] if before else sorted(kind.readable)
-        )
-        open_fields = [name for name in names if not _same(name, found, after, before)]
-        if not open_fields:
-            return Landed.APPLIED
-        untouched = before is not None and all(
-            _same(name, found, before, after) for name in open_fields
-        )
-        return Landed.ABSENT if untouched else Landed.UNKNOWN
+    def _same(self, step: Step, found: Resource) -> Iterator[tuple[bool, bool]]:
+        kind, before = self.support.kinds[step.ref.kind], step.before
+        after = self.support.normalise(step.ref, present(step.after))
+        if before is None:
+            for name in sorted(kind.readable):
+                yield _same(name, found, after, before), False
+            return
+        for difference in differences(before, after, kind):
+            name = difference.name
+            yield _same(name, found, after, before), _same(name, found, before, after)
 
 
 def _same(name: str, found: Resource, wanted: Resource, other: Resource | None) -> bool:
@@ -235,9 +249,3 @@ def _same(name: str, found: Resource, wanted: Resource, other: Resource | None) 
         return bool(now == value)
     about = (value or {}).keys() | (getattr(other, name, None) or {}).keys()
     return {key: item for key, item in (now or {}).items() if key in about} == (value or {})
-
-
-def _present(resource: Resource | None) -> Resource:
-    if resource is None:
-        raise ValueError("the step lacks the resource that its action needs")
-    return resource

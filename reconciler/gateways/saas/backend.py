@@ -11,7 +11,8 @@ from reconciler.gateways.http import Http, open_http
 from reconciler.gateways.saas import documented
 from reconciler.gateways.saas import real as saas
 from reconciler.gateways.saas import real_rows as saas_rows
-from reconciler.gateways.saas.gateway import Dialect, RestGateway
+from reconciler.gateways.saas.dialect import Dialect
+from reconciler.gateways.saas.gateway import RestGateway
 from reconciler.gateways.shapes import understood
 
 ADMIN_HEADER = "X-Admin-Key"

@@ -27,7 +27,7 @@ from reconciler.gateways.endpoints import (
     plain,
 )
 from reconciler.gateways.http import Http
-from reconciler.gateways.saas.gateway import Dialect
+from reconciler.gateways.saas.dialect import Dialect
 from reconciler.gateways.saas.requests import Memory, granted_by_us
 
 UNAUTHORIZED = 401

@@ -1,21 +1,32 @@
 """The gateway that endpoint rows describe: reads lists, carries out steps, looks at what became of them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import SecretStr
 
-from reconciler.core.model.changes import Action, Step
+from reconciler.core.model.changes import Action, Change, Step
 from reconciler.core.model.findings import Finding
 from reconciler.core.model.kinds import Resource
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.state import State
 from reconciler.core.plan.support import Support
-from reconciler.gateways.base import GatewayError, Incomplete, Landed, Live, Operations, Receipt
+from reconciler.gateways.base import (
+    GatewayError,
+    Incomplete,
+    Landed,
+    Live,
+    Operations,
+    Receipt,
+    Seen,
+    present,
+    verdict,
+)
 from reconciler.gateways.endpoints import Body, Endpoint, Request, Wire, never
 from reconciler.gateways.http import Http
+from reconciler.gateways.saas.dialect import Dialect
 from reconciler.gateways.saas.requests import (
     MOVED,
     Memory,
@@ -31,33 +42,6 @@ from reconciler.gateways.shapes import UNEXPECTED, checked, odd, sound, understo
 
 NOT_FOUND, CONFLICT = 404, 409
 LOOKS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """One management API: its rows, its abilities, and the few things that are not a matter of rows.
-
-    `grant` adds credits under their operation id; `granted` says whether that happened, None where nobody can tell.
-    `operations` are our grants that the gateway has on record, `accepts` whether a virtual key is a team's own.
-    `key` gives a team the virtual key that we chose, or asks for its own again where the gateway shows it;
-    `key_operation` is the operation id of that request.
-    `rename` are the requests of a rename, where `support.renames` has the kind.
-    `fixed` refs exist but are out of the API's reach. `explain` makes a server's failure say what to do.
-    """
-
-    endpoints: Mapping[str, Endpoint]
-    support: Support
-    grant: Callable[[Http, Step, Memory], Awaitable[Receipt]]
-    granted: Callable[[Http, Step], Awaitable[bool | None]]
-    operations: Callable[[Http, Collection[str], Memory], Awaitable[Mapping[str, Operations]]]
-    accepts: Callable[[Http, str, SecretStr], Awaitable[bool | None]]
-    key: Callable[[Http, str, SecretStr | None], Awaitable[Any]]
-    fixed: Callable[[Ref], bool] = lambda _ref: False
-    explain: Callable[[str, GatewayError], GatewayError] = lambda _what, error: error
-    note: Callable[[Step], str | None] = lambda _step: None
-    rename: Callable[[Step], Iterable[Request]] = lambda _step: ()
-    probe: Callable[[Http, str, str], Awaitable[bool]] | None = None
-    key_operation: Callable[[str, SecretStr], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +73,11 @@ class RestGateway:
         return bool(self.http.lost)
 
     @understood(unknown=False)
-    async def probe(self, team: str, model: str) -> bool:
-        """Whether the gateway would let the team call the model now. Raises GatewayError where it has no such check."""
-        if self.dialect.probe is None:
-            hint = "set probe_key_env and probe_team to a team's virtual key"
-            raise GatewayError("this gateway cannot be probed without a virtual key", hint=hint)
-        return await self.dialect.probe(self.http, team, model)
+    async def probe(self, team: str, model: str) -> bool | None:
+        return await self.dialect.probe(self.http, team, model) if self.dialect.probe else None
+
+    async def holds_everywhere(self, changes: Iterable[Change]) -> tuple[int, str]:  # noqa: ARG002  whatever they are
+        return 0, "holds everywhere at once"
 
     @understood(unknown=False)
     async def read(self) -> Live:
@@ -190,10 +173,10 @@ class RestGateway:
         endpoint = self._endpoint(step)
         match step.action:
             case Action.CREATE:
-                return tuple(endpoint.creation(step.ref.name, _present(step.after)))
+                return tuple(endpoint.creation(step.ref.name, present(step.after)))
             case Action.EXPAND | Action.CONTRACT:
                 return tuple(
-                    endpoint.updating(step.ref.name, _present(step.before), _present(step.after))
+                    endpoint.updating(step.ref.name, present(step.before), present(step.after))
                 )
             case Action.DELETE:
                 return (Request("DELETE", endpoint.item(step.ref.name)),)
@@ -209,15 +192,8 @@ class RestGateway:
             await requests.send(request)
         return Receipt()
 
-    async def _renamed(self, step: Step) -> Landed:
-        former = await self._found(before_ref(step))
-        latter = await self._found(step.ref)
-        if (former is None) == (latter is None):
-            return Landed.UNKNOWN
-        return Landed.APPLIED if former is None else Landed.ABSENT
-
     async def _update(self, step: Step) -> Receipt:
-        before, after, endpoint = _present(step.before), _present(step.after), self._endpoint(step)
+        before, after, endpoint = present(step.before), present(step.after), self._endpoint(step)
         whole = any(wire.whole for wire in endpoint.changed(before, after))
         if whole and step.ref not in self.memory.generations:
             self._require_unmoved(step, await self._found(step.ref))
@@ -328,34 +304,25 @@ class RestGateway:
 
     @understood(unknown=False)
     async def landed(self, step: Step) -> Landed:
+        return verdict(step, await self._seen(step), lambda found: self._same(step, found))
+
+    async def _seen(self, step: Step) -> Seen:
         if step.action is Action.GRANT:
-            told = await self.dialect.granted(self.http, step)
-            return Landed.UNKNOWN if told is None else Landed.APPLIED if told else Landed.ABSENT
+            return Seen(done=await self.dialect.granted(self.http, step))
         if step.action is Action.RENAME:
-            return await self._renamed(step)
-        found = await self._found(step.ref)
-        if step.action is Action.DELETE:
-            return Landed.APPLIED if found is None else Landed.ABSENT
-        if found is None:
-            return Landed.ABSENT if step.action is Action.CREATE else Landed.UNKNOWN
-        # A touch leaves no trace; sending it again is always right.
-        return Landed.ABSENT if step.action is Action.TOUCH else self._compared(step, found)
+            former = await self._found(before_ref(step))
+            return Seen(now=await self._found(step.ref), former=former)
+        return Seen(now=await self._found(step.ref))
 
-    def _compared(self, step: Step, found: Resource) -> Landed:
-        """Applied where every field has its new value. Absent, so safe to send again, where the rest are as before.
-
-        A creation is ours where all that its first request says is there; what later ones add is left to the next plan.
-        """
-        before, after = step.before, self.support.normalise(step.ref, _present(step.after))
-        wires = self._endpoint(step).changed(before, after)
-        wires = wires if before is not None else tuple(wire for wire in wires if wire.created)
-        open_fields = [w.field for w in wires if getattr(found, w.field) != getattr(after, w.field)]
-        if not open_fields:
-            return Landed.APPLIED
-        untouched = before is not None and all(
-            getattr(found, each) == getattr(before, each) for each in open_fields
-        )
-        return Landed.ABSENT if untouched else Landed.UNKNOWN
+    def _same(self, step: Step, found: Resource) -> Iterator[tuple[bool, bool]]:
+        """A creation is ours where all that its first request says is there; what later ones add is left to a plan."""
+        before, after = step.before, self.support.normalise(step.ref, present(step.after))
+        for wire in self._endpoint(step).changed(before, after):
+            now = getattr(found, wire.field)
+            if before is not None:
+                yield now == getattr(after, wire.field), now == getattr(before, wire.field)
+            elif wire.created:
+                yield now == getattr(after, wire.field), False
 
     async def _found(self, ref: Ref) -> Resource | None:
         """The object as it is now, None where the gateway has none."""
@@ -380,12 +347,6 @@ def _decoded(endpoint: Endpoint, body: Body) -> Resource:
     except UNEXPECTED as error:
         raise odd(error, f"{endpoint.kind}/{name}: ") from error
     sound(Ref(endpoint.kind, name), resource)  # type: ignore[arg-type]  # that it is a text is looked at there
-    return resource
-
-
-def _present(resource: Resource | None) -> Resource:
-    if resource is None:
-        raise ValueError("the step lacks the resource that its action needs")
     return resource
 
 

@@ -19,7 +19,7 @@ from reconciler.core.plan.support import Support
 from reconciler.gateways.base import GatewayError, Operations, Receipt
 from reconciler.gateways.endpoints import echoed, segment
 from reconciler.gateways.http import Http
-from reconciler.gateways.saas.gateway import Dialect
+from reconciler.gateways.saas.dialect import Dialect
 from reconciler.gateways.saas.real_checks import check
 from reconciler.gateways.saas.real_rows import ENDPOINTS, TEAMS
 from reconciler.gateways.saas.requests import Memory
