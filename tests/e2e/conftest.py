@@ -3,6 +3,14 @@ from pathlib import Path
 
 import pytest
 from e2e_world import ADMIN_KEY, Place, example, serving
+from hurry import hurried
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_long_pauses() -> Iterator[None]:
+    """Commands in this process try again as often as ever, and wait less in between."""
+    with hurried():
+        yield
 
 
 @pytest.fixture
