@@ -10,8 +10,11 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from hurry import hurry
 
@@ -31,14 +34,22 @@ PRELOAD = [
     "reconciler.render.findings.text",
     "sqlalchemy.dialects.sqlite.pysqlite",
     "psycopg",
+    "warmed",
 ]
 ALLOWANCES = ("loss", "updates", "deletes", "empty", "protected", "cascade")
 APPLY = ("apply", "--yes", "--quiet", *(f"--allow-{each}" for each in ALLOWANCES))
 PATIENCE = 60
 KILLED = -signal.SIGKILL
 
-_server = multiprocessing.get_context("forkserver")
-_server.set_forkserver_preload(PRELOAD)
+
+@cache
+def _fork_server() -> Any:
+    """The context of the fork server, which finds the modules of this directory as well."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOAD)
+    with patch.dict(os.environ, {"PYTHONPATH": str(Path(__file__).parent)}):
+        forkserver.ensure_running()
+    return context
 
 
 @dataclass(frozen=True)
@@ -80,7 +91,7 @@ class Driver:
         self.runs += 1
         output = self.config.parent / f"run-{self.runs}.log"
         whole = [args[0], "--config", str(self.config), *args[1:]]
-        process = _server.Process(
+        process = _fork_server().Process(
             target=_main, args=(whole, dict(self.variables), str(output), before, tuple(given))
         )
         process.start()
