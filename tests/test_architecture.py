@@ -244,6 +244,17 @@ def test_the_core_calls_nothing_that_depends_on_the_moment_or_the_world():
     assert not wrong
 
 
+def test_the_command_line_runs_coroutines_in_one_place():
+    """`asyncio.run` formats what its task returns: a whole plan."""
+    calling = {
+        named(module)
+        for module in (PACKAGE / "cli").rglob("*.py")
+        for node in ast.walk(tree(module))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "asyncio.run"
+    }
+    assert calling == {"reconciler.cli.running"}
+
+
 WRITING = {
     "write_text",
     "write_bytes",

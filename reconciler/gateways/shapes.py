@@ -89,12 +89,14 @@ def sound(ref: Ref, resource: Resource) -> None:
             f"the gateway answered a {ref.kind} whose id is no text but {_type_name(ref.name)}"
         )
     values = resource.__dict__
-    for name, fits in _fields(type(resource)):
-        if name in values and not fits(values[name]):
-            value = _type_name(values[name])
-            raise GatewayError(
-                f"the gateway answered {ref} in an unknown shape: its {name} cannot be {value}"
-            )
+    for name, fits, default in _fields(type(resource)):
+        # most fields of most objects are as the kind has them
+        if name not in values or values[name] is default or fits(values[name]):
+            continue
+        value = _type_name(values[name])
+        raise GatewayError(
+            f"the gateway answered {ref} in an unknown shape: its {name} cannot be {value}"
+        )
 
 
 def sound_facts(ref: Ref, facts: Mapping[str, Any]) -> None:
@@ -121,8 +123,11 @@ def _type_name(value: Any) -> str:
 
 
 @cache
-def _fields(cls: type[BaseModel]) -> tuple[tuple[str, Fits], ...]:
-    return tuple((name, _fits(field.annotation)) for name, field in cls.model_fields.items())
+def _fields(cls: type[BaseModel]) -> tuple[tuple[str, Fits, Any], ...]:
+    """Name, whether a value fits, and the default, which does."""
+    return tuple(
+        (name, _fits(field.annotation), field.default) for name, field in cls.model_fields.items()
+    )
 
 
 def _fits(annotation: Any) -> Fits:
@@ -172,7 +177,9 @@ def _simple(annotation: Any) -> Fits:
 
 def _inside(value: BaseModel) -> Iterator[bool]:
     return (
-        fits(value.__dict__[name]) for name, fits in _fields(type(value)) if name in value.__dict__
+        fits(value.__dict__[name])
+        for name, fits, _ in _fields(type(value))
+        if name in value.__dict__
     )
 
 

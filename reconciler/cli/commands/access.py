@@ -1,6 +1,5 @@
 """`reconciler access`: which teams or plans reach which models."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -13,6 +12,7 @@ from reconciler.cli.completers import models
 from reconciler.cli.failures import DONE
 from reconciler.cli.options import as_of_option, loaded, world
 from reconciler.cli.output import color, note, say, width
+from reconciler.cli.running import run
 
 if TYPE_CHECKING:
     from reconciler.core.access.rules import Access
@@ -93,7 +93,7 @@ def _asked(
         if unknown:
             note(unknown)
         return without
-    asked = asyncio.run(online(found, gateway))
+    asked = run(online(found, gateway))
     return replace(asked, desired=replace(asked.desired, state=live_state(asked)))
 
 

@@ -17,6 +17,7 @@ from reconciler.cli.events import acting, as_json, emit, emit_outcome, emit_plan
 from reconciler.cli.failures import DONE, EXPECTED, INTERRUPTED
 from reconciler.cli.options import as_of_option, loaded, only_option, revision_option, world
 from reconciler.cli.output import color, note, say, width
+from reconciler.cli.running import run
 from reconciler.cli.signals import stoppable
 from reconciler.cli.streams import lost
 from reconciler.core.model.printable import lines as printed_lines
@@ -178,7 +179,7 @@ def command(
     acting(now=True)
     doing = _apply(found, gateway, options, yes=yes, quiet=quiet, probe=patience, wait=wait)
     try:
-        report, probed = asyncio.run(doing)
+        report, probed = run(doing)
     except asyncio.CancelledError:
         _left_at_once()
         return INTERRUPTED

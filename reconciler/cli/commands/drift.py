@@ -14,6 +14,7 @@ from reconciler.cli.events import emit, log_format_option, quiet_option
 from reconciler.cli.failures import DONE, PENDING
 from reconciler.cli.options import loaded, world
 from reconciler.cli.output import color, note, say, width
+from reconciler.cli.running import run
 from reconciler.cli.signals import stoppable
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def command(
     if adopt:
         return _adopted(config, environment, gateway, form, quiet=quiet, full=full, watch=watch)
     if watch is None:
-        found, target = asyncio.run(_drift(loaded(config, environment), gateway))
+        found, target = run(_drift(loaded(config, environment), gateway))
         _told(found, target, form, quiet=quiet, full=full)
         return PENDING if found.objects else DONE
     webhook = os.environ.get(webhook_env) if webhook_env else None
@@ -99,9 +100,7 @@ def command(
         require_webhook(webhook)
     told = partial(_told, form=form, quiet=quiet, full=full)
     with suppress(asyncio.CancelledError):  # a second signal
-        asyncio.run(
-            _watch(config, environment, gateway, told, watch, metrics_port, metrics_host, webhook)
-        )
+        run(_watch(config, environment, gateway, told, watch, metrics_port, metrics_host, webhook))
     return DONE
 
 
@@ -131,7 +130,7 @@ def _adopted(
             _told(found, session.target, form, quiet=quiet, full=full)
             return finish(await adopted(session, found), config)
 
-    return asyncio.run(look())
+    return run(look())
 
 
 def _told(found: "Drift", target: "Target", form: str, *, quiet: bool, full: bool) -> None:

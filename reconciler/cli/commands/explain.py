@@ -1,6 +1,5 @@
 """`reconciler explain`: who may call what, and why."""
 
-import asyncio
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from reconciler.cli.completers import models, teams
 from reconciler.cli.failures import DONE, EXPECTED
 from reconciler.cli.options import as_of_option, loaded, world
 from reconciler.cli.output import color, note, say, width
+from reconciler.cli.running import run
 
 if TYPE_CHECKING:
     from reconciler.core.explain.explain import Explanation, Overview
@@ -68,7 +68,7 @@ def _asked(config: "Loaded", gateway: str | None, *, offline: bool) -> "Asked":
     if offline:
         return without(config, gateway)
     try:
-        return asyncio.run(online(config, gateway))
+        return run(online(config, gateway))
     except GatewayError as problem:
         note(f"The gateway was not asked: {problem}")
         return without(config, gateway)

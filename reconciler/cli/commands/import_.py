@@ -1,6 +1,5 @@
 """`reconciler import`: a running gateway, a LiteLLM config.yaml or a Terraform state as manifests."""
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +8,7 @@ import click
 from reconciler.cli.failures import DONE
 from reconciler.cli.options import Backend, loaded, only_option, world
 from reconciler.cli.output import color, note, say
+from reconciler.cli.running import run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -116,9 +116,7 @@ def command(
     target, scope = out or config, parse_scope(only)
     with leaving_nothing(target / HOME), leaving_nothing(config / HOME):
         if update:
-            written = asyncio.run(
-                _updated(loaded(config, environment), gateway, scope, prune=prune_files)
-            )
+            written = run(_updated(loaded(config, environment), gateway, scope, prune=prune_files))
         else:
             refuse_overwriting(target)
             if config_yaml or terraform:
@@ -129,12 +127,12 @@ def command(
                     found = with_gateway(found, gateway, backend, url, admin_key_env, out=target)
                 else:
                     require_settings(found)
-                written = asyncio.run(
+                written = run(
                     _fresh(found, None if url else gateway, target, scope, suggest=suggest_plans)
                 )
     code = finish(written, target, dry_run=dry_run, fresh=not update)
     if adopt and not dry_run:
-        asyncio.run(_adopted(loaded(target, environment), gateway))
+        run(_adopted(loaded(target, environment), gateway))
     return code
 
 

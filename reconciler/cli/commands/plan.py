@@ -1,6 +1,5 @@
 """`reconciler plan`: what apply would do, and what it means."""
 
-import asyncio
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ from reconciler.cli.failures import DONE, EXPECTED, PENDING
 from reconciler.cli.options import as_of_option, loaded, only_option, revision_option, world
 from reconciler.cli.output import color, note, say
 from reconciler.cli.reports import Made, plan_as, report_option, write_failure, write_reports
+from reconciler.cli.running import run
 
 if TYPE_CHECKING:
     from reconciler.core.model.findings import Finding
@@ -85,9 +85,7 @@ def command(
     if form not in FORMATS:
         raise click.BadParameter(f"one of {', '.join(FORMATS)}", param_hint="--format")
     try:
-        made = asyncio.run(
-            _plan(loaded(config, environment, as_of, revision), gateway, order, only, out)
-        )
+        made = run(_plan(loaded(config, environment, as_of, revision), gateway, order, only, out))
     except ReconcilerError as problem:
         write_failure(reports, problem.findings, config)
         raise

@@ -1,6 +1,5 @@
 """`reconciler show KIND ID`: one object, declared, live and as last applied."""
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from reconciler.cli.completers import kinds, of_kind
 from reconciler.cli.failures import DONE
 from reconciler.cli.options import loaded, world
 from reconciler.cli.output import say
+from reconciler.cli.running import run
 
 if TYPE_CHECKING:
     from reconciler.core.model.refs import Ref
@@ -52,7 +52,7 @@ def command(
     if kind not in words:
         hint = did_you_mean(kind, words) or f"one of {', '.join(sorted(KINDS))}"
         raise ReconcilerError(error("unknown-kind", f"there is no kind {kind!r}", hint=hint))
-    shown = asyncio.run(_show(loaded(config, environment), gateway, Ref(words[kind], name)))
+    shown = run(_show(loaded(config, environment), gateway, Ref(words[kind], name)))
     say(render_shown(shown))
     return DONE
 
