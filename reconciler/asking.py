@@ -4,28 +4,21 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.core.explain.routes import Asked
-from reconciler.core.model.findings import Finding, ReconcilerError, errors, ordered
+from reconciler.core.model.findings import Finding, ordered
 from reconciler.core.rules.lint import lint
 from reconciler.core.rules.lint.rule import Linted
 from reconciler.files.manifests import locate
 from reconciler.gateways import backend_of
-from reconciler.pipeline import Loaded, gateway_settings, known_of, opened
-from reconciler.policies import POLICY_CODES, finder, rules_of
+from reconciler.pipeline import Loaded, gateway_settings, known_of, opened, require_readable
+from reconciler.policies import finder, rules_of
 
 if TYPE_CHECKING:
     from reconciler.core.model.state import State
 
 
-def _require_readable(loaded: Loaded) -> None:
-    """A config that only violates its policies can still be explained; nothing else that is wrong can."""
-    wrong = [finding for finding in errors(loaded.findings) if finding.code not in POLICY_CODES]
-    if wrong:
-        raise ReconcilerError(*loaded.findings)
-
-
 def offline(loaded: Loaded, gateway: str | None = None) -> Asked:
     """Questions about the config alone. Raises ReconcilerError where it is invalid."""
-    _require_readable(loaded)
+    require_readable(loaded)
     _, settings = gateway_settings(loaded, gateway)
     return Asked(
         written=loaded.manifests.state,

@@ -33,7 +33,7 @@ from reconciler.files.manifests import Manifests, locate
 from reconciler.files.yaml.emit import block
 from reconciler.gateways import EMBEDDED_DATABASE, backend_of
 from reconciler.gateways.base import Live
-from reconciler.pipeline import Loaded, Session, known_of, require_valid
+from reconciler.pipeline import Loaded, Session, known_of, require_readable
 from reconciler.system.disk import HOME
 
 SETTINGS_FILE = SETTINGS_FILES[0]
@@ -100,7 +100,7 @@ def require_settings(loaded: Loaded) -> None:
         says = f"{loaded.directory} has no {SETTINGS_FILE} that names a gateway"
         hint = "--url, --backend and --admin-key-env name one here; --config DIR has settings elsewhere"
         raise ReconcilerError(error("import-gateway", says, hint=hint))
-    require_valid(loaded)
+    require_readable(loaded)
 
 
 def source_of(session: Session, live: Live) -> Source:

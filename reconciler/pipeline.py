@@ -61,7 +61,7 @@ from reconciler.gateways.base import Gateway, Live
 from reconciler.ledger import Ledger, LedgerError, open_ledger
 from reconciler.ledger.place import ledger_place, lone_ledger
 from reconciler.ledger.remembered import counted_operations, granted_of, inventory_of
-from reconciler.policies import Judging, judged, policy_findings, rules_of
+from reconciler.policies import POLICY_CODES, Judging, judged, policy_findings, rules_of
 from reconciler.system.disk import readable_database
 
 if TYPE_CHECKING:
@@ -215,6 +215,15 @@ def require_valid(loaded: Loaded) -> None:
     A violated policy is no such error: the plan is shown with it, and apply refuses that plan.
     """
     if any(finding.code != VIOLATION for finding in errors(loaded.findings)):
+        raise ReconcilerError(*loaded.findings)
+
+
+def require_readable(loaded: Loaded) -> None:
+    """Raises ReconcilerError with all findings where the config has errors, those of its policies apart.
+
+    Drift and explanations need no policies: neither does it matter what they say, nor that nobody can evaluate them.
+    """
+    if any(finding.code not in POLICY_CODES for finding in errors(loaded.findings)):
         raise ReconcilerError(*loaded.findings)
 
 
@@ -427,7 +436,7 @@ def _ledger_findings(session: Session) -> tuple[Finding, ...]:
 
 async def drift(session: Session) -> Drift:
     """How live differs from what was last applied, and where git moved on since."""
-    require_valid(session.loaded)
+    require_readable(session.loaded)
     live = await session.gateway.read()
     known = known_of(session, live)
     return find_drift(

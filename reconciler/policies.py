@@ -19,9 +19,10 @@ from reconciler.files.expressions import expression_origin
 from reconciler.files.manifests import Manifests, locate
 from reconciler.gateways import backend_of
 from reconciler.system.confined import LimitError, Limits, confined, is_confinable
+from reconciler.system.extras import MISSING, lacking
 
 POLICY_CODES = frozenset(
-    {VIOLATION, "policy-failed", "policy-invalid", "policy-limit", "policy-unconfined"}
+    {VIOLATION, MISSING, "policy-failed", "policy-invalid", "policy-limit", "policy-unconfined"}
 )
 
 
@@ -83,8 +84,13 @@ def policy_findings(
     rules: AccessRules = GROUPS,
 ) -> tuple[Finding, ...]:
     """What the config's policies say of the desired state, each finding with its place; nothing without policies."""
-    if not manifests.state.of(Policy):
+    policies = manifests.state.of(Policy)
+    if not policies:
         return ()
+    missing = lacking("policies", "cel_expr_python")
+    if missing is not None:
+        first = Ref(Policy.kind, min(policies))
+        return (locate(manifests, replace(missing, ref=first)),)
     asked = Asked(manifests.state, desired, now, rules=rules, prices=prices, find=finder(manifests))
 
     def find_expression(ref: Ref, path: Path, line: int, column: int) -> Origin | None:

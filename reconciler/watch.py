@@ -7,23 +7,41 @@ from collections import Counter as Tally
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from time import monotonic, time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-
-from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
 
 from reconciler.core.model.findings import ReconcilerError, error
 from reconciler.core.model.kinds import KINDS
 from reconciler.core.plan.drift import Drift
 from reconciler.ledger.errors import LedgerError
+from reconciler.system.extras import MISSING, require
+
+if TYPE_CHECKING:
+    from prometheus_client import Gauge
 
 WEBHOOK_SECONDS = 10.0
 
 
+class Unmeasured:
+    """Where nobody asks for metrics, and nothing that makes them needs to be installed."""
+
+    def saw(self, found: Drift, seconds: float) -> None:
+        """A look that worked."""
+
+    def failed(self) -> None:
+        """A look that did not."""
+
+
 class Metrics:
-    """What `/metrics` shows, of one gateway. Names follow Prometheus's conventions; every kind is always there."""
+    """What `/metrics` shows, of one gateway. Names follow Prometheus's conventions; every kind is always there.
+
+    Raises ReconcilerError where the package that makes them is not installed.
+    """
 
     def __init__(self, gateway: str) -> None:
+        require("watch", "prometheus_client")
+        from prometheus_client import CollectorRegistry, Counter  # noqa: PLC0415  an extra
+
         self.gateway = gateway
         self.registry = CollectorRegistry()
         self.objects = self._gauge(
@@ -40,11 +58,15 @@ class Metrics:
         )
         self.errors.labels(gateway)  # zero until a look fails
 
-    def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
+    def _gauge(self, name: str, meaning: str, *labels: str) -> "Gauge":
+        from prometheus_client import Gauge  # noqa: PLC0415  as above
+
         return Gauge(f"reconciler_{name}", meaning, ["gateway", *labels], registry=self.registry)
 
     def serve(self, port: int, host: str) -> Callable[[], None]:
         """Serve /metrics; returns what stops it. Raises OSError where the port is taken."""
+        from prometheus_client import start_http_server  # noqa: PLC0415  as above
+
         server, thread = start_http_server(port, addr=host, registry=self.registry)
 
         def stop() -> None:
@@ -81,8 +103,11 @@ class Watch:
     webhook: str | None = None
 
 
-async def watch(plan: Watch, metrics: Metrics, stop: asyncio.Event) -> None:
-    """Look every `interval` seconds until `stop`, which also ends a look. An error is counted and told, no more."""
+async def watch(plan: Watch, metrics: Metrics | Unmeasured, stop: asyncio.Event) -> None:
+    """Look every `interval` seconds until `stop`, which also ends a look. An error is counted and told, no more.
+
+    Raises ReconcilerError where a look needs what is not installed.
+    """
     last: str | None = None
     stopped = asyncio.create_task(stop.wait())
     while not stop.is_set():
@@ -99,7 +124,7 @@ async def watch(plan: Watch, metrics: Metrics, stop: asyncio.Event) -> None:
     stopped.cancel()
 
 
-async def _look(plan: Watch, metrics: Metrics, last: str | None) -> str | None:
+async def _look(plan: Watch, metrics: Metrics | Unmeasured, last: str | None) -> str | None:
     """What was told last, by now. What any look or post may run into is an error of that one."""
     started = monotonic()
     try:
@@ -107,6 +132,8 @@ async def _look(plan: Watch, metrics: Metrics, last: str | None) -> str | None:
         metrics.saw(found, monotonic() - started)
         return await _tell(plan, found, last)
     except ReconcilerError as problem:
+        if any(finding.code == MISSING for finding in problem.findings):
+            raise  # no later look will find it installed
         metrics.failed()
         plan.failed(problem)
     except LedgerError as problem:

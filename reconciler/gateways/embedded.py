@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 
-from reconciler.embedded.app import close, create_app
 from reconciler.gateways import EMBEDDED_DATABASE, Opening, former_identities, identity
 from reconciler.gateways.base import Gateway, GatewayError
 from reconciler.gateways.http import open_http
@@ -12,6 +11,7 @@ from reconciler.gateways.saas.backend import bounded, connection, detected
 from reconciler.gateways.saas.documented import ENDPOINTS, dialect
 from reconciler.gateways.saas.gateway import RestGateway
 from reconciler.system.disk import readable_database
+from reconciler.system.extras import require
 
 CONCURRENCY, MOST_CONCURRENCY = 8, 32
 DIALECT = dialect("embedded", renames=frozenset(ENDPOINTS), voids=True)
@@ -32,6 +32,9 @@ async def opened(opening: Opening) -> AsyncIterator[Gateway]:
 async def _in_process(
     opening: Opening, concurrency: int, seconds: float
 ) -> AsyncIterator[RestGateway]:
+    require("gateway", "fastapi")
+    from reconciler.embedded.app import close, create_app  # noqa: PLC0415  not needed for one at a url
+
     database = (opening.directory / (opening.settings.database or EMBEDDED_DATABASE)).resolve()
     with ExitStack() as stack:
         if opening.read_only:

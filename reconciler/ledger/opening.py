@@ -18,6 +18,7 @@ from reconciler.ledger.errors import LedgerError
 from reconciler.ledger.soundness import HINT
 from reconciler.ledger.tables import FORMATS, VERSION_TABLE
 from reconciler.system.disk import private_database
+from reconciler.system.extras import require
 
 PATIENCE = 30  # seconds to wait for another process's transaction
 WRITES = (
@@ -107,6 +108,7 @@ def _sqlite(url: URL) -> URL:
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() == "sqlite":
         return _sqlite_engine(url)
+    require("postgresql", "psycopg")
     secrets = {name: str(url.query[name]) for name in _SECRETS if name in url.query}
     public = url.difference_update_query(_SECRETS)
     arguments: dict[str, Any] = {"connect_timeout": 10, "application_name": "reconciler", **secrets}
@@ -114,9 +116,8 @@ def _engine(url: URL) -> Engine:
         engine = create_engine(
             public, pool_pre_ping=True, hide_parameters=True, connect_args=arguments
         )
-    except ImportError:
-        hint = "install it with `pip install 'llm-reconciler[postgresql]'`"
-        raise LedgerError("a ledger in PostgreSQL needs psycopg 3", hint) from None
+    except ImportError:  # psycopg is there, and the library of PostgreSQL's that it loads is not
+        raise LedgerError("psycopg cannot be loaded", "pip install 'psycopg[binary]'") from None
     event.listen(engine, "connect", _set_up_postgresql)
     return engine
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import shutil
+import tomllib
 
 import httpx
 import pytest
@@ -161,6 +162,10 @@ def test_the_hooks_name_commands_that_exist():
     for hook in hooks:
         program, command = hook["entry"].split()
         assert (program, command in COMMANDS, hook["language"]) == ("reconciler", True, "python")
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    assert hooks[0]["additional_dependencies"] == extras["policies"]
 
 
 def test_a_dry_run_writes_nothing(place):

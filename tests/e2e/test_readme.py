@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from pathlib import Path
@@ -45,13 +46,22 @@ def terminal(typed: str) -> Iterator[None]:
         os.close(ours)
 
 
+def test_the_commands_install_what_they_use():
+    installed = [INSTALL.match(line)[1] for line in commands("".join(blocks("sh")[:2]))]
+    assert installed == ["'.[all]'", "'.[test]'"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    assert {"all", "test"} <= set(extras)
+    (named,) = re.findall(r"the rest are extras: (.*?)\.", README, re.DOTALL)
+    assert set(re.findall(r"`(\w+)`", named)) == set(extras) - {"all", "test"}
+
+
 def run(place: Place, line: str) -> None:
     """A line of a block. What installs is not run, only looked at; what serves is asked once and stopped."""
     if line == ". .venv/bin/activate":
         return
     if line.endswith("pytest"):
         assert INSTALL.match(line)[1] == "'.[test]'"
-        assert "test" in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
         return
     for each in INSTALL.sub("", line).split(" && "):
         words = shlex.split(each.replace(".venv/bin/reconciler", "reconciler"))

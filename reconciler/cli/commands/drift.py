@@ -117,14 +117,14 @@ def _adopted(
     """Tells the drift and writes its live side into the files: what is left for git is a diff to review."""
     from reconciler.cli.commands.import_ import finish  # noqa: PLC0415  not needed for --help
     from reconciler.importing import adopted  # noqa: PLC0415  as above
-    from reconciler.pipeline import drift, opened, require_valid  # noqa: PLC0415  as above
+    from reconciler.pipeline import drift, opened, require_readable  # noqa: PLC0415  as above
 
     if watch is not None:
         raise click.UsageError("--adopt looks once: leave out --watch")
 
     async def look() -> int:
         base = loaded(config, environment)
-        require_valid(base)
+        require_readable(base)
         async with opened(base, gateway) as session:
             found = await drift(session)
             _told(found, session.target, form, quiet=quiet, full=full)
@@ -160,9 +160,9 @@ def _rendered(found: "Drift", target: "Target", form: str, *, full: bool) -> str
 
 
 async def _drift(config: "Loaded", gateway: str | None) -> tuple["Drift", "Target"]:
-    from reconciler.pipeline import drift, opened, require_valid  # noqa: PLC0415  not needed for --help
+    from reconciler.pipeline import drift, opened, require_readable  # noqa: PLC0415  not needed for --help
 
-    require_valid(config)
+    require_readable(config)
     async with opened(config, gateway) as session:
         return await drift(session), session.target
 
@@ -180,7 +180,7 @@ async def _watch(
     from reconciler.core.plan.plan import Target  # noqa: PLC0415  not needed for --help
     from reconciler.render.drift import drift_data, drift_sentence  # noqa: PLC0415  as above
     from reconciler.render.findings.text import render_findings  # noqa: PLC0415  as above
-    from reconciler.watch import Metrics, Watch, watch  # noqa: PLC0415  as above
+    from reconciler.watch import Metrics, Unmeasured, Watch, watch  # noqa: PLC0415  as above
 
     seen = [Target("", "", "")]
 
@@ -188,10 +188,12 @@ async def _watch(
         found, seen[0] = await _drift(loaded(config, environment), gateway)
         return found
 
-    name = gateway or loaded(config, environment).settings.default_gateway
-    metrics, stop = Metrics(name), asyncio.Event()
-    ended = _serving(metrics, port, host) if port else None
+    stop = asyncio.Event()
+    metrics: Metrics | Unmeasured = Unmeasured()
+    ended = None
     if port:
+        metrics = Metrics(gateway or loaded(config, environment).settings.default_gateway)
+        ended = _serving(metrics, port, host)
         note(f"metrics on http://{host}:{port}/metrics")
     plan = Watch(
         look=look,

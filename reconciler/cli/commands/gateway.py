@@ -93,6 +93,9 @@ def serve(config: Path, host: str, port: int, database: Path | None, **options: 
     """
     from pydantic import SecretStr  # noqa: PLC0415  not needed for --help
 
+    from reconciler.system.extras import require  # noqa: PLC0415  as above
+
+    require("gateway", "fastapi", "uvicorn", "litellm")
     from reconciler.embedded.app import close, create_app, unusable  # noqa: PLC0415  as above
     from reconciler.embedded.server import serve as run  # noqa: PLC0415  as above
 

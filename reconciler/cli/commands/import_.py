@@ -185,9 +185,9 @@ async def _updated(
     config: "Loaded", gateway: str | None, scope: object, *, prune: bool
 ) -> "Written":
     from reconciler.importing import updated  # noqa: PLC0415  not needed for --help
-    from reconciler.pipeline import opened, require_valid  # noqa: PLC0415  as above
+    from reconciler.pipeline import opened, require_readable  # noqa: PLC0415  as above
 
-    require_valid(config)
+    require_readable(config)
     async with opened(config, gateway) as session:
         return await updated(session, scope=scope, prune=prune)  # type: ignore[arg-type]  # a Scope
 

@@ -58,7 +58,9 @@ def test(
     from reconciler.files.policy_cases import load_cases  # noqa: PLC0415  as above
     from reconciler.policies import LIMITS  # noqa: PLC0415  as above
     from reconciler.system.confined import LimitError, confined  # noqa: PLC0415  not needed for --help
+    from reconciler.system.extras import require  # noqa: PLC0415  as above
 
+    require("policies", "cel_expr_python")
     asked = offline(loaded(config, environment, as_of), gateway)
     cases, findings = load_cases(directory or config.absolute().parent / "tests" / "policies")
     if findings:
