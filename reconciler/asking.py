@@ -10,7 +10,7 @@ from reconciler.core.rules.lint.rule import Linted
 from reconciler.files.manifests import locate
 from reconciler.gateways import backend_of
 from reconciler.pipeline import Loaded, gateway_settings, known_of, opened, require_readable
-from reconciler.policies import finder, rules_of
+from reconciler.pipeline.policies import finder, rules_of
 
 if TYPE_CHECKING:
     from reconciler.core.model.state import State
@@ -42,7 +42,7 @@ async def online(loaded: Loaded, gateway: str | None = None) -> Asked:
     asked = offline(loaded, gateway)
     async with opened(loaded, gateway) as session:
         live = await session.gateway.read()
-        known = known_of(session, live)
+        known = known_of(session, live.fixed)
         rules = session.gateway.support.rules
         return replace(
             asked, live=live.state, runtime=live.runtime, inventory=known.inventory, rules=rules

@@ -54,7 +54,7 @@ def selection(session: Session, live: Live, scope: Scope) -> Callable[[Ref], boo
     """Whether a live ref is in the scope; labels are those that the ledger knows."""
     if not scope.patterns:
         return everything
-    inventory = known_of(session, live).inventory
+    inventory = known_of(session, live.fixed).inventory
 
     def fits(ref: Ref) -> bool:
         record = inventory.get(ref)
@@ -104,7 +104,7 @@ def require_settings(loaded: Loaded) -> None:
 
 
 def source_of(session: Session, live: Live) -> Source:
-    known = known_of(session, live)
+    known = known_of(session, live.fixed)
     seen = veiled_state(live.state, session.loaded.manifests.state, known.inventory)
     return Source(seen, session.gateway.support, known)
 

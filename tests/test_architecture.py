@@ -34,7 +34,6 @@ LAYERS = (
     {"cli"},
     {"importing", "asking", "watch", "apply"},
     {"pipeline"},
-    {"policies"},
     {"files", "gateways", "ledger", "render", "embedded"},
     {"system"},
     {"core"},
@@ -86,7 +85,6 @@ STILL_LONG = {
     "reconciler.cli.commands.apply",
     "reconciler.core.model.kinds",
     "reconciler.core.plan.meaning.causes",
-    "reconciler.pipeline",
 }
 LONGEST_FUNCTION = 30
 SHARE_OF_SHORT_FUNCTIONS = 0.9

@@ -5,11 +5,11 @@ Where the gateway gave it a key of ours and does not know that one any more, som
 is owed.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from reconciler.apply.keys import Delivery, PendingKey
 from reconciler.core.model.findings import Finding, ReconcilerError, warning
+from reconciler.core.model.inventory import Known
 from reconciler.core.model.refs import Ref
 from reconciler.gateways.base import Gateway, GatewayError
 from reconciler.ledger import Lease, Ledger
@@ -27,18 +27,17 @@ class Handed:
 
 
 async def hand_over(
-    ledger: Ledger, lease: Lease, gateway: Gateway, keys: Delivery, ours: Callable[[Ref], bool]
+    ledger: Ledger, lease: Lease, gateway: Gateway, keys: Delivery, known: Known
 ) -> Handed:
     """Try to deliver every key that is owed. What cannot be delivered now stays owed; nothing is raised for it."""
     unsettled = {Ref(entry.kind, entry.name) for entry in ledger.unsettled(lease.gateway)}
-    owed = [Ref(key.kind, key.name) for key in ledger.owed_keys(lease.gateway)]
     delivered, left, findings = 0, [], []
-    pending = keys.pending() if owed else {}
-    for ref in owed:
+    pending = keys.pending() if known.owed else {}
+    for ref in known.owed:
         if ref in unsettled:
             left.append(ref)
             continue
-        if not ours(ref):
+        if ref not in known.inventory:
             ledger.key_delivered(lease, [(ref.kind, ref.name)])
             continue
         try:

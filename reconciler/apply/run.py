@@ -32,17 +32,16 @@ from reconciler.core.model.refs import Ref
 from reconciler.core.model.state import State
 from reconciler.core.plan.credits.memories import told
 from reconciler.core.plan.make import fingerprints
-from reconciler.core.plan.order.holding import Holds, holds
+from reconciler.core.plan.order.holding import Holds, fresh, holds
 from reconciler.core.plan.order.schedule import Order, schedule
 from reconciler.core.plan.plan import Plan
 from reconciler.core.plan.safety import standing
-from reconciler.core.plan.saved import Approved, SavedPlan, against
+from reconciler.core.plan.saved import SavedPlan, against
 from reconciler.core.plan.scope import EVERYTHING, Scope
-from reconciler.ledger.remembered import inventory_of
 from reconciler.pipeline import (
     Planned,
     Session,
-    fresh_of,
+    Terms,
     known_of,
     plan_against,
     plan_now,
@@ -148,12 +147,13 @@ async def _applied(
 ) -> Report:
     late = Late(stop, options.waiting, lambda step: _is_declared(session, step))
     recovered = await recover(session.ledger, held.lease, session.gateway, options.now, late)
-    ours = inventory_of(session.ledger, session.target.identity)
-    handed = await hand_over(session.ledger, held.lease, session.gateway, keys, ours.__contains__)
     undecided = frozenset(entry.name for entry in recovered.undecided)
-    planned = await plan_now(session, order=options.order, scope=options.scope, undecided=undecided)
+    known = known_of(session, undecided=undecided)
+    handed = await hand_over(session.ledger, held.lease, session.gateway, keys, known)
+    known = replace(known, owed={ref: known.owed[ref] for ref in handed.left})
+    planned = await plan_now(session, known, Terms(options.order, options.scope))
     if options.saved is not None:
-        planned = _approved_only(session, options, planned)
+        planned = _approved_only(session, options.saved, options, planned)
     plan = replace(
         planned.plan, findings=(*planned.plan.findings, *_undecided(undecided), *handed.findings)
     )
@@ -173,30 +173,18 @@ def _is_declared(session: Session, step: Step) -> bool:
     return declared.get(step.credit.grant_id) == step.credit.amount
 
 
-def _approved_only(session: Session, options: Options, planned: Planned) -> Planned:
+def _approved_only(
+    session: Session, saved: SavedPlan, options: Options, planned: Planned
+) -> Planned:
     """The fresh plan cut to what the saved one holds. Raises ReconcilerError where the saved one does not hold."""
-    saved, live = options.saved, planned.live
-    stands = (
-        against(saved, planned.plan, fingerprints(live.state, live.state), rebase=options.rebase)
-        if saved
-        else ()
-    )
-    if stands:
-        raise ReconcilerError(*stands)
-    plan = plan_against(
-        session,
-        live,
-        planned.known,
-        order=options.order,
-        scope=options.scope,
-        approved=_approved(options),
-        told=told(planned.strangers),
-    )
+    live, known = planned.live, planned.known
+    now = fingerprints(live.state, live.state)
+    hindrances = against(saved, planned.plan, now, rebase=options.rebase)
+    if hindrances:
+        raise ReconcilerError(*hindrances)
+    terms = Terms(options.order, options.scope, saved.approved)
+    plan = plan_against(session, live, known, terms, told(planned.strangers))
     return replace(planned, plan=plan)
-
-
-def _approved(options: Options) -> Approved | None:
-    return options.saved.approved if options.saved is not None else None
 
 
 def require_applicable(plan: Plan, allowed: frozenset[str]) -> None:
@@ -251,7 +239,9 @@ async def _carry_out(work: _Work, stop: asyncio.Event) -> Report:
     if not needs:
         record_pricing(books)
         return Report(plan, recovered=work.recovered)
-    waits = {} if work.options.fast else holds_of(session, plan, seen, needs, work.options.now())
+    waits = (
+        {} if work.options.fast else holds_of(session, plan, seen, known, needs, work.options.now())
+    )
     outcomes, apply_id = await _executed(work, books, needs, waits, wishes, known.inventory, stop)
     if all(outcome.result is Result.APPLIED for outcome in outcomes):
         record_pricing(books)
@@ -330,12 +320,18 @@ async def _executed(
 
 
 def holds_of(
-    session: Session, plan: Plan, live: State, needs: Mapping[Step, frozenset[Step]], now: datetime
+    session: Session,
+    plan: Plan,
+    live: State,
+    known: Known,
+    needs: Mapping[Step, frozenset[Step]],
+    now: datetime,
 ) -> Holds:
     """What the steps wait for beside their needs; nothing where revokes come first, which promises no such thing."""
     if plan.order == Order.REVOKE_FIRST:
         return {}
-    return holds(needs, plan.changes, live, session.gateway.support, fresh_of(session, now))
+    support = session.gateway.support
+    return holds(needs, plan.changes, live, support, fresh(known.expanded, support, now))
 
 
 def _status(counts: Mapping[str, int], stop: asyncio.Event, *, lost: bool) -> Any:
@@ -353,16 +349,10 @@ async def _left(work: _Work, before: Known) -> Plan:
     """The plan after the apply: a complete one finds nothing left to do."""
     live = await work.session.gateway.read()
     undecided = frozenset(entry.name for entry in work.recovered.undecided)
-    known = known_of(work.session, live, undecided | before.undecided)
+    known = known_of(work.session, live.fixed, undecided | before.undecided)
     options = work.options
-    return plan_against(
-        work.session,
-        live,
-        known,
-        order=options.order,
-        scope=options.scope,
-        approved=_approved(options),
-    )
+    approved = options.saved.approved if options.saved is not None else None
+    return plan_against(work.session, live, known, Terms(options.order, options.scope, approved))
 
 
 def digest(plan: Plan) -> str:

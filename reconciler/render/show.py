@@ -7,7 +7,7 @@ import yaml
 
 from reconciler.core.model.inventory import record_of
 from reconciler.core.model.kinds import KINDS, Resource
-from reconciler.core.plan.shown import Shown
+from reconciler.core.plan.drift import Shown
 
 IN_GIT = "in git alone: gateways know teams, not what is declared of them here"
 

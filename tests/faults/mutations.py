@@ -6,9 +6,9 @@ from typing import Any
 
 def _one_memory() -> None:
     """What the gateway has on record of our grants is not looked at: it would make up for a rule that is broken."""
-    from reconciler import pipeline
+    from reconciler.pipeline import planning
 
-    pipeline.strangers = lambda _operations, _known: ()
+    planning.strangers = lambda _operations, _known: ()
 
 
 def settled_before_performed() -> None:

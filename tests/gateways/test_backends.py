@@ -10,7 +10,7 @@ from reconciler.core.model.prices import NO_PRICES
 from reconciler.core.model.settings import GatewaySettings
 from reconciler.gateways import BACKENDS, backend_of, connect
 from reconciler.pipeline import load
-from reconciler.policies import rules_of
+from reconciler.pipeline.policies import rules_of
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ from reconciler.gateways.litellm.reading import Snapshot
 from reconciler.gateways.litellm.support import support
 from reconciler.gateways.litellm.teams import TeamCodec
 from reconciler.pipeline import load, utc_now
-from reconciler.policies import VIOLATION, Judging, judged
+from reconciler.pipeline.policies import VIOLATION, Judging, judged
 
 NAMES = {
     "openai/*": (),

@@ -6,6 +6,7 @@ The random configs below are edited over and over; each edit is applied by the p
 import asyncio
 import json
 import random
+from collections import Counter
 
 import pytest
 import yaml
@@ -14,6 +15,7 @@ from reconciler.apply.run import Options, apply
 from reconciler.core.plan.plan import Risk
 from reconciler.core.plan.scope import EVERYTHING, parse_scope
 from reconciler.files.plan_file import read_plan_file, write_plan_file
+from reconciler.ledger import Ledger
 from reconciler.pipeline import load, make, opened
 from reconciler.render.plan.saved import plan_file_content
 
@@ -164,3 +166,32 @@ def test_a_saved_plan_of_another_price_is_not_what_was_approved(tmp_path):
     )
     with pytest.raises(Exception, match="not what the plan file says"):
         asyncio.run(applied(directory, saved))
+
+
+READS = ("inventory", "grants", "unfinished_creations", "expanded_since")
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_an_apply_reads_what_is_remembered_once_before_its_requests_and_once_after(
+    tmp_path, monkeypatch, saved
+):
+    reads: list[str] = []
+
+    def counting(name):
+        plain = getattr(Ledger, name)
+        return lambda self, *given: reads.append(name) or plain(self, *given)
+
+    directory = tmp_path / "config"
+    directory.mkdir()
+    (directory / "all.yaml").write_text(yaml.safe_dump(company(random.Random(7))))
+    file = tmp_path / "plan.json"
+    if saved:
+        plan, live, now = asyncio.run(planned(directory))
+        write_plan_file(file, plan_file_content(plan, live.state, now))
+    for name in READS:
+        monkeypatch.setattr(Ledger, name, counting(name))
+    for most in (2, 1):  # the second finds nothing to do, so there is nothing to verify
+        reads.clear()
+        approved = read_plan_file(file) if saved and most > 1 else None
+        asyncio.run(applied(directory, approved))
+        assert max(Counter(reads).values()) == most

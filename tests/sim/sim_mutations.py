@@ -12,7 +12,6 @@ from typing import Any
 from sim_history import Dialect, history
 from sim_run import Verdict, carried_out
 
-from reconciler import pipeline
 from reconciler.apply import execute as apply
 from reconciler.apply import journal as recording
 from reconciler.apply import lock as locking
@@ -24,6 +23,7 @@ from reconciler.gateways.base import GatewayError, Landed
 from reconciler.gateways.saas import documented, requests
 from reconciler.gateways.saas import gateway as rest
 from reconciler.gateways.saas import real as saas
+from reconciler.pipeline import planning
 
 Swap = Callable[[Any, str, Any], None]
 
@@ -99,7 +99,7 @@ def swap_dialects(swap: Swap, **changed: Any) -> None:
 
 def one_memory_is_enough(swap: Swap) -> None:
     """Nobody looks on the gateway for grants that the ledger does not know."""
-    swap(pipeline, "strangers", lambda _operations, _known: ())
+    swap(planning, "strangers", lambda _operations, _known: ())
 
 
 # ---- recovery

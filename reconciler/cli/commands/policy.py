@@ -56,7 +56,7 @@ def test(
     from reconciler.core.model.findings import ReconcilerError, error  # noqa: PLC0415  as above
     from reconciler.core.rules.policy_cases import run_case  # noqa: PLC0415  as above
     from reconciler.files.policy_cases import load_cases  # noqa: PLC0415  as above
-    from reconciler.policies import LIMITS  # noqa: PLC0415  as above
+    from reconciler.pipeline.policies import LIMITS  # noqa: PLC0415  as above
     from reconciler.system.confined import LimitError, confined  # noqa: PLC0415  not needed for --help
     from reconciler.system.extras import require  # noqa: PLC0415  as above
 

@@ -13,7 +13,7 @@ from reconciler.cli.running import run
 
 if TYPE_CHECKING:
     from reconciler.core.model.refs import Ref
-    from reconciler.core.plan.shown import Shown
+    from reconciler.core.plan.drift import Shown
     from reconciler.pipeline import Loaded
 
 

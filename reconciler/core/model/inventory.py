@@ -29,12 +29,16 @@ Inventory = Mapping[Ref, Record]
 
 @dataclass(frozen=True)
 class Known:
-    """What we remember when we compare: what is ours, which top-ups were granted, what can only be read.
+    """What we remember when we compare.
 
-    `undecided` are teams with a grant of which nobody can tell whether it happened: no credits for them for now.
-    `given` are the credits that reconcilers with another ledger gave a team of which this one has no record.
-    `owed` are objects whose virtual key nobody has been given yet, since when. `unfinished` is what an apply that was
-    not carried out to its end has created.
+    granted      team -> the ids of its top-ups that were granted, or may have been
+    fixed        what can only be read on this gateway
+    undecided    teams with a grant of which nobody can tell whether it happened: no credits for them for now
+    given        team -> credits that reconcilers with another ledger gave it, where this one has no record
+    owed         objects whose virtual key nobody has been given yet -> since when
+    unfinished   what an apply that was not carried out to its end has created
+    operations   team -> the operation ids that count as given
+    expanded     what applies expanded so lately that not every process of the gateway may know -> when
     """
 
     inventory: Inventory = field(default_factory=dict)
@@ -44,6 +48,8 @@ class Known:
     given: Mapping[str, int] = field(default_factory=dict)
     owed: Mapping[Ref, datetime] = field(default_factory=dict)
     unfinished: frozenset[Ref] = frozenset()
+    operations: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    expanded: Mapping[Ref, datetime] = field(default_factory=dict)
 
 
 def record_of(resource: Resource) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from reconciler.core.model.changes import Change
+from reconciler.core.model.findings import Origin
 from reconciler.core.model.inventory import Inventory, Known, resource_of
 from reconciler.core.model.kinds import KINDS, CreditsMode, Resource, Team, gateway_fields
 from reconciler.core.model.prices import NO_PRICES
@@ -176,3 +177,16 @@ def _said(wish: Resource) -> Iterator[str]:
         wish.credits_allocated is None or wish.credits_mode is CreditsMode.INITIAL
     )
     return (name for name in gateway_fields(type(wish)) if not (silent and name == CREDITS))
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One object from every side: as written, as it resolves, live, and as last applied (None where it is not)."""
+
+    ref: Ref
+    written: Resource | None
+    desired: Resource | None
+    live: Resource | None
+    applied: Mapping[str, object] | None
+    runtime: Mapping[str, object]
+    origin: Origin | None

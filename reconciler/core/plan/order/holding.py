@@ -8,6 +8,7 @@ away for good starts at once, and so does the second half of a change that a pro
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from graphlib import TopologicalSorter
 
 from reconciler.core.model.changes import Action, Change, Step
@@ -35,6 +36,21 @@ class Hold:
 Holds = Mapping[Step, frozenset[Hold]]
 Fresh = Mapping[Ref, float]
 NOTHING_FRESH: Fresh = {}
+
+
+def remembered_for(support: Support) -> float:
+    """For how many seconds after an expand some process of the gateway may not know of it; 0 where all know at once."""
+    return max(support.lifetimes.values()) + MARGIN if support.lifetimes else 0.0
+
+
+def fresh(expanded: Mapping[Ref, datetime], support: Support, now: datetime) -> Fresh:
+    """What applies expanded so recently that not every process of the gateway knows of it, with the seconds left."""
+    left: dict[Ref, float] = {}
+    for ref, moment in expanded.items():
+        seconds = support.lifetimes.get(ref.kind, 0) + MARGIN - (now - moment).total_seconds()
+        if seconds > 0:
+            left[ref] = seconds
+    return left
 
 
 def holds(
