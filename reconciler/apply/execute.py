@@ -429,11 +429,9 @@ def _undelivered(problem: ReconcilerError, *, recovered: bool) -> Tried:
 
 
 async def _look(step: Step, means: Means) -> Landed:
-    """What the gateway says about a step in doubt; a look that fails is tried again."""
-    for number in range(means.pace.attempts):
-        await pause(means.pace.pause(number), means.stop)
-        try:
-            return await means.gateway.landed(step)
-        except GatewayError:
-            continue
-    return Landed.UNKNOWN
+    """What the gateway says about a step in doubt, once it had a moment; the gateway's own reads are patient."""
+    await pause(means.pace.pause(0), means.stop)
+    try:
+        return await means.gateway.landed(step)
+    except GatewayError:
+        return Landed.UNKNOWN

@@ -13,17 +13,9 @@ from reconciler.core.model.refs import Ref
 from reconciler.core.model.secrets.literal import concealed
 from reconciler.core.plan.support import KindSupport
 from reconciler.gateways.base import GatewayError
+from reconciler.gateways.request import Request
 
 Body = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One write. All but creations and credit grants are the same sent twice as once."""
-
-    method: str
-    path: str
-    body: Any = None
 
 
 # How a field changes later: as part of the object's own PUT, by requests of its own, or never.

@@ -1,6 +1,7 @@
 """One HTTP client for every gateway: bounded, patient with reads, and with one clear line per failure.
 
-What a failure means for a write (`GatewayError`), which is not sent again here but by whoever knows the whole step:
+Reads are sent again here. A write is not, but by whoever knows the whole step (`request.Again` has the exceptions);
+what a failure means for it (`GatewayError`):
 
     connection refused, DNS, TLS     nothing was sent; safe to repeat
     timeout, cut connection, 5xx     unknown: the write may have happened all the same
@@ -28,8 +29,8 @@ from reconciler.core.model.secrets.literal import revealed, secret_values
 from reconciler.gateways.answers import detail, quoted, retry_after
 from reconciler.gateways.base import GatewayError
 from reconciler.gateways.bodies import ENCODINGS, Bounds, UnreadableError, body_of, parsed
+from reconciler.gateways.request import SAFE, Again, Request
 
-SAFE = frozenset({"GET", "HEAD"})
 # Shorter than the whole request may take, so that it is known that nothing was sent.
 CONNECT_SECONDS = 10.0
 LOWEST_FINAL, TOO_MANY_REQUESTS, SERVER_ERROR = 200, 429, 500
@@ -107,65 +108,37 @@ class Http:
         self, path: str, *, bearer: SecretStr | None = None, params: Mapping[str, str] | None = None
     ) -> Any:
         """The JSON answer of a GET. Raises GatewayError after the last attempt."""
-        return await self.send("GET", path, bearer=bearer, params=params)
+        return await self.send(Request("GET", path, bearer=bearer, params=params))
 
-    async def send(
-        self,
-        method: str,
-        path: str,
-        body: Any = None,
-        *,
-        repeatable: bool = False,
-        follows: bool = False,
-        bearer: SecretStr | None = None,
-        params: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> Any:
+    async def send(self, request: Request) -> Any:
         """The JSON answer of a request; see `exchange`."""
-        answer = await self.exchange(
-            method,
-            path,
-            body,
-            repeatable=repeatable,
-            follows=follows,
-            bearer=bearer,
-            params=params,
-            headers=headers,
-        )
-        return answer.body
+        return (await self.exchange(request)).body
 
-    async def exchange(
-        self,
-        method: str,
-        path: str,
-        body: Any = None,
-        *,
-        repeatable: bool = False,
-        follows: bool = False,
-        bearer: SecretStr | None = None,
-        params: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> Answer:
-        """The answer of a request, with its headers. Reads are repeated, writes are not, unless the caller says so:
+    async def exchange(self, request: Request) -> Answer:
+        """The answer of a request, with its headers, after as many attempts as it allows (`Again`).
 
-        `repeatable`: sending it twice is the same as once, so it is repeated whatever went wrong.
-        `follows`: another request of the same step was sent before, so the step cannot be begun again: a refusal for
-        now (429, no connection) is waited out here.
-
-        Raises GatewayError; its `unknown` is set where a write may have happened.
+        Raises GatewayError; its `unknown` is set where a write may have happened. After the last of several attempts
+        `retry` is not set any more: no caller's patience multiplies with the one here.
         """
-        asked = {**(headers or {}), **_bearer(bearer)}
-        self.secrets.update(secret_values((body, bearer)))
-        request = self.client.build_request(
-            method, path, json=revealed(body), params=params, headers=asked
+        self.secrets.update(secret_values((request.body, request.bearer)))
+        prepared = self.client.build_request(
+            request.method,
+            request.path,
+            json=revealed(request.body),
+            params=request.params,
+            headers={**(request.headers or {}), **_bearer(request.bearer)},
         )
-        safe = repeatable or method in SAFE
+        safe = request.reads or request.again is Again.ALWAYS
+        patient = safe or request.again is Again.REFUSED
         try:
-            async for attempt in self._attempts(safe=safe, patient=safe or follows):
+            async for attempt in self._attempts(safe=safe, patient=patient):
                 with attempt:
-                    return await self._once(request, path, as_admin=bearer is None)
+                    return await self._once(request, prepared)
         except _VetoedError as veto:
             raise veto.reason from None
+        except GatewayError as error:
+            error.retry = error.retry and not patient
+            raise
         raise AssertionError("tenacity re-raises the last error")
 
     def _attempts(self, *, safe: bool, patient: bool) -> AsyncRetrying:
@@ -191,13 +164,13 @@ class Http:
 
         return AsyncRetrying(retry=retry_if_exception(again), wait=wait, stop=enough, reraise=True)
 
-    async def _once(self, request: httpx.Request, path: str, *, as_admin: bool) -> Answer:
-        what = f"{request.method} {path}"
+    async def _once(self, asked: Request, request: httpx.Request) -> Answer:
+        what = asked.what
         async with self.slots:
             self._permitted(request)
             response = await self._answered(what, request)
         if not response.is_success:
-            raise self._refused(what, request, response, as_admin=as_admin)
+            raise self._refused(what, request, response, as_admin=asked.bearer is None)
         try:
             return Answer(parsed(response.content, self.bounds), response.headers)
         except UnreadableError as error:

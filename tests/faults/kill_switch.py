@@ -40,7 +40,7 @@ class Switch:
 
 def armed(at: int, log: str) -> None:
     """Installs the switch in this process."""
-    from reconciler.gateways.http import SAFE, Http
+    from reconciler.gateways.http import Http
     from reconciler.ledger.store import Ledger
 
     switch = Switch(at, log)
@@ -49,12 +49,12 @@ def armed(at: int, log: str) -> None:
     once = Http._once
 
     @functools.wraps(once)
-    async def counted(self: Http, request: Any, path: str, **more: Any) -> Any:
-        if request.method in SAFE:
-            return await once(self, request, path, **more)
-        switch.passed(f"before {request.method} {path}")
-        answer = await once(self, request, path, **more)
-        switch.passed(f"after {request.method} {path}")
+    async def counted(self: Http, request: Any, prepared: Any) -> Any:
+        if request.reads:
+            return await once(self, request, prepared)
+        switch.passed(f"before {request.what}")
+        answer = await once(self, request, prepared)
+        switch.passed(f"after {request.what}")
         return answer
 
     Http._once = counted

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from reconciler.gateways.base import GatewayError
 from reconciler.gateways.bodies import Bounds
 from reconciler.gateways.http import Patience, open_http
+from reconciler.gateways.request import Request
 
 ONCE = Patience(attempts=1)
 SMALL = Bounds(read_bytes=50_000, write_bytes=20_000, error_bytes=1_000, values=1_000)
@@ -138,7 +139,7 @@ def error_of(said: bytes, method: str, **options) -> GatewayError:
     async def work() -> GatewayError:
         async with serving(said, **options) as http:
             with pytest.raises(GatewayError) as caught:
-                await http.send(method, "/thing", {} if method != "GET" else None)
+                await http.send(Request(method, "/thing", {} if method != "GET" else None))
             return caught.value
 
     error = asyncio.run(work())
@@ -152,7 +153,7 @@ def error_of(said: bytes, method: str, **options) -> GatewayError:
 def value_of(said: bytes, method: str = "GET"):
     async def work():
         async with serving(said) as http:
-            return await http.send(method, "/thing")
+            return await http.send(Request(method, "/thing"))
 
     return asyncio.run(work())
 

@@ -17,6 +17,7 @@ from reconciler.gateways import connect, identity
 from reconciler.gateways.answers import detail, oddity, retry_after
 from reconciler.gateways.base import GatewayError
 from reconciler.gateways.http import Patience, open_http
+from reconciler.gateways.request import Again, Request
 
 HURRY = Patience(attempts=3, first_seconds=0.001, most_seconds=0.01, most_in_all=0.5)
 SECRET = "sk-admin-0123456789abcdef"
@@ -95,24 +96,25 @@ async def scripted(*answers: bytes, seconds: float = 5, concurrency: int = 4, **
 
 
 def failing(
-    *answers: bytes, method="POST", body=None, how=None, **options
+    *answers: bytes, method="POST", body=None, how=Again.NEVER, **options
 ) -> tuple[GatewayError, int]:
     """The error that a request ends with, and how often it was sent."""
 
     async def work():
         async with scripted(*answers, **options) as (http, script):
             with pytest.raises(GatewayError) as caught:
-                await http.send(method, "/thing", body, **(how or {}))
+                await http.send(Request(method, "/thing", body, again=how))
             assert SECRET not in str(caught.value) + repr(caught.value.findings)
             return caught.value, len(script.requests)
 
     return asyncio.run(work())
 
 
-def succeeding(*answers: bytes, method="POST", how=None, **options):
+def succeeding(*answers: bytes, method="POST", how=Again.NEVER, **options):
     async def work():
         async with scripted(*answers, **options) as (http, script):
-            return await http.send(method, "/thing", {"a": 1}, **(how or {})), len(script.requests)
+            request = Request(method, "/thing", {"a": 1}, again=how)
+            return await http.send(request), len(script.requests)
 
     return asyncio.run(work())
 
@@ -124,8 +126,8 @@ BROKEN = answer(
 )
 
 
-REPEATABLE, FOLLOWS = {"repeatable": True}, {"follows": True}
-READ = ("GET", None)
+REPEATABLE, FOLLOWS = Again.ALWAYS, Again.REFUSED
+READ = ("GET", Again.NEVER)
 PATIENT = [READ, ("PUT", REPEATABLE), ("POST", FOLLOWS)]
 
 
@@ -148,9 +150,10 @@ def test_a_write_that_was_refused_for_now_is_for_the_caller_to_repeat():
 @pytest.mark.parametrize(("method", "how"), PATIENT)
 def test_patience_ends(method, how):
     error, sent = failing(BUSY, method=method, how=how)
+    # No retry: the caller's own attempts do not multiply with those made here.
     assert (error.status, error.retry, error.unknown, error.after, sent) == (
         429,
-        True,
+        False,
         False,
         0.0,
         3,
@@ -161,14 +164,14 @@ FAR = ["86400", "1e308", "inf", "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT"]
 
 
 @pytest.mark.parametrize("asked", FAR)
-@pytest.mark.parametrize(("method", "how"), [*PATIENT, ("POST", None)])
+@pytest.mark.parametrize(("method", "how"), [*PATIENT, ("POST", Again.NEVER)])
 def test_nobody_waits_as_long_as_an_answer_likes(method, how, asked):
     error, sent = failing(
         answer("429 Too Many Requests", '{"detail": "slow down"}', f"retry-after: {asked}"),
         method=method,
         how=how,
     )
-    assert (error.after, error.retry, sent) == (90.0, True, 1)
+    assert (error.after, error.retry, sent) == (90.0, (method, how) not in PATIENT, 1)
     assert str(error) == f"{method} /thing answered 429: slow down"
 
 
@@ -199,7 +202,7 @@ def test_each_write_is_permitted_right_before_it_leaves():
             http.before_send.append(lambda: seen.append(len(script.requests)))
             await http.get("/thing")
             await asyncio.gather(
-                *(http.send("PUT", "/thing", {}, repeatable=True) for _ in range(3))
+                *(http.send(Request("PUT", "/thing", {}, again=REPEATABLE)) for _ in range(3))
             )
             return seen, len(script.requests)
 
@@ -211,7 +214,7 @@ def test_each_write_is_permitted_right_before_it_leaves():
 @pytest.mark.parametrize(
     "reason", [GatewayError("not now", retry=True), TimeoutError(), OSError(), httpx.ReadError("")]
 )
-@pytest.mark.parametrize("how", [None, REPEATABLE, FOLLOWS])
+@pytest.mark.parametrize("how", list(Again))
 def test_a_veto_reaches_the_caller_as_it_is_and_nothing_is_sent(reason, how):
     def veto():
         raise reason
@@ -220,7 +223,7 @@ def test_a_veto_reaches_the_caller_as_it_is_and_nothing_is_sent(reason, how):
         async with scripted(OK) as (http, script):
             http.before_send.append(veto)
             with pytest.raises(type(reason)) as caught:
-                await http.send("POST", "/thing", {}, **(how or {}))
+                await http.send(Request("POST", "/thing", {}, again=how))
             return caught.value, len(script.requests), http.lost
 
     error, sent, lost = asyncio.run(work())
@@ -232,7 +235,9 @@ def test_headers_of_a_request_and_of_its_answer():
     async def work():
         async with scripted(answer("200 OK", "[1]", 'etag: "7"')) as (http, script):
             found = await http.exchange(
-                "PUT", "/thing", {}, headers={"If-Match": '"6"'}, bearer=SecretStr("sk-team")
+                Request(
+                    "PUT", "/thing", {}, headers={"If-Match": '"6"'}, bearer=SecretStr("sk-team")
+                )
             )
             return found, script.requests[0].decode().lower()
 
@@ -249,7 +254,7 @@ def test_half_an_answer_is_unknown_for_a_write():
     async def work():
         async with scripted(half, seconds=0.2) as (http, _):
             with pytest.raises(GatewayError) as caught:
-                await http.send("POST", "/thing", {})
+                await http.send(Request("POST", "/thing", {}))
             return caught.value
 
     assert asyncio.run(work()).unknown
@@ -267,7 +272,7 @@ def test_what_was_never_sent_is_known():
     async def work(url: str) -> GatewayError:
         async with open_http(url, headers={}, concurrency=1, seconds=2, patience=HURRY) as http:
             with pytest.raises(GatewayError) as caught:
-                await http.send("POST", "/thing", {})
+                await http.send(Request("POST", "/thing", {}))
             return caught.value
 
     refused = asyncio.run(work("http://127.0.0.1:1"))
@@ -286,7 +291,7 @@ def test_tls_against_a_server_without_it_was_never_sent():
                 url, headers={}, concurrency=1, seconds=0.4, patience=HURRY
             ) as secure:
                 with pytest.raises(GatewayError) as caught:
-                    await secure.send("POST", "/thing", {})
+                    await secure.send(Request("POST", "/thing", {}))
                 return caught.value
 
     error = asyncio.run(work())
@@ -490,9 +495,9 @@ def test_a_secret_of_an_earlier_request_is_not_shown_either():
             http,
             _,
         ):
-            await http.send("POST", "/thing", {"key": SecretStr(PROVIDER_KEY)})
+            await http.send(Request("POST", "/thing", {"key": SecretStr(PROVIDER_KEY)}))
             with pytest.raises(GatewayError) as caught:
-                await http.send("POST", "/thing", {})
+                await http.send(Request("POST", "/thing", {}))
             return str(caught.value)
 
     assert asyncio.run(work()) == "POST /thing answered 400: (secret) again"

@@ -37,6 +37,7 @@ from reconciler.gateways.litellm.deployments import (
     without_losses,
 )
 from reconciler.gateways.litellm.reading import deployment_exists, deployments_of
+from reconciler.gateways.request import Again, Request
 
 # No alias has as many deployments; a proxy that finds a row for whatever id it is asked about is broken.
 MOST_IDS = 500
@@ -72,9 +73,7 @@ async def update_alias(desk: Desk, ref: Ref, before: ModelAlias, after: ModelAli
             kept[each.instead_of.id if each.instead_of else ""] = problem
             await _patch_instead(desk, after, each)
     for patch in todo.patches:
-        await desk.http.send(
-            "PATCH", f"/model/{segment(patch.row.id)}/update", patch.body, repeatable=True
-        )
+        await desk.http.send(Request("PATCH", f"/model/{segment(patch.row.id)}/update", patch.body))
     for row in todo.deletions:
         if row.id not in kept:
             await _delete_row(desk, row.id)
@@ -93,14 +92,16 @@ async def _patch_instead(desk: Desk, after: ModelAlias, each: Create) -> None:
         patch_of(row, without_losses(row.content, each.content), words_of(after)) if row else None
     )
     if row and body:
-        await desk.http.send("PATCH", f"/model/{segment(row.id)}/update", body, repeatable=True)
+        await desk.http.send(Request("PATCH", f"/model/{segment(row.id)}/update", body))
 
 
 async def _create(desk: Desk, ref: Ref, after: ModelAlias, each: Create, used: set[str]) -> None:
     foreign = await _foreign(desk, ref, each.instead_of, each.content) if each.instead_of else {}
     new_id = await _free_id(desk, ref.name, used)
     body = creation(ref.name, new_id, each.content, words_of(after), foreign)
-    await desk.http.send("POST", "/model/new", body, follows=len(used) > 1)
+    await desk.http.send(
+        Request("POST", "/model/new", body, again=Again.REFUSED if len(used) > 1 else Again.NEVER)
+    )
 
 
 async def _free_id(desk: Desk, name: str, used: set[str]) -> str:
@@ -121,9 +122,7 @@ async def _foreign(desk: Desk, ref: Ref, row: Row, content: Content) -> Mapping[
     Raises SecretError where it holds a secret that was not written by us: it cannot be read, so it would be lost.
     """
     body = {"model_info": {"id": row.id}}
-    stored = await desk.http.send(
-        "PATCH", f"/model/{segment(row.id)}/update", body, repeatable=True
-    )
+    stored = await desk.http.send(Request("PATCH", f"/model/{segment(row.id)}/update", body))
     known = (content.params.keys() | row.content.params.keys()) - content.unreadable
     secrets = ((set(stored["litellm_params"]) & UNREADABLE) | content.unreadable) - known
     if secrets:
@@ -143,7 +142,7 @@ async def delete_alias(desk: Desk, ref: Ref) -> Receipt:
 
 async def _delete_row(desk: Desk, row_id: str) -> bool:
     try:
-        await desk.http.send("POST", "/model/delete", {"id": row_id}, repeatable=True)
+        await desk.http.send(Request("POST", "/model/delete", {"id": row_id}))
     except GatewayError as error:
         if error.status == BAD_REQUEST and "not found in db" in str(error):
             return False
@@ -161,7 +160,7 @@ async def rename_alias(desk: Desk, old: str, new: str) -> Receipt:
     for row in await deployments_of(desk.http, old):
         if row.db:
             body = {"model_name": new, "model_info": {"id": row.id}}
-            await desk.http.send("PATCH", f"/model/{segment(row.id)}/update", body, repeatable=True)
+            await desk.http.send(Request("PATCH", f"/model/{segment(row.id)}/update", body))
     return Receipt()
 
 

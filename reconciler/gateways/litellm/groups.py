@@ -20,6 +20,7 @@ from reconciler.gateways.litellm.connection import (
     unmoved,
 )
 from reconciler.gateways.litellm.reading import groups_of
+from reconciler.gateways.request import Request
 
 
 def group_of(body: Body) -> AccessGroup:
@@ -57,7 +58,7 @@ async def create_group(desk: Desk, ref: Ref, after: AccessGroup) -> Receipt:
         "access_model_names": sorted(after.model_aliases),
     }
     try:
-        answer = await desk.http.send("POST", "/v1/access_group", body)
+        answer = await desk.http.send(Request("POST", "/v1/access_group", body))
     except GatewayError as error:
         if error.status == CONFLICT:
             raise exists(ref) from error
@@ -78,7 +79,7 @@ async def update_group(desk: Desk, ref: Ref, before: AccessGroup, after: AccessG
         body["access_model_names"] = sorted(after.model_aliases)
     if body:
         await desk.http.send(
-            "PUT", f"/v1/access_group/{segment(found['access_group_id'])}", body, repeatable=True
+            Request("PUT", f"/v1/access_group/{segment(found['access_group_id'])}", body)
         )
     return Receipt()
 
@@ -89,7 +90,7 @@ async def delete_group(desk: Desk, ref: Ref) -> Receipt:
         return Receipt(note="was already gone")
     try:
         await desk.http.send(
-            "DELETE", f"/v1/access_group/{segment(found['access_group_id'])}", repeatable=True
+            Request("DELETE", f"/v1/access_group/{segment(found['access_group_id'])}")
         )
     except GatewayError as error:
         if error.status != NOT_FOUND:
@@ -109,7 +110,7 @@ async def rename_group(desk: Desk, old: str, new: str) -> Receipt:
     if found is not None:
         body = {"access_group_name": new}
         await desk.http.send(
-            "PUT", f"/v1/access_group/{segment(found['access_group_id'])}", body, repeatable=True
+            Request("PUT", f"/v1/access_group/{segment(found['access_group_id'])}", body)
         )
         desk.groups.pop(old, None)
         desk.groups[new] = str(found["access_group_id"])

@@ -9,6 +9,7 @@ from reconciler.gateways.endpoints import Body
 from reconciler.gateways.litellm import keys
 from reconciler.gateways.litellm.connection import NOT_FOUND, Desk, Verbs, exists, gone, unmoved
 from reconciler.gateways.litellm.reading import key_bodies
+from reconciler.gateways.request import Request
 
 
 async def find_key(desk: Desk, ref: Ref) -> Body | None:
@@ -28,7 +29,9 @@ async def create_key(desk: Desk, ref: Ref, after: Key, key: SecretStr | None = N
     secret = key or SecretStr(keys.new_secret())
     try:
         await desk.http.send(
-            "POST", "/key/generate", keys.creation(ref.name, secret.get_secret_value(), after)
+            Request(
+                "POST", "/key/generate", keys.creation(ref.name, secret.get_secret_value(), after)
+            )
         )
     except GatewayError as error:
         sent = error.unknown or error.status is not None
@@ -50,7 +53,7 @@ async def update_key(desk: Desk, ref: Ref, before: Key, after: Key) -> Receipt:
     unmoved(
         ref, ("models",) if before.models != after.models else (), before, after, keys.key_of(found)
     )
-    await desk.http.send("POST", "/key/update", keys.update(before, after, found), repeatable=True)
+    await desk.http.send(Request("POST", "/key/update", keys.update(before, after, found)))
     return Receipt()
 
 
@@ -63,7 +66,7 @@ async def delete_key(desk: Desk, ref: Ref) -> Receipt:
             f"{ref} does not carry our mark: it is another key of that alias", hint="plan again"
         )
     try:
-        await desk.http.send("POST", "/key/delete", {"keys": [found["token"]]}, repeatable=True)
+        await desk.http.send(Request("POST", "/key/delete", {"keys": [found["token"]]}))
     except GatewayError as error:
         if error.status != NOT_FOUND:
             raise
@@ -93,7 +96,7 @@ async def rename_key(desk: Desk, old: str, new: str) -> Receipt:
     found = await find_key(desk, Ref(Key.kind, old))
     if found is not None:
         await desk.http.send(
-            "POST", "/key/update", {"key": found["token"], "key_alias": new}, repeatable=True
+            Request("POST", "/key/update", {"key": found["token"], "key_alias": new})
         )
     return Receipt()
 

@@ -13,6 +13,7 @@ from reconciler.gateways.endpoints import Body
 from reconciler.gateways.litellm.connection import Desk, Verbs, exists, gone, segment
 from reconciler.gateways.litellm.reading import organizations_of
 from reconciler.gateways.litellm.teams import user_metadata
+from reconciler.gateways.request import Request
 
 
 def organization_of(body: Body) -> Organization:
@@ -57,7 +58,7 @@ async def find_organization(desk: Desk, name: str) -> Body | None:
 async def create_organization(desk: Desk, ref: Ref, after: Organization) -> Receipt:
     if await find_organization(desk, ref.name):
         raise exists(ref)
-    await desk.http.send("POST", "/organization/new", creation(ref.name, after))
+    await desk.http.send(Request("POST", "/organization/new", creation(ref.name, after)))
     return Receipt()
 
 
@@ -68,7 +69,7 @@ async def update_organization(
     if found is None:
         raise gone(ref)
     body = update(before, after, found)
-    await desk.http.send("PATCH", f"/v2/organization/{segment(ref.name)}", body, repeatable=True)
+    await desk.http.send(Request("PATCH", f"/v2/organization/{segment(ref.name)}", body))
     return Receipt()
 
 
@@ -82,7 +83,7 @@ async def delete_organization(desk: Desk, ref: Ref) -> Receipt:
             f"{ref} still has teams, which the proxy would delete with it", hint="move them first"
         )
     await desk.http.send(
-        "DELETE", "/organization/delete", {"organization_ids": [ref.name]}, repeatable=True
+        Request("DELETE", "/organization/delete", {"organization_ids": [ref.name]})
     )
     return Receipt()
 

@@ -29,6 +29,7 @@ from reconciler.gateways.litellm.teams import (
     patch,
     team_of,
 )
+from reconciler.gateways.request import Again, Request
 
 WHOLE = ("access_groups", "models", "model_aliases")
 
@@ -54,7 +55,9 @@ async def create_team(desk: Desk, ref: Ref, after: Team) -> Receipt:
         raise exists(ref)
     known = await with_groups(desk, after)
     try:
-        answer = await desk.http.send("POST", "/team/new", creation(ref.name, after, known))
+        answer = await desk.http.send(
+            Request("POST", "/team/new", creation(ref.name, after, known))
+        )
     except GatewayError as error:
         if error.status == BAD_REQUEST and "already exists" in str(error):
             raise exists(ref) from error
@@ -75,7 +78,12 @@ async def _clear_defaults(
     }
     if filled:
         await desk.http.send(
-            "PATCH", f"/team/{segment(ref.name)}", dict.fromkeys(sorted(filled)), repeatable=True
+            Request(
+                "PATCH",
+                f"/team/{segment(ref.name)}",
+                dict.fromkeys(sorted(filled)),
+                again=Again.ALWAYS,
+            )
         )
 
 
@@ -86,14 +94,14 @@ async def update_team(desk: Desk, ref: Ref, before: Team, after: Team) -> Receip
     unmoved(ref, moving, before, after, team_of(found, known))
     body = patch(before, after, found, known)
     if body:
-        await desk.http.send("PATCH", f"/team/{segment(ref.name)}", body, repeatable=True)
+        await desk.http.send(Request("PATCH", f"/team/{segment(ref.name)}", body))
     return Receipt()
 
 
 async def delete_team(desk: Desk, ref: Ref) -> Receipt:
     """Takes the team's keys along; the plan says how many, and asks."""
     try:
-        await desk.http.send("POST", "/team/delete", {"team_ids": [ref.name]}, repeatable=True)
+        await desk.http.send(Request("POST", "/team/delete", {"team_ids": [ref.name]}))
     except GatewayError as error:
         if error.status != NOT_FOUND:
             raise
@@ -118,7 +126,7 @@ async def grant_credits(desk: Desk, step: Step) -> Receipt:
         )
     if unlimited and not _allocates(credit):
         del body["max_budget"]  # more of an unlimited budget is still unlimited
-    await desk.http.send("PATCH", f"/team/{segment(step.ref.name)}", body, repeatable=True)
+    await desk.http.send(Request("PATCH", f"/team/{segment(step.ref.name)}", body))
     return Receipt()
 
 

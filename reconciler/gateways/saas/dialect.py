@@ -10,8 +10,9 @@ from reconciler.core.model.changes import Step
 from reconciler.core.model.refs import Ref
 from reconciler.core.plan.support import Support
 from reconciler.gateways.base import GatewayError, Operations, Receipt
-from reconciler.gateways.endpoints import Endpoint, Request
+from reconciler.gateways.endpoints import Endpoint
 from reconciler.gateways.http import Http
+from reconciler.gateways.request import Request
 from reconciler.gateways.saas.requests import Memory
 
 

@@ -18,7 +18,6 @@ from reconciler.gateways.base import GatewayError, Receipt
 from reconciler.gateways.endpoints import (
     Body,
     Endpoint,
-    Request,
     Wire,
     echoed,
     names,
@@ -27,6 +26,7 @@ from reconciler.gateways.endpoints import (
     plain,
 )
 from reconciler.gateways.http import Http
+from reconciler.gateways.request import Again, Request
 from reconciler.gateways.saas.dialect import Dialect
 from reconciler.gateways.saas.requests import Memory, granted_by_us
 
@@ -157,7 +157,7 @@ async def grant(http: Http, step: Step, memory: Memory) -> Receipt:
     if step.ref.name in memory.operations:
         body["previous_operation_id"] = memory.operations[step.ref.name]
     try:
-        await http.send("POST", "/api/credits/add", body)
+        await http.send(Request("POST", "/api/credits/add", body))
     except GatewayError as error:
         if "voided" not in str(error):
             raise
@@ -180,9 +180,9 @@ async def new_key(http: Http, team: str, key: SecretStr | None) -> Any:
     """Gives the team the virtual key; sent twice it counts once."""
     body = {"virtual_key": key} if key else {}
     headers = {"Idempotency-Key": key_operation(team, key)} if key else {}
-    return await http.send(
-        "POST", f"{TEAMS.item(team)}/rotate-key", body, headers=headers, repeatable=key is not None
-    )
+    again = Again.ALWAYS if key else Again.NEVER
+    path = f"{TEAMS.item(team)}/rotate-key"
+    return await http.send(Request("POST", path, body, headers=headers, again=again))
 
 
 def key_operation(team: str, key: SecretStr) -> str:
@@ -201,7 +201,8 @@ async def accepts(http: Http, _team: str, key: SecretStr) -> bool | None:
 
 async def probe(http: Http, team: str, model: str) -> bool:
     """The embedded gateway's own decision on a call of the team, without making the call."""
-    answer = await http.send("POST", f"{TEAMS.item(team)}/probe", {"model": model}, repeatable=True)
+    path = f"{TEAMS.item(team)}/probe"
+    answer = await http.send(Request("POST", path, {"model": model}, again=Again.ALWAYS))
     return bool(answer["access"])
 
 

@@ -24,8 +24,9 @@ from reconciler.gateways.base import (
     present,
     verdict,
 )
-from reconciler.gateways.endpoints import Body, Endpoint, Request, Wire, never
+from reconciler.gateways.endpoints import Body, Endpoint, Wire, never
 from reconciler.gateways.http import Http
+from reconciler.gateways.request import Request
 from reconciler.gateways.saas.dialect import Dialect
 from reconciler.gateways.saas.requests import (
     MOVED,

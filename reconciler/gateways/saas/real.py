@@ -19,6 +19,7 @@ from reconciler.core.plan.support import Support
 from reconciler.gateways.base import GatewayError, Operations, Receipt
 from reconciler.gateways.endpoints import echoed, segment
 from reconciler.gateways.http import Http
+from reconciler.gateways.request import Request
 from reconciler.gateways.saas.dialect import Dialect
 from reconciler.gateways.saas.real_checks import check
 from reconciler.gateways.saas.real_rows import ENDPOINTS, TEAMS
@@ -54,7 +55,7 @@ async def grant(http: Http, step: Step, _memory: Memory) -> Receipt:
             hint=f"resume {step.ref.name} first, or take the top-up out until it is active",
         )
     body = {"credits": credit.amount, "reason": _reason(credit.reason, str(credit.operation_id))}
-    await http.send("POST", f"/api/credits/teams/{segment(step.ref.name)}/add", body)
+    await http.send(Request("POST", f"/api/credits/teams/{segment(step.ref.name)}/add", body))
     return Receipt()
 
 

@@ -11,7 +11,6 @@ from reconciler.core.model.kinds import Status
 from reconciler.gateways.endpoints import (
     Body,
     Endpoint,
-    Request,
     Wire,
     names,
     never,
@@ -19,6 +18,7 @@ from reconciler.gateways.endpoints import (
     segment,
     text,
 )
+from reconciler.gateways.request import Request
 
 CREDITS_PER_DOLLAR, TOKENS_PER_CREDIT = 10.0, 10_000
 

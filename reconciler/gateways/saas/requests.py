@@ -5,7 +5,7 @@ object is not any more as it was when the step was decided.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from reconciler.core.model.changes import Action, Step
@@ -13,8 +13,8 @@ from reconciler.core.model.kinds import Team
 from reconciler.core.model.refs import Ref
 from reconciler.core.plan.credits.allocation import TOP_UPS
 from reconciler.gateways.base import GatewayError, Operations
-from reconciler.gateways.endpoints import Request
 from reconciler.gateways.http import Http
+from reconciler.gateways.request import Again, Request
 
 MOVED = 412
 VOID_AT_ONCE = 1000
@@ -57,12 +57,10 @@ class Requests:
 
     async def send(self, request: Request) -> Any:
         """The JSON answer. Raises GatewayError; status 412 says that the object moved, and nothing was changed."""
-        headers = self._headers()
-        follows = self.number > 0
+        again = Again.REFUSED if self.number > 0 else Again.NEVER
+        as_sent = replace(request, headers=self._headers(), again=again)
         self.number += 1
-        answer = await self.http.send(
-            request.method, request.path, request.body, headers=headers, follows=follows
-        )
+        answer = await self.http.send(as_sent)
         self.memory.see(self.step.ref, answer)
         return answer
 
@@ -115,7 +113,7 @@ async def voided(http: Http, operations: Sequence[str]) -> Mapping[str, bool]:
     ends: dict[str, bool] = {}
     for start in range(0, len(operations), VOID_AT_ONCE):
         body = {"operation_ids": list(operations[start : start + VOID_AT_ONCE])}
-        answer = await http.send("POST", "/api/operations/void", body, repeatable=True)
+        answer = await http.send(Request("POST", "/api/operations/void", body, again=Again.ALWAYS))
         told = answer.get("operations") if isinstance(answer, Mapping) else None
         if not isinstance(told, Mapping):
             raise GatewayError(
