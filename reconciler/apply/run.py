@@ -17,10 +17,11 @@ from reconciler.apply.adopt import (
     record_pricing,
     recorded_wishes,
 )
-from reconciler.apply.execute import Means, Pace, execute
+from reconciler.apply.execute import execute
 from reconciler.apply.journal import Recorder
 from reconciler.apply.keys import Delivery, delivery
 from reconciler.apply.lock import Held, Holding, boot_seconds, locked
+from reconciler.apply.means import Means, Pace
 from reconciler.apply.owed_keys import hand_over
 from reconciler.apply.recover import Late, Recovered, recover
 from reconciler.apply.waiting import Waits, pause

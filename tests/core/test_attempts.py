@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from reconciler.apply.execute import Means, Pace, attempt
+from reconciler.apply.attempt import attempt
 from reconciler.apply.keys import delivery
+from reconciler.apply.means import Means, Pace
 from reconciler.core.access.rules import GroupRules
 from reconciler.core.model.changes import Action, CreditGrant, Result, Step
 from reconciler.core.model.findings import ReconcilerError

@@ -3,7 +3,8 @@
 import asyncio
 from time import monotonic
 
-from reconciler.apply.execute import Means, execute
+from reconciler.apply.execute import execute
+from reconciler.apply.means import Means
 from reconciler.apply.waiting import Waits
 from reconciler.core.access.rules import GroupRules
 from reconciler.core.model.changes import Action, Result, Step

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from reconciler.apply.execute import Pace
+from reconciler.apply.means import Pace
 from reconciler.gateways.http import Patience
 
 TIMES = 10

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 from gateway_company import build, change, company, creation, deletion, granting
 
-from reconciler.apply.execute import Means, Pace, attempt
+from reconciler.apply.attempt import attempt
+from reconciler.apply.means import Means, Pace
 from reconciler.core.model.changes import Action, Result, Step
 from reconciler.core.model.kinds import Status
 from reconciler.core.model.refs import Ref

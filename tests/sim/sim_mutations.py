@@ -12,6 +12,7 @@ from typing import Any
 from sim_history import Dialect, history
 from sim_run import Verdict, carried_out
 
+from reconciler.apply import attempt as attempting
 from reconciler.apply import execute as apply
 from reconciler.apply import journal as recording
 from reconciler.apply import lock as locking
@@ -130,7 +131,7 @@ def no_void_in_apply(swap: Swap) -> None:
     async def given_up(_step: Any, problem: Any, _means: Any) -> Any:
         return apply.Tried(Result.FAILED, str(problem))
 
-    swap(apply, "_voided", given_up)
+    swap(attempting, "_voided", given_up)
 
 
 def no_recovery(swap: Swap) -> None:
@@ -166,7 +167,7 @@ def unknown_creation_is_ours(swap: Swap) -> None:
 
 def sent_again_in_doubt(swap: Swap) -> None:
     """A grant that counts each time it comes is sent again where nobody can tell whether it happened."""
-    plain = apply._decided
+    plain = attempting._decided
 
     def decided(
         step: Any, problem: Any, verdict: Any, gateway: Any, *, doubt: bool, last: bool
@@ -175,7 +176,7 @@ def sent_again_in_doubt(swap: Swap) -> None:
             return None
         return plain(step, problem, verdict, gateway, doubt=doubt, last=last)
 
-    swap(apply, "_decided", decided)
+    swap(attempting, "_decided", decided)
     swap(saas, "granted", _never_granted)
 
 
@@ -260,7 +261,7 @@ def revokes_first(swap: Swap) -> None:
 
 def no_key_is_owed(swap: Swap) -> None:
     """A key that was not delivered is not remembered."""
-    swap(apply, "_owes_key", lambda _step, _tried, _gateway: False)
+    swap(apply, "_owes_key", lambda _step, _tried, _means: False)
 
 
 def no_hand_over(swap: Swap) -> None:

@@ -37,7 +37,7 @@ from sim_saas import Saas
 from reconciler.apply import execute as execution
 from reconciler.apply import keys
 from reconciler.apply import run as applying
-from reconciler.apply.execute import Pace
+from reconciler.apply.means import Pace
 from reconciler.core.model.findings import ReconcilerError, error
 from reconciler.core.model.prices import NO_PRICES
 from reconciler.core.model.settings import GatewaySettings, Settings

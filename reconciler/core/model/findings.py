@@ -134,3 +134,8 @@ class ReconcilerError(Exception):
     def __init__(self, *findings: Finding) -> None:
         super().__init__("; ".join(finding.message for finding in findings))
         self.findings = findings
+
+    @property
+    def first_hint(self) -> str | None:
+        """What its first finding that knows advises."""
+        return next((finding.hint for finding in self.findings if finding.hint), None)
