@@ -47,6 +47,9 @@ class Metrics:
         self.objects = self._gauge(
             "drift_objects", "Objects that differ from what was last applied", "kind"
         )
+        self.facts = self._gauge(
+            "drift_facts", "Facts that decide access and that another hand changed"
+        )
         self.ahead = self._gauge("pending_objects", "Objects that git changed since the last apply")
         self.foreign = self._gauge("foreign_objects", "Live objects that are not ours")
         self.success = self._gauge(
@@ -81,6 +84,7 @@ class Metrics:
         counts = Tally(each.ref.kind for each in found.objects)
         for kind in KINDS:
             self.objects.labels(self.gateway, kind).set(counts[kind])
+        self.facts.labels(self.gateway).set(len(found.moved))
         self.ahead.labels(self.gateway).set(len(found.ahead))
         self.foreign.labels(self.gateway).set(len(found.foreign))
         self.success.labels(self.gateway).set(time())
@@ -150,8 +154,9 @@ async def _look(plan: Watch, metrics: Metrics | Unmeasured, last: str | None) ->
 async def _tell(plan: Watch, found: Drift, last: str | None) -> str:
     """Tell a drift that is not the one told last; a calm beginning is not worth telling."""
     data = plan.data(found)
-    now = hashlib.sha256(json.dumps(data["objects"], sort_keys=True).encode()).hexdigest()
-    if now != last and (found.objects or last is not None):
+    told = json.dumps([data["objects"], data["moved"]], sort_keys=True)
+    now = hashlib.sha256(told.encode()).hexdigest()
+    if now != last and (found.drifted or last is not None):
         plan.told(found)
         if plan.webhook:
             await _post(plan.webhook, data)

@@ -36,9 +36,11 @@ from reconciler.core.plan.make import fingerprints
 from reconciler.core.plan.order.holding import Holds, fresh, holds
 from reconciler.core.plan.order.schedule import Order, schedule
 from reconciler.core.plan.plan import Plan
+from reconciler.core.plan.renaming import Renaming
 from reconciler.core.plan.safety import standing
-from reconciler.core.plan.saved import SavedPlan, against
+from reconciler.core.plan.saved import SavedPlan, against, facts_digest
 from reconciler.core.plan.scope import EVERYTHING, Scope
+from reconciler.core.plan.support import Support
 from reconciler.pipeline import (
     Planned,
     Session,
@@ -239,6 +241,7 @@ async def _carry_out(work: _Work, stop: asyncio.Event) -> Report:
     needs = schedule(plan.changes, seen, support, ours, work.options.order)
     if not needs:
         record_pricing(books)
+        _record_facts(work, books, support, live.state, Renaming())
         return Report(plan, recovered=work.recovered)
     waits = (
         {} if work.options.fast else holds_of(session, plan, seen, known, needs, work.options.now())
@@ -247,8 +250,10 @@ async def _carry_out(work: _Work, stop: asyncio.Event) -> Report:
     if all(outcome.result is Result.APPLIED for outcome in outcomes):
         record_pricing(books)
     interrupted = stop.is_set() and any(outcome.result is Result.BLOCKED for outcome in outcomes)
-    left = None if interrupted or work.held.over else await _left(work, known)
-    return Report(
+    left, after = None, State()
+    if not (interrupted or work.held.over):
+        left, after = await _left(work, known)
+    report = Report(
         plan,
         outcomes,
         interrupted=interrupted,
@@ -257,6 +262,9 @@ async def _carry_out(work: _Work, stop: asyncio.Event) -> Report:
         apply_id=apply_id,
         findings=plan.findings,
     )
+    if left is not None and report.complete:
+        _record_facts(work, books, support, after, renaming)
+    return report
 
 
 async def _executed(
@@ -346,14 +354,26 @@ def _status(counts: Mapping[str, int], stop: asyncio.Event, *, lost: bool) -> An
 LOST = "a request that was lost on the way may still arrive"
 
 
-async def _left(work: _Work, before: Known) -> Plan:
-    """The plan after the apply: a complete one finds nothing left to do."""
+async def _left(work: _Work, before: Known) -> tuple[Plan, State]:
+    """The plan after the apply, of which a complete one finds nothing left to do, and the live state then."""
     live = await work.session.gateway.read()
     undecided = frozenset(entry.name for entry in work.recovered.undecided)
     known = known_of(work.session, live.fixed, undecided | before.undecided)
     options = work.options
     approved = options.saved.approved if options.saved is not None else None
-    return plan_against(work.session, live, known, Terms(options.order, options.scope, approved))
+    terms = Terms(options.order, options.scope, approved)
+    return plan_against(work.session, live, known, terms), live.state
+
+
+def _record_facts(
+    work: _Work, books: Books, support: Support, after: State, renaming: Renaming
+) -> None:
+    """Write down the facts that the plan told, unless it was about a part, or one that was approved with others."""
+    saved = work.options.saved
+    as_approved = saved is None or saved.facts in (None, facts_digest(support.facts))
+    if support.facts and as_approved and not work.plan.scope:
+        known = support.facts_after(support.facts, after, renaming.old_of)
+        books.ledger.remember_facts(books.lease, known, books.now())
 
 
 def digest(plan: Plan) -> str:

@@ -5,7 +5,16 @@ from collections.abc import Collection
 from sqlalchemy import Connection, Table, delete, select, tuple_, update
 
 from reconciler.ledger.statements import upsert
-from reconciler.ledger.tables import applies, grants, inventory, journal, locks, names, owed_keys
+from reconciler.ledger.tables import (
+    applies,
+    facts,
+    grants,
+    inventory,
+    journal,
+    locks,
+    names,
+    owed_keys,
+)
 
 
 def known_as(conn: Connection, name: str) -> str:
@@ -22,7 +31,7 @@ def unite(conn: Connection, identity: str, others: Collection[str]) -> None:
     others = [name for name in others if name != identity]
     upsert(conn, names, ["gateway"], [{"name": name, "gateway": identity} for name in others])
     for name in others:
-        for table in (inventory, grants, owed_keys):
+        for table in (inventory, grants, owed_keys, facts):
             _take_over(conn, table, name, identity)
         for table in (applies, journal):
             conn.execute(update(table).where(table.c.gateway == name).values(gateway=identity))

@@ -32,6 +32,7 @@ def remembered(
         unfinished=frozenset(Ref(*key) for key in ledger.unfinished_creations(identity)),
         operations=_operations(grants),
         expanded={Ref(*key): moment for key, moment in expanded.items()},
+        facts=ledger.facts(identity),
     )
 
 

@@ -4,11 +4,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from sqlalchemy import Connection, Engine
 
-from reconciler.ledger import grants, history, inventory, journal, lock, names, owed
+from reconciler.ledger import facts, grants, history, inventory, journal, lock, names, owed
 from reconciler.ledger.opening import WRITES, label, open_engine, translated
 from reconciler.ledger.records import (
     ApplyRecord,
@@ -39,7 +39,7 @@ def open_ledger(url: str) -> "Ledger":
 
 
 class Ledger:
-    """What the reconciler remembers of every gateway: inventory, journal, credit grants, history, lock.
+    """What the reconciler remembers of every gateway: inventory, journal, credit grants, facts, history, lock.
 
     Every call is one transaction and raises LedgerError when the database fails. Every call that takes a lease raises
     LeaseLost, and writes nothing, when that lease is not the current one of its gateway any more. Calls may come from
@@ -290,6 +290,18 @@ class Ledger:
         """Counts grants as given that the gateway has on record and that were not known, or given up."""
         with self._fenced(lease) as conn:
             grants.remember(conn, lease.gateway, records, now)
+
+    # --- facts
+
+    def facts(self, gateway: str) -> Mapping[str, Any]:
+        """What of the gateway no manifest says, as it was written down last: name -> JSON."""
+        with self._read() as conn:
+            return facts.read(conn, gateway)
+
+    def remember_facts(self, lease: Lease, values: Mapping[str, Any], now: datetime) -> None:
+        """These facts are so now; those that are not named stay as they are known."""
+        with self._fenced(lease) as conn:
+            facts.write(conn, lease.gateway, values, now)
 
     # --- transactions
 

@@ -23,10 +23,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-FORMATS = (
-    "0001",
-    "0002",
-)  # every migration, oldest first: what tells a newer ledger from an older one
+# every migration, oldest first: what tells a newer ledger from an older one
+FORMATS = ("0001", "0002", "0003")
 VERSION_TABLE = "ledger_version"
 
 
@@ -184,4 +182,13 @@ names = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("gateway", Text, nullable=False),
+)
+
+facts = Table(
+    "ledger_facts",
+    metadata,
+    Column("gateway", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("value", Json, nullable=False),
+    Column("since", UtcTime, nullable=False),
 )

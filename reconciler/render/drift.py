@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.core.model.printable import json_text, safe
 from reconciler.core.plan.drift import Drift, FieldDrift, ObjectDrift, Side, TeamDrift
+from reconciler.core.plan.meaning.moved import fact_meaning
 from reconciler.core.plan.plan import Target
 from reconciler.core.plan.safety import listed
 from reconciler.render.layout import column, printed, rows, text
@@ -43,6 +44,7 @@ def render_drift(
     for each, label in zip(found.objects, labels, strict=True):
         blocks += rows(label, list(_facts(each)), column=start, width=width or WIDTH)
     blocks += [text(), *_meaning(found)] if found.teams else []
+    blocks += [text(), *_moved(found)] if found.moved else []
     blocks += [text(), *foreign_lines(map(str, found.foreign))] if full and found.foreign else []
     return printed([*head, *blocks, text(), *_foot(found)], color=color)
 
@@ -53,6 +55,17 @@ def _meaning(found: Drift) -> Iterator["Text"]:
         yield text(f"  team {safe(team.team)}: {meaning_of(team)}")
     if len(found.teams) > MOST_ROWS:
         yield text(f"  and {len(found.teams) - MOST_ROWS:,} more teams")
+
+
+def _moved(found: Drift) -> Iterator["Text"]:
+    yield text(("Who can call what, beside the objects", "title"))
+    for fact in found.moved[:MOST_ROWS]:
+        yield text(f"  {safe(fact.text)}")
+        yield text(f"    {safe(fact_meaning(fact))}")
+        if fact.why_left:
+            yield text((f"    {safe(fact.why_left)}", "dim"))
+    if len(found.moved) > MOST_ROWS:
+        yield text(f"  and {len(found.moved) - MOST_ROWS:,} more")
 
 
 def meaning_of(team: TeamDrift) -> str:
@@ -79,13 +92,23 @@ def foreign_lines(refs: Iterable[str]) -> Iterator["Text"]:
 
 
 def _counts(found: Drift) -> "Text":
-    if not found.objects:
+    if not found.drifted:
         return text(
             f"No drift: {count(found.unchanged, 'object')} as last applied, {len(found.foreign):,} foreign"
         )
-    said = f"{count(len(found.objects), 'object')} changed on the gateway"
     return text(
-        (said, "~"), f", {found.unchanged:,} as last applied, {len(found.foreign):,} foreign"
+        (f"{_changed(found)} changed on the gateway", "~"),
+        f", {found.unchanged:,} as last applied, {len(found.foreign):,} foreign",
+    )
+
+
+def _changed(found: Drift) -> str:
+    """`2 objects and 1 fact beside them`."""
+    facts = count(len(found.moved), "fact")
+    if not found.moved:
+        return count(len(found.objects), "object")
+    return (
+        f"{count(len(found.objects), 'object')} and {facts} beside them" if found.objects else facts
     )
 
 
@@ -154,11 +177,13 @@ def _foot(found: Drift) -> Iterator["Text"]:
 
 def drift_sentence(found: Drift, target: Target) -> str:
     """Drift in one line, for a chat: the gateway, how many objects, and the first of them."""
-    if not found.objects:
+    if not found.drifted:
         return f"No drift of {safe(target.name)}: it is as last applied."
-    first = [f"{safe(str(each.ref))} ({_what(each)})" for each in found.objects[:FEW]]
-    more = f" and {len(found.objects) - FEW:,} more" if len(found.objects) > FEW else ""
-    return f"Drift of {safe(target.name)}: {count(len(found.objects), 'object')} changed: {', '.join(first)}{more}"
+    changed = [f"{safe(str(each.ref))} ({_what(each)})" for each in found.objects[:FEW]]
+    changed += [safe(fact.text) for fact in found.moved[: FEW - len(changed)]]
+    left = len(found.objects) + len(found.moved) - len(changed)
+    more = f" and {left:,} more" if left else ""
+    return f"Drift of {safe(target.name)}: {_changed(found)} changed: {', '.join(changed)}{more}"
 
 
 def _what(each: ObjectDrift) -> str:
@@ -187,6 +212,18 @@ def drift_data(found: Drift, target: Target) -> dict[str, Any]:
                 "refused": each.refused,
             }
             for each in found.teams
+        ],
+        "moved": [
+            {
+                "text": fact.text,
+                "meaning": fact_meaning(fact),
+                "ref": str(fact.ref) if fact.ref else None,
+                "gained": {team: sorted(models) for team, models in fact.gained.items()},
+                "lost": {team: sorted(models) for team, models in fact.lost.items()},
+                "redirected": sorted(fact.redirected),
+                "why_left": fact.why_left,
+            }
+            for fact in found.moved
         ],
         "foreign_objects": [str(ref) for ref in found.foreign],
     }
@@ -228,7 +265,11 @@ def drift_markdown(found: Drift, target: Target) -> str:
         f"- team `{_cell(team.team)}`: {_cell(meaning_of(team))}"
         for team in found.teams[:MOST_ROWS]
     ]
-    lines += [""] if found.teams else []
+    lines += [
+        f"- {_cell(fact.text)}: {_cell(fact_meaning(fact))} ({_cell(fact.why_left)})"
+        for fact in found.moved[:MOST_ROWS]
+    ]
+    lines += [""] if found.teams or found.moved else []
     if table:
         lines += [
             "| object | field | applied | live |",

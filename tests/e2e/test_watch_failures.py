@@ -94,7 +94,7 @@ def watched(look, *, webhook: str | None, looks: int) -> list[str]:
 
         plan = Watch(
             look=counted,
-            data=lambda _found: {"objects": [count]},
+            data=lambda _found: {"objects": [count], "moved": []},
             told=lambda _found: None,
             failed=lambda problem: said.append(str(problem)),
             interval=0.001,

@@ -52,6 +52,22 @@ class Edited:
         [row] = self.proxy.rows(self.n(name))
         self.proxy.call("POST", "/model/delete", {"id": row["model_info"]["id"]})
 
+    def tag(self, name, *groups):
+        """The legacy access groups of a model: `model_info.access_groups`."""
+        self.model(name, model_info={"access_groups": [self.n(group) for group in groups]})
+
+    def route(self, **targets):
+        """Router aliases; those of others stay."""
+        known = (
+            self.proxy.call("GET", "/router/settings")["current_values"]["model_group_alias"] or {}
+        )
+        others = {
+            name: target for name, target in known.items() if not name.startswith(self.prefix)
+        }
+        ours = {self.n(name): self.n(target) for name, target in targets.items()}
+        settings = {"model_group_alias": {**others, **ours}}
+        self.proxy.call("POST", "/config/update", {"router_settings": settings})
+
     def key(self, **body):
         alias = self.n("k")
         [found] = self.proxy.call(
@@ -95,6 +111,7 @@ def company(n):
             },
             n("credits"): {"access_groups": [n("g"), n("h")], "credits_allocated": 1000},
             n("own"): {"models": [n("a"), n("b")], "model_aliases": {"nick": n("a")}},
+            n("tagged"): {"models": [n("beta"), n("best")]},
         },
         "keys": {n("k"): {"team_id": n("usd"), "max_budget_usd": 5}},
     }
@@ -267,3 +284,66 @@ def test_a_parameter_that_cannot_be_taken_away_holds_up_nothing_else_of_its_alia
     assert (row["litellm_params"]["model"], row["litellm_params"]["rpm"]) == ("openai/gpt-4o", 5)
     assert not row["model_info"].get("blocked")
     assert any(finding.code == "cannot-read-secret" for finding in report.plan.findings)
+
+
+# name of the edit -> what is done, what is said of it (names without their prefix), and what it means for whom
+MOVED = {
+    "legacy group put": (lambda e: e.tag("b", "beta"), "legacy access group beta was put on model b", {"tagged": {"gained": {"b"}}}),
+    "legacy group taken": (lambda e: e.tag("a"), "legacy access group beta was taken off model a", {"tagged": {"lost": {"a"}}}),
+    "legacy group of nobody": (lambda e: e.tag("a", "beta", "eu"), "legacy access group eu was put on model a", {}),
+    "router alias turned": (lambda e: e.route(best="b"), "router alias best was turned from a to b", {"tagged": {"redirected": True}, "own": {"redirected": True}, "credits": {"redirected": True}, "usd": {"lost": {"best"}}}),
+    "router alias removed": (lambda e: e.route(), "router alias best of a was removed", {"tagged": {"lost": {"best"}}, "own": {"lost": {"best"}}, "usd": {"lost": {"best"}}, "credits": {"lost": {"best"}}}),
+    "router alias made": (lambda e: e.route(best="a", fast="b"), "router alias fast was made for b", {"own": {"gained": {"fast"}}, "credits": {"gained": {"fast"}}}),
+}  # fmt: skip
+
+
+@pytest.fixture
+def routed(edited):
+    """The company as applied, with a legacy group on one model and a router alias for it, which count as known."""
+    edited.tag("a", "beta")
+    edited.tag("b")
+    edited.route(best="a")
+    assert applied(edited).complete
+    assert not drifted(edited).drifted
+    yield edited
+    edited.route()
+
+
+def meant(fact, prefix):
+    """Team -> what the fact means for it, without the prefix of all names."""
+    found = {team: {} for team in fact.concerns}
+    for kind, models in (("gained", fact.gained), ("lost", fact.lost)):
+        for team, names in models.items():
+            found[team][kind] = {name.removeprefix(prefix) for name in names}
+    for team in fact.redirected:
+        found[team]["redirected"] = True
+    return {team.removeprefix(prefix): means for team, means in found.items()}
+
+
+@pytest.mark.parametrize("name", MOVED)
+def test_what_decides_access_beside_the_objects_is_drift_with_its_meaning_and_why_it_is_left(
+    routed, name
+):
+    edit, says, means = MOVED[name]
+    edit(routed)
+    found = drifted(routed)
+    assert not found.objects
+    [fact] = found.moved
+    assert fact.text.replace(f"{routed.prefix}-", "") == f"{says} by another hand"
+    assert "undo it on the proxy, or apply, and it counts as known" in fact.why_left
+    assert meant(fact, f"{routed.prefix}-") == means
+    before = objects(routed)
+    report = applied(routed)
+    assert report.complete
+    assert [f.code for f in report.plan.findings if fact.text in f.message] == ["access-moved"]
+    assert objects(routed) == before
+    assert not drifted(routed).drifted
+
+
+def test_a_team_reaches_by_a_legacy_group_what_drift_says_it_does(routed):
+    key = routed.proxy.team_key(routed.n("tagged"))
+    assert routed.proxy.chat(key, routed.n("b")).status_code in (401, 403)
+    routed.tag("b", "beta")
+    [fact] = drifted(routed).moved
+    assert fact.gained == {routed.n("tagged"): {routed.n("b")}}
+    assert routed.proxy.chat(key, routed.n("b")).status_code == 200

@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
 
 from reconciler.ledger import (
     Claim,
@@ -12,7 +11,6 @@ from reconciler.ledger import (
     LeaseLost,
     Renamed,
     Settlement,
-    open_ledger,
 )
 
 TTL = timedelta(minutes=5)
@@ -136,15 +134,3 @@ def test_a_lock_goes_on_being_held_under_the_new_name(ledger, now):
     ledger.acquire("old", "alice", now, TTL)
     ledger.unite("new", ["old"])
     assert ledger.holder("new", now).owner == "alice"
-
-
-def test_a_ledger_of_the_first_format_keeps_everything(url, now):
-    with open_ledger(url) as ledger:
-        remembered(ledger, GW, "a", now=now, grant="a")
-        with ledger._engine.connect() as conn, conn.begin():
-            for table in ("ledger_owed_keys", "ledger_names"):
-                conn.execute(text(f"DROP TABLE {table}"))
-            conn.execute(text("UPDATE ledger_version SET version_num = '0001'"))
-    with open_ledger(url) as again:
-        assert set(again.inventory(GW)) == {("team", "a")}
-        assert again.owed_keys(GW) == ()

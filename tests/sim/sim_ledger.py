@@ -52,6 +52,7 @@ class Book:
     grants: dict[str, dict[Key, GrantRecord]] = field(default_factory=dict)
     owed: dict[str, dict[Key, OwedKey]] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def copied(self) -> "Book":
         return copy.deepcopy(self)
@@ -333,6 +334,17 @@ class Ledger:
                     book.names[name] = identity
 
         self._write("unite", act)
+
+    # --- facts
+
+    def facts(self, gateway: str) -> Mapping[str, Any]:
+        return self._read("facts", lambda book: dict(book.facts.get(gateway, {})))
+
+    def remember_facts(self, lease: Lease, values: Mapping[str, Any], now: datetime) -> None:
+        def act(book: Book) -> None:
+            book.facts.setdefault(lease.gateway, {}).update(copy.deepcopy(dict(values)))
+
+        self._fenced("remember_facts", lease, act)
 
     # --- grants
 

@@ -173,8 +173,13 @@ class Caller:
         record = GrantRecord(name, grant, 9, f"other:{name}:{grant}", state="granted")
         return ledger.remember_grants(self._lease(index), [record], self.now)
 
+    def do_facts(self, ledger, index):
+        facts = {self.rng.choice(("legacy", "router")): {"m": [self.rng.choice(NAMES)]}}
+        return ledger.remember_facts(self._lease(index), facts, self.now)
+
     def state(self, ledger):
         return {
+            "facts": ledger.facts(GATEWAY),
             "inventory": ledger.inventory(GATEWAY),
             "grants": ledger.grants(GATEWAY),
             "unsettled": ledger.unsettled(GATEWAY),

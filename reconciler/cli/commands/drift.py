@@ -90,7 +90,7 @@ def command(
     if watch is None:
         found, target = run(_drift(loaded(config, environment), gateway))
         _told(found, target, form, quiet=quiet, full=full)
-        return PENDING if found.objects else DONE
+        return PENDING if found.drifted else DONE
     webhook = os.environ.get(webhook_env) if webhook_env else None
     if webhook_env and not webhook:
         raise click.UsageError(f"the environment variable {webhook_env} is not set")
@@ -136,11 +136,12 @@ def _adopted(
 def _told(found: "Drift", target: "Target", form: str, *, quiet: bool, full: bool) -> None:
     emit(
         "drift",
-        "warning" if found.objects else "info",
+        "warning" if found.drifted else "info",
         gateway=target.name,
         identity=target.identity,
         drifted=len(found.objects),
         refs=[str(each.ref) for each in found.objects],
+        moved=[fact.text for fact in found.moved],
         ahead=len(found.ahead),
         unchanged=found.unchanged,
         foreign=len(found.foreign),

@@ -39,6 +39,7 @@ class Known:
     unfinished   what an apply that was not carried out to its end has created
     operations   team -> the operation ids that count as given
     expanded     what applies expanded so lately that not every process of the gateway may know -> when
+    facts        what decides access on the gateway beside the objects, as of the last complete apply: name -> JSON
     """
 
     inventory: Inventory = field(default_factory=dict)
@@ -50,6 +51,7 @@ class Known:
     unfinished: frozenset[Ref] = frozenset()
     operations: Mapping[str, frozenset[str]] = field(default_factory=dict)
     expanded: Mapping[Ref, datetime] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def record_of(resource: Resource) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from reconciler.core.access.facts import MovedFact
 from reconciler.core.model.changes import Change
 from reconciler.core.model.findings import Origin
 from reconciler.core.model.inventory import Inventory, Known, resource_of
@@ -71,7 +72,8 @@ class Drift:
     """Drift of the whole gateway. `heal` are the changes that restore what was applied; `ahead` is what git adds.
 
     `foreign` are the live objects that are not ours, sorted. `owed` are those of ours whose virtual key nobody has.
-    `teams` is what the drift means, sorted by name.
+    `teams` is what the drift of objects means, sorted by name. `moved` are facts that decide access and that no object
+    holds, each with its meaning: apply does not undo them, and what it leaves counts as known.
     """
 
     objects: tuple[ObjectDrift, ...]
@@ -81,6 +83,12 @@ class Drift:
     foreign: tuple[Ref, ...]
     owed: tuple[Ref, ...] = ()
     teams: tuple[TeamDrift, ...] = ()
+    moved: tuple[MovedFact, ...] = ()
+
+    @property
+    def drifted(self) -> bool:
+        """Whether another hand changed anything that concerns us."""
+        return bool(self.objects or self.moved)
 
 
 def drift(
@@ -110,6 +118,7 @@ def drift(
         foreign=tuple(sorted(ref for ref in live if ref not in known.inventory)),
         owed=tuple(sorted(known.owed)),
         teams=tuple(_meaning(heal, live, applied, known, support, runtime)) if heal else (),
+        moved=support.moved(known.facts, live, known.inventory.keys()),
     )
 
 

@@ -20,6 +20,7 @@ from reconciler.core.plan.meaning.announced import Come, by_date, come
 from reconciler.core.plan.meaning.causes import causes
 from reconciler.core.plan.meaning.evidence import Evidence, Find, nowhere
 from reconciler.core.plan.meaning.impact import Context, impact, world_of
+from reconciler.core.plan.meaning.moved import moved_findings
 from reconciler.core.plan.meaning.unpriced import unpriced_changes
 from reconciler.core.plan.noting import noted
 from reconciler.core.plan.order.holding import Fresh, waits_finding
@@ -112,6 +113,7 @@ def make_plan(given: Inputs) -> Plan:
                 *_waits(found, given),
                 *_unmatched(given),
                 *_owed_keys(given.known),
+                *moved_findings(given.known, given.live, given.support),
                 *unpriced_changes(meaning, given.live, given.desired, given.prices),
             )
         ),
@@ -129,6 +131,7 @@ def make_plan(given: Inputs) -> Plan:
         on_plans=_on_plans(given.desired),
         owed=tuple(sorted(given.known.owed)),
         renames=renamed.of(found.changes, partial=_partial(given)),
+        facts=given.support.facts,
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from reconciler.core.access.facts import AccessFacts
 from reconciler.core.model.changes import Change
 from reconciler.core.model.findings import Finding, Origin
 from reconciler.core.model.refs import Ref
@@ -140,6 +141,7 @@ class Plan:
     `noted` are changes for which nothing is sent, only written down: pricing plans, and what else lives in git only.
     `on_plans`: pricing plan -> the teams that are declared to be on it, sorted.
     `renames` are the declared renames that it carries out.
+    `facts`: what decides access on the gateway and no object holds, as it was read.
     """
 
     target: Target
@@ -160,6 +162,7 @@ class Plan:
     on_plans: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     owed: tuple[Ref, ...] = ()
     renames: Renames = field(default_factory=Renames)
+    facts: AccessFacts = field(default_factory=dict)
 
     @property
     def counts(self) -> Mapping[str, int]:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from reconciler.core.access.facts import AccessFacts
 from reconciler.core.model.changes import Change
 from reconciler.core.model.findings import Finding, error
 from reconciler.core.model.inventory import record_of
@@ -41,7 +42,8 @@ class SavedPlan:
     `noted`: the same for changes that are only written down.
 
     `fingerprints`: ref -> digest of every live object that was read; `revision` and `created` are told, not checked.
-    `scope` are the patterns that the plan was cut to.
+    `scope` are the patterns that the plan was cut to. `facts` is the digest of those that decide access and that no
+    object holds; None in plan files of earlier versions.
     """
 
     gateway: str
@@ -54,6 +56,7 @@ class SavedPlan:
     tool_version: str | None = None
     scope: tuple[str, ...] = ()
     noted: Mapping[Ref, str] = field(default_factory=dict)
+    facts: str | None = None
 
     @property
     def approved(self) -> Approved:
@@ -73,6 +76,10 @@ def change_digest(change: Change) -> str:
 def digest(value: Any) -> str:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def facts_digest(facts: AccessFacts) -> str:
+    return digest(facts)[:16]
 
 
 def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -125,6 +132,7 @@ class _Content(BaseModel):
     tool_version: str | None = None
     scope: tuple[str, ...] = ()
     noted: dict[str, str] = Field(default_factory=dict)
+    facts: str | None = None
 
 
 def _parsed(content: Mapping[str, Any]) -> SavedPlan:
@@ -141,6 +149,7 @@ def _parsed(content: Mapping[str, Any]) -> SavedPlan:
         tool_version=found.tool_version,
         scope=found.scope,
         noted=_by_ref(found.noted),
+        facts=found.facts,
     )
 
 
@@ -167,6 +176,7 @@ def content_of(
         "digests": {str(change.ref): change_digest(change) for change in plan.changes},
         "noted": {str(change.ref): change_digest(change) for change in plan.noted},
         "fingerprints": {str(ref): value for ref, value in sorted(fingerprints.items())},
+        "facts": facts_digest(plan.facts),
         "plan": report,
     }
 
@@ -192,6 +202,7 @@ def against(
     ]
     hindering = [ref for ref in moved if ref in saved.digests] if rebase else moved
     return (
+        *_facts_moved(saved, fresh, rebase=rebase),
         *_stale(hindering, saved, rebase=rebase),
         *_different(saved, fresh, set(moved), rebase=rebase),
     )
@@ -199,6 +210,16 @@ def against(
 
 def _moved(then: Mapping[Ref, str], now: Mapping[Ref, str]) -> list[Ref]:
     return sorted(ref for ref in then.keys() | now.keys() if then.get(ref) != now.get(ref))
+
+
+def _facts_moved(saved: SavedPlan, fresh: Plan, *, rebase: bool) -> Iterator[Finding]:
+    if not rebase and saved.facts not in (None, facts_digest(fresh.facts)):
+        yield error(
+            "plan-stale",
+            "what decides access beside the objects (legacy access groups, router aliases) has changed since the plan "
+            "was made, so that it may mean something else",
+            hint="plan again, and review again; --rebase goes on",
+        )
 
 
 def _stale(moved: list[Ref], saved: SavedPlan, *, rebase: bool) -> Iterator[Finding]:

@@ -1,9 +1,10 @@
 """Support: what a gateway can store, change and show, as data, so that no quirk lives in the core."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from reconciler.core.access.facts import AccessFacts, MovedFact
 from reconciler.core.access.rules import AccessRules
 from reconciler.core.model.findings import Finding
 from reconciler.core.model.inventory import Record
@@ -43,6 +44,14 @@ def _as_live(_ref: Ref, _wish: Resource, live: Resource, _record: Record | None)
     return live
 
 
+def _unmoved(_then: AccessFacts, _live: State, _ours: Collection[Ref]) -> tuple[MovedFact, ...]:
+    return ()
+
+
+def _all_known(told: AccessFacts, _live: State, _former_names: Mapping[Ref, Ref]) -> AccessFacts:
+    return told
+
+
 def _all_kept(_ref: Ref, _wish: Resource) -> frozenset[str]:
     return frozenset()
 
@@ -73,6 +82,9 @@ class Support:
     `touch_teams`: after a group or alias changed, teams that hold it are sent again.
     `lifetimes`: kind -> for how many seconds a process of the gateway may go on with an object as it knew it
     (`core.holding`); nothing where every change holds at once. `processes` is what they are called in sentences.
+    `facts`: what decides access on this gateway beside the state, as last read; the ledger keeps it.
+    `moved(then, live, ours)`: how the facts differ from those of `then`, with what that means for the teams in `ours`.
+    `facts_after(told, live, former_names)`: what counts as known once an apply that told these facts has made `live`.
     """
 
     backend: str
@@ -101,6 +113,9 @@ class Support:
     renames: frozenset[str] = frozenset()
     lifetimes: Mapping[str, float] = field(default_factory=dict)
     processes: str = "the gateway's processes"
+    facts: AccessFacts = field(default_factory=dict)
+    moved: Callable[[AccessFacts, State, Collection[Ref]], tuple[MovedFact, ...]] = _unmoved
+    facts_after: Callable[[AccessFacts, State, Mapping[Ref, Ref]], AccessFacts] = _all_known
 
 
 def everything(kind: str, **changes: object) -> KindSupport:

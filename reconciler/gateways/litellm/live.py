@@ -1,8 +1,9 @@
 """What one read of LiteLLM Proxy means: the state, what in it can only be read, and what is worth telling. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from reconciler.core.access.litellm.facts import access_facts
 from reconciler.core.access.litellm.providers import InferProvider
 from reconciler.core.access.litellm.rules import LiteLLMRules
 from reconciler.core.model.findings import Finding, info, warning
@@ -90,17 +91,23 @@ def facts_of(found: Snapshot) -> Facts:
             row.name for row in found.rows if row.db and not row.id.startswith(OUR_IDS)
         ),
         in_config=frozenset(row.name for row in found.rows if not row.db),
+        # Which deployments a process serves differs between processes; their groups do not.
+        access=access_facts(_legacy((*found.rows, *found.zombies)), found.router_aliases),
     )
 
 
 def rules_of(found: Snapshot, infer: InferProvider) -> LiteLLMRules:
     """LiteLLM's rules with what is on this proxy and in no state: legacy access groups and router aliases."""
+    return LiteLLMRules(_legacy(found.rows), found.router_aliases, infer)
+
+
+def _legacy(rows: Iterable[Row]) -> Mapping[str, frozenset[str]]:
+    """Alias -> the legacy groups of any of its deployments: one of them lets the whole name through."""
     legacy: dict[str, frozenset[str]] = {}
-    for row in found.rows:
-        legacy[row.name] = legacy.get(row.name, frozenset()) | row.legacy_groups
-    return LiteLLMRules(
-        {name: groups for name, groups in legacy.items() if groups}, found.router_aliases, infer
-    )
+    for row in rows:
+        if row.legacy_groups:
+            legacy[row.name] = legacy.get(row.name, frozenset()) | row.legacy_groups
+    return legacy
 
 
 # ---- what is worth telling

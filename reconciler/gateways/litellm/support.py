@@ -3,8 +3,11 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
+from reconciler.core.access.facts import AccessFacts
+from reconciler.core.access.litellm.facts import facts_after, moved_facts
 from reconciler.core.access.litellm.lists import NO_DEFAULT_MODELS
 from reconciler.core.access.litellm.rules import LiteLLMRules
 from reconciler.core.model.findings import Finding, error
@@ -74,7 +77,7 @@ class Facts:
     """What was found on the gateway and the core does not know. Budgets and spend in USD, by team.
 
     `top_ups`: team -> ids of the top-ups that its row says it was given. `by_others`: aliases with a deployment that
-    somebody else created, so that it may hold secrets that no read shows.
+    somebody else created, so that it may hold secrets that no read shows. `access`: `core.access.litellm.facts`.
     """
 
     budgets: Mapping[str, float | None] = field(default_factory=dict)
@@ -83,6 +86,7 @@ class Facts:
     top_ups: Mapping[str, frozenset[str]] = field(default_factory=dict)
     in_config: frozenset[str] = frozenset()
     by_others: frozenset[str] = frozenset()
+    access: AccessFacts = field(default_factory=dict)
 
 
 def support(
@@ -116,6 +120,9 @@ def support(
         balance="usd",
         lifetimes={kind: seconds for kind, seconds in (lifetimes or {}).items() if seconds},
         processes="LiteLLM's processes",
+        facts=facts.access,
+        moved=partial(moved_facts, rules, facts.access),
+        facts_after=facts_after,
     )
 
 
