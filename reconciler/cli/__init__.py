@@ -28,7 +28,6 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "history": ("history", "Show earlier applies and their steps."),
     "unlock": ("unlock", "Break a lock that a dead apply left behind."),
     "import": ("import_", "Write a running gateway as YAML, or merge it into the files."),
-    "fmt": ("fmt", "Format manifests."),
     "schema": ("schema", "Print or write the JSON Schemas for editors and CI."),
     "completion": ("completion", "Print the completion script of a shell."),
     "help": ("help", "Show the help of a command."),

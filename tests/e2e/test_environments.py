@@ -36,7 +36,6 @@ WRITING = (
     ("init", "--config", "new"),
     ("schema", "--out", "schemas"),
     ("schema", "--write"),
-    ("fmt",),
     ("apply", "--yes"),
     ("unlock", "--yes"),
 )
@@ -51,7 +50,7 @@ def applied(tmp_path_factory):
 
 @pytest.fixture
 def place(applied, tmp_path):
-    """A copy of the applied company, with one file that `fmt` would change and one team more to apply."""
+    """A copy of the applied company, with one team more to apply."""
     shutil.copytree(applied.directory, tmp_path / "here")
     here = Place(tmp_path / "here")
     here.write(

@@ -36,7 +36,6 @@ COMMANDS = (
     "drift",
     "history",
     "show team t",
-    "fmt --check",
     "promote --from base --to base",
     "unlock",
 )

@@ -96,7 +96,6 @@ def test_import_of_what_was_applied_gives_the_same_objects_and_an_empty_plan(pla
     }
     place.settled("--config", "again")
     place.reconciler("validate", "--config", "again")
-    place.reconciler("fmt", "--check", "again")
     for kind, name in (("team", "acme-prod"), ("plan", "pro"), ("access_group", "best")):
         shown = [
             place.reconciler("show", kind, name, "--config", each).out
@@ -119,7 +118,6 @@ def test_the_example_company_comes_back(tmp_path):
     assert {one[0] for one in noted} == {"pricing_plan", "team"}, "tiers and ends are in no gateway"
     assert [one for one in noted if one[0] == "team"] == [("team", "grants")]
     place.reconciler("validate", "--config", "again")
-    place.reconciler("fmt", "--check", "again")
 
 
 def test_without_a_ledger_only_adoptions_are_left(place):
@@ -309,7 +307,6 @@ def test_a_saas_gateway_without_any_settings(server, tmp_path):
     plan = json.loads(place.reconciler("plan", "--format", "json").out)
     assert {change["verb"] for change in plan["changes"]} == {"adopt"}
     place.reconciler("validate")
-    place.reconciler("fmt", "--check")
     if filled:
         assert (
             "Not taken over:\n#   p-org_default: it can only be read on this gateway"

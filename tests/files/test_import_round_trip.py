@@ -26,7 +26,6 @@ from reconciler.core.rules.check import check
 from reconciler.files.imports.write import Origins, manifests
 from reconciler.files.manifests import load_manifests
 from reconciler.files.variables import Variables
-from reconciler.files.yaml.format import formatted
 from reconciler.gateways.saas import documented
 from reconciler.gateways.saas import real as saas
 
@@ -85,15 +84,6 @@ def test_a_plan_after_an_import_only_adopts(dialect, state, suggest):
     everything = "".join(texts.values())
     assert SECRET not in everything
     assert "sk-****" not in everything
-
-
-@settings(max_examples=20, deadline=None)
-@given(dialects, live_states(), st.booleans())
-def test_what_is_written_is_formatted(dialect, state, suggest):
-    support = SUPPORTS[dialect]
-    found = with_plans(export(Source(seen_by(support, state), support)), suggest=suggest)
-    for name, text in manifests(found, Origins("a test")).items():
-        assert formatted(text, name).text == text
 
 
 @settings(max_examples=25, deadline=None)

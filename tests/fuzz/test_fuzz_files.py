@@ -37,8 +37,6 @@ CHECKING = (
     ("validate",),
     ("lint",),
     ("plan", "--format", "json"),
-    ("fmt", "--check"),
-    ("fmt",),
     ("policy", "test"),
     ("access",),
 )

@@ -11,10 +11,27 @@ from reconciler.files.yaml.scalars import Trap, plain
 
 WIDTH = 120
 _INLINE_MAPPING = 100  # a mapping stays on its line up to this column
-_PLAIN = re.compile(r"[A-Za-z0-9_./(+$~^][^\x00-\x1f\x7f#]*\Z|[*@%!&][^\s]*\Z")
-_NEVER_FIRST = frozenset("*@%!&`")
-_BASIC_PLANE = 0xFFFF
-_FLOW = frozenset(",[]{}")
+_PLAIN = re.compile(r"(?!\.{3})[A-Za-z0-9_./(+$~^][^\x00-\x1f\x7f#]*\Z")
+_ONE_BYTE, _BASIC_PLANE = 0xFF, 0xFFFF
+# YAML 1.2.2 section 5.7.
+_ESCAPES = {
+    '"': '\\"',
+    "\\": "\\\\",
+    "\0": "\\0",
+    "\a": "\\a",
+    "\b": "\\b",
+    "\t": "\\t",
+    "\n": "\\n",
+    "\v": "\\v",
+    "\f": "\\f",
+    "\r": "\\r",
+    "\x1b": "\\e",
+    "\x85": "\\N",
+    "\u2028": "\\L",
+    "\u2029": "\\P",
+}
+# YAML allows the last two inside of a word; yamlfmt quotes them.
+_QUOTED_IN_FLOW = frozenset(",[]{}?:")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}")
 
 
@@ -30,27 +47,17 @@ def scalar(value: Any, *, flow: bool = False) -> str:
 
 
 def _is_plain(text: str, *, flow: bool) -> bool:
-    if (
-        not (_PLAIN.match(text) and text.isprintable())
-        or text[0] in _NEVER_FIRST
-        or text[-1] in " :"
-    ):
+    if not (_PLAIN.match(text) and text.isprintable()) or text[-1] in " :" or ": " in text:
         return False
-    if (
-        ": " in text
-        or (flow and not _FLOW.isdisjoint(text))
-        or (_DATE.match(text) and not _is_date(text))
-    ):
+    if flow and not _QUOTED_IN_FLOW.isdisjoint(text):
+        return False
+    # Days stay unquoted: this project's reader takes them as text, and the schema makes dates of them.
+    if _DATE.match(text) and len(text) != len("2026-12-31"):
         return False
     try:
         return isinstance(plain(text), str)
     except Trap:
         return False
-
-
-def _is_date(text: str) -> bool:
-    """Days stay unquoted: this project's reader takes them as text, and the schema makes dates of them."""
-    return len(text) == len("2026-12-31")
 
 
 def quoted(text: str) -> str:
@@ -60,14 +67,15 @@ def quoted(text: str) -> str:
 
 
 def _escaped(char: str) -> str:
-    if char in '"\\':
-        return f"\\{char}"
-    if char == "\n":
-        return "\\n"
+    """As yamlfmt and other emitters spell it: a name where YAML has one, else the shortest code."""
+    if char in _ESCAPES:
+        return _ESCAPES[char]
     if char.isprintable():
         return char
     code = ord(char)
-    return f"\\U{code:08x}" if code > _BASIC_PLANE else f"\\u{code:04x}"
+    if code <= _ONE_BYTE:
+        return f"\\x{code:02X}"
+    return f"\\U{code:08X}" if code > _BASIC_PLANE else f"\\u{code:04X}"
 
 
 def key(name: str) -> str:
