@@ -225,27 +225,31 @@ MUTATIONS = {
 }
 
 
+@settings(
+    max_examples=400,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+@given(states(), states())
+def no_rule_is_broken(live, desired):
+    try:
+        found = first_violation(live, desired)
+    except AssertionError as refused:
+        found = str(refused)
+    assert found is None
+
+
+@pytest.mark.slow  # the laws above say the same of fewer worlds
+def test_with_all_rules_in_place_no_law_is_broken():
+    no_rule_is_broken()
+
+
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_a_broken_rule_breaks_a_law(name, monkeypatch):
     attribute, broken = MUTATIONS[name]
-
-    @settings(
-        max_examples=400,
-        deadline=None,
-        database=None,
-        derandomize=True,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(states(), states())
-    def law(live, desired):
-        try:
-            found = first_violation(live, desired)
-        except AssertionError as refused:
-            found = str(refused)
-        assert found is None
-
-    law()
     monkeypatch.setattr(scheduling, attribute, broken)
     with pytest.raises(AssertionError):
-        law()
+        no_rule_is_broken()
