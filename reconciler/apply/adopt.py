@@ -6,7 +6,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from reconciler.apply.journal import renamed
-from reconciler.core.model.inventory import Inventory, Record, record_of, required_of
+from reconciler.core.model.inventory import (
+    DELETED_WITH_SECRET,
+    Inventory,
+    Record,
+    record_of,
+    required_of,
+    resource_of,
+)
 from reconciler.core.model.kinds import PricingPlan, Team
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.state import State
@@ -72,6 +79,28 @@ def record_at_once(books: Books, wishes: Wishes, inventory: Inventory) -> None:
         books.ledger.own(books.lease, claims, books.now())
     if plan.gone:
         books.ledger.disown(books.lease, [(ref.kind, ref.name) for ref in plan.gone])
+
+
+def remember_secrets(books: Books, support: Support) -> None:
+    """Write down which objects are about to be deleted while the gateway alone has a secret for them.
+
+    Before any is: a deletion that never happens leaves a mark that nobody looks at, because only what is created anew
+    is asked for its secret. A mark goes once the object is ours again. What the secret is, nobody knows here.
+    """
+    known = books.planned.known
+    going = {change.ref: change.before for change in books.plan.changes if change.after is None}
+    marked = set(known.deleted_with_secret)
+    marked -= {str(ref) for ref in known.inventory}
+    for ref in (*going, *books.plan.gone):
+        record, live = known.inventory.get(ref), going.get(ref)
+        last = live
+        if record is not None:
+            last = resource_of(ref, record) if record.adopted else None
+        if last is not None and support.owes_secret(ref, last) is not None:
+            marked.add(str(ref))
+    if marked != known.deleted_with_secret:
+        facts = {DELETED_WITH_SECRET: sorted(marked)}
+        books.ledger.remember_facts(books.lease, facts, books.now())
 
 
 def record_pricing(books: Books) -> None:

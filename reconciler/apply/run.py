@@ -16,6 +16,7 @@ from reconciler.apply.adopt import (
     record_at_once,
     record_pricing,
     recorded_wishes,
+    remember_secrets,
 )
 from reconciler.apply.execute import execute
 from reconciler.apply.journal import Recorder
@@ -236,6 +237,7 @@ async def _carry_out(work: _Work, stop: asyncio.Event) -> Report:
     moment = max(session.loaded.now, work.options.now())
     wishes = recorded_wishes(plan, desired, known.inventory, moment)
     record_at_once(books, wishes, known.inventory)
+    remember_secrets(books, support)
     ours = desired.resources.keys()
     seen = renaming.state(live.state)
     needs = schedule(plan.changes, seen, support, ours, work.options.order)

@@ -14,6 +14,8 @@ from reconciler.core.model.secrets.typed import FREE, MASK, forgotten
 
 # In a record: the dates that lay ahead when it was written (`core.announced`).
 ANNOUNCED = "announced"
+# A fact of a gateway: the refs that apply deleted while the gateway alone had a secret for them, as texts.
+DELETED_WITH_SECRET = "deleted_with_secret"  # noqa: S105  the name of a fact
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,8 @@ class Known:
     unfinished   what an apply that was not carried out to its end has created
     operations   team -> the operation ids that count as given
     expanded     what applies expanded so lately that not every process of the gateway may know -> when
-    facts        what decides access on the gateway beside the objects, as of the last complete apply: name -> JSON
+    facts        what no object says: name -> JSON. What decides access beside the objects, as of the last complete
+                 apply (`core.access.facts`), and DELETED_WITH_SECRET
     """
 
     inventory: Inventory = field(default_factory=dict)
@@ -52,6 +55,11 @@ class Known:
     operations: Mapping[str, frozenset[str]] = field(default_factory=dict)
     expanded: Mapping[Ref, datetime] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def deleted_with_secret(self) -> frozenset[str]:
+        """The refs that apply deleted while the gateway alone had a secret for them, as texts."""
+        return frozenset(self.facts.get(DELETED_WITH_SECRET, ()))
 
 
 def record_of(resource: Resource) -> dict[str, Any]:

@@ -160,7 +160,7 @@ def _create(ref: Ref, wish: Resource, known: Known, support: Support) -> Compare
     findings = (
         *support.check(ref, None, after),
         *_granted_before(ref, declared, known),
-        *secret_lost(ref, known.inventory.get(ref), support.owes_secret(ref, after)),
+        *secret_lost(ref, known, support.owes_secret(ref, after)),
     )
     return Compared(Change(ref, None, after, credits=grants), findings)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from reconciler.core.model.changes import Change
 from reconciler.core.model.findings import Finding, error
-from reconciler.core.model.inventory import Record
+from reconciler.core.model.inventory import Known
 from reconciler.core.model.kinds import KINDS, Team
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.settings import Safety
@@ -171,12 +171,24 @@ def listed(names: Sequence[str], most: int = EXAMPLES) -> str:
     return f"{', '.join(names[:most])} and {len(names) - most:,} more"
 
 
-def secret_lost(ref: Ref, record: Record | None, lacks: str | None) -> Iterator[Finding]:
-    """What was adopted and is gone had its secret, if any, on the gateway only: created anew it has none."""
-    if record is None or not record.adopted or lacks is None:
+def secret_lost(ref: Ref, known: Known, lacks: str | None) -> Iterator[Finding]:
+    """What secret an object had that was adopted was on the gateway only: created anew it has none.
+
+    `lacks` are the fields that would say where the secret comes from, None where one is declared or none is needed.
+    """
+    if lacks is None:
         return
-    message = f"{ref} was adopted and is gone: what secret it had was only on the gateway, and {lacks} is not declared"
+    record = known.inventory.get(ref)
+    if record is not None and record.adopted:
+        what = "was adopted and is gone"
+    elif str(ref) in known.deleted_with_secret:
+        what = "was not created from these files when it was deleted"
+    else:
+        return
     flag = FLAGS[SECRET_LOST]
+    message = (
+        f"{ref} {what}: what secret it had was only on the gateway, and {lacks} is not declared"
+    )
     hint = f"declare it as os.environ/NAME; {flag} creates it without"
     yield error(SECRET_LOST, message, hint=hint, ref=ref, flag=flag)
 
