@@ -32,7 +32,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (
     {"__main__"},
     {"cli"},
-    {"importing", "asking", "watch", "apply"},
+    {"importing", "asking", "watch", "apply", "ci"},
     {"pipeline"},
     {"files", "gateways", "ledger", "render", "embedded"},
     {"system"},

@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "schema": ("schema", "Print or write the JSON Schemas for editors and CI."),
     "completion": ("completion", "Print the completion script of a shell."),
     "help": ("help", "Show the help of a command."),
+    "ci": ("ci", "Plan, apply and look for drift in GitHub Actions and GitLab CI."),
     "gateway": ("gateway", "Serve the embedded gateway."),
 }
 

@@ -28,12 +28,31 @@ from reconciler.cli.streams import OutputLostError, lost, tolerant
 from reconciler.core.model.printable import json_text
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from reconciler.core.model.findings import ReconcilerError
 
 DONE, EXPECTED, PENDING, BUG, INTERRUPTED = 0, 1, 2, 3, 130
 _FILE_SYSTEM = frozenset(
     {errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.ENOENT, errno.ESTALE}
 )
+
+
+_TAKEN: "list[SecretStr]" = []
+
+
+def taken(variable: str) -> "SecretStr | None":
+    """What the environment variable holds, which it does from now on no more; None where that is nothing.
+
+    So neither a file that is read can name it nor a program that is started see it. No log of a bug shows it either.
+    """
+    from pydantic import SecretStr  # noqa: PLC0415  not needed for --help
+
+    value = os.environ.pop(variable, "").strip()
+    if not value:
+        return None
+    _TAKEN.append(SecretStr(value))
+    return _TAKEN[-1]
 
 
 def guarded(command: click.Command, args: list[str] | None) -> NoReturn:
@@ -178,6 +197,7 @@ def _without_secrets(text: str) -> str:
     secrets = [
         value for name, value in os.environ.items() if names_a_secret(name) or name.endswith("_URL")
     ]
+    secrets += [value.get_secret_value() for value in _TAKEN]
     return redacted(text, [value for value in secrets if value.strip()])
 
 

@@ -147,8 +147,12 @@ def loaded(
     environment: str | None = None,
     now: datetime | None = None,
     revision: str | None = None,
+    settings_revision: str | None = None,
 ) -> "Loaded":
-    """The config that a command is about; with RECONCILER_SETTINGS_REVISION under the settings of that git revision."""
+    """The config that a command is about, under the settings of the `settings_revision` where there is one.
+
+    By default that is RECONCILER_SETTINGS_REVISION.
+    """
     from reconciler.files.base_settings import REVISION  # noqa: PLC0415  not needed for --help
     from reconciler.pipeline import load  # noqa: PLC0415  as above
 
@@ -158,5 +162,5 @@ def loaded(
         environment=environment,
         now=now,
         revision=revision,
-        settings_revision=os.environ.get(REVISION) or None,
+        settings_revision=settings_revision or os.environ.get(REVISION) or None,
     )

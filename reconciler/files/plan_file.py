@@ -33,13 +33,20 @@ def write_plan_file(file: Path, content: Mapping[str, Any]) -> None:
 def read_plan_file(file: Path) -> SavedPlan:
     """The saved plan. Raises ReconcilerError where the file is none, is of another format, or was changed."""
     try:
-        document = json.loads(read_regular(file, MOST_BYTES))
+        content = read_regular(file, MOST_BYTES)
     except OSError as problem:
         raise ReconcilerError(
             error("plan-file", f"cannot read {file}: {problem.strerror}")
         ) from None
+    return parsed_plan(content, str(file))
+
+
+def parsed_plan(content: bytes, name: str) -> SavedPlan:
+    """The saved plan in what a plan file called `name` holds; as `read_plan_file`."""
+    try:
+        document = json.loads(content)
     except (ValueError, RecursionError):
-        message = f"{file} is no JSON"
+        message = f"{name} is no JSON"
         raise ReconcilerError(
             error("plan-file", message, hint="reconciler plan --out FILE writes plan files")
         ) from None

@@ -38,6 +38,28 @@ def current_commit(directory: Path) -> str | None:
     return commit if _unchanged(directory, tree) else f"{commit}-dirty"
 
 
+def content_id(directory: Path) -> str | None:
+    """Names what the commit that is checked out holds of the directory, whichever commit that is; None for nothing."""
+    return _name_of(directory, "HEAD:./")
+
+
+def merged_head(directory: Path) -> str | None:
+    """Where the commit that is checked out is a merge: the commit that it merged into its first parent."""
+    return _name_of(directory, "HEAD^2^{commit}")
+
+
+def _name_of(directory: Path, wanted: str) -> str | None:
+    if not directory.is_dir():
+        return None
+    answer = git(
+        directory, "rev-parse", "--absolute-git-dir", "--verify", "--end-of-options", wanted
+    )
+    found, _, name = answer.stdout.removesuffix(b"\n").rpartition(b"\n")
+    if answer.returncode or hidden(directory, Path(os.fsdecode(found))):
+        return None
+    return name.decode()
+
+
 def as_of(directory: Path, revision: str) -> tuple[Path, str]:
     """(the directory's files as of the revision, its full commit). Raises ReconcilerError where git has neither.
 

@@ -122,6 +122,19 @@ def append(handle: BinaryIO, line: str) -> None:
     os.fsync(descriptor)
 
 
+def add_text(file: Path, text: str) -> None:
+    """More text at the end of somebody else's regular file, which keeps its mode; made where it is missing."""
+    descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK, 0o666)
+    with os.fdopen(descriptor, "wb") as handle:
+        _require_regular(os.fstat(descriptor), file)
+        handle.write(text.encode("utf-8"))
+
+
+def remove(file: Path) -> None:
+    """The file is not there. Where it is a link, what it leads to stays."""
+    file.unlink(missing_ok=True)
+
+
 def private_directory(directory: Path) -> None:
     """The directory, made with mode 0700 where it is missing.
 

@@ -172,23 +172,23 @@ def command(
         rebase=rebase,
         fast=fast,
         lock_wait=lock_wait,
-        shown=lambda plan: _show(plan, full=full, quiet=quiet),
+        shown=lambda plan: show_plan(plan, full=full, quiet=quiet),
     )
     patience = probe_seconds if probe else None
     # From here on the exit code says what became of the gateway, whoever can still read the rest.
     acting(now=True)
-    doing = _apply(found, gateway, options, yes=yes, quiet=quiet, probe=patience, wait=wait)
+    doing = carried_out(found, gateway, options, yes=yes, quiet=quiet, probe=patience, wait=wait)
     try:
         report, probed = run(doing)
     except asyncio.CancelledError:
-        _left_at_once()
+        left_at_once()
         return INTERRUPTED
-    code = max(_closed(report, quiet=quiet), _told_probes(probed))
-    _finished(report, code)
+    code = max(closed(report, quiet=quiet), tell_probes(probed))
+    emit_finished(report, code)
     return code
 
 
-def _left_at_once() -> None:
+def left_at_once() -> None:
     message = (
         "left at once; the next apply looks up what became of the requests that were in flight"
     )
@@ -212,7 +212,7 @@ def actor() -> str:
     return f"{user}@{socket.gethostname()} pid {os.getpid()}"
 
 
-def _show(plan: "Plan", *, full: bool, quiet: bool) -> None:
+def show_plan(plan: "Plan", *, full: bool, quiet: bool) -> None:
     emit_plan(plan)
     if quiet:
         return
@@ -241,7 +241,7 @@ def _approved(stop: asyncio.Event, *, yes: bool) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-async def _apply(
+async def carried_out(
     config: "Loaded",
     gateway: str | None,
     options: "Options",
@@ -299,7 +299,7 @@ async def _probed(
     return await probe(session.gateway, settings, report.plan.impact, os.environ, seconds)
 
 
-def _told_probes(probed: "tuple[Probed, ...]") -> int:
+def tell_probes(probed: "tuple[Probed, ...]") -> int:
     for each in probed:
         wish = "answers" if each.probe.allowed else "is denied"
         said = f"after {each.seconds:.1f} s" if each.holds else f"NOT within {each.seconds:.1f} s"
@@ -343,23 +343,21 @@ class _Watch:
             self.progress.outcome(outcome)
 
 
-def _closed(report: "Report", *, quiet: bool) -> int:
+def closed(report: "Report", *, quiet: bool) -> int:
     from reconciler.render.outcomes import render_outcomes  # noqa: PLC0415  not needed for --help
 
     if not report.approved:
         say("Nothing was changed.")
         return INTERRUPTED if report.interrupted else EXPECTED
     say(
-        _closing(
-            report, render_outcomes(report.outcomes, color=color(), width=width(), brief=quiet)
-        )
+        closing(report, render_outcomes(report.outcomes, color=color(), width=width(), brief=quiet))
     )
     if report.interrupted:
         return INTERRUPTED
     return DONE if report.complete else EXPECTED
 
 
-def _finished(report: "Report", code: int) -> None:
+def emit_finished(report: "Report", code: int) -> None:
     """The last event; `complete` says that everything planned was applied and nothing is left to do."""
     emit(
         "finished",
@@ -376,7 +374,7 @@ def _finished(report: "Report", code: int) -> None:
     )
 
 
-def _closing(report: "Report", outcomes: str) -> str:
+def closing(report: "Report", outcomes: str) -> str:
     lines = [outcomes] if report.outcomes or not report.plan.pending else []
     if report.plan.changes and not report.outcomes:
         lines.append(f"Adopted {len(report.plan.changes):,}; the gateway is as declared.")

@@ -88,8 +88,8 @@ def command(
     if adopt:
         return _adopted(config, environment, gateway, form, quiet=quiet, full=full, watch=watch)
     if watch is None:
-        found, target = run(_drift(loaded(config, environment), gateway))
-        _told(found, target, form, quiet=quiet, full=full)
+        found, target = run(look_once(loaded(config, environment), gateway))
+        tell(found, target, form, quiet=quiet, full=full)
         return PENDING if found.drifted else DONE
     webhook = os.environ.get(webhook_env) if webhook_env else None
     if webhook_env and not webhook:
@@ -98,7 +98,7 @@ def command(
         from reconciler.watch import require_webhook  # noqa: PLC0415  not needed for --help
 
         require_webhook(webhook)
-    told = partial(_told, form=form, quiet=quiet, full=full)
+    told = partial(tell, form=form, quiet=quiet, full=full)
     with suppress(asyncio.CancelledError):  # a second signal
         run(_watch(config, environment, gateway, told, watch, metrics_port, metrics_host, webhook))
     return DONE
@@ -127,13 +127,14 @@ def _adopted(
         require_readable(base)
         async with opened(base, gateway) as session:
             found = await drift(session)
-            _told(found, session.target, form, quiet=quiet, full=full)
+            tell(found, session.target, form, quiet=quiet, full=full)
             return finish(await adopted(session, found), config)
 
     return run(look())
 
 
-def _told(found: "Drift", target: "Target", form: str, *, quiet: bool, full: bool) -> None:
+def tell(found: "Drift", target: "Target", form: str, *, quiet: bool, full: bool) -> None:
+    """One event, and unless `quiet` the drift on standard output."""
     emit(
         "drift",
         "warning" if found.drifted else "info",
@@ -160,7 +161,8 @@ def _rendered(found: "Drift", target: "Target", form: str, *, full: bool) -> str
     return render_drift(found, target, color=color(), width=width(), full=full)
 
 
-async def _drift(config: "Loaded", gateway: str | None) -> tuple["Drift", "Target"]:
+async def look_once(config: "Loaded", gateway: str | None) -> tuple["Drift", "Target"]:
+    """The drift as of now. Raises ReconcilerError where nobody can tell."""
     from reconciler.pipeline import drift, opened, require_readable  # noqa: PLC0415  not needed for --help
 
     require_readable(config)
@@ -186,7 +188,7 @@ async def _watch(
     seen = [Target("", "", "")]
 
     async def look() -> "Drift":
-        found, seen[0] = await _drift(loaded(config, environment), gateway)
+        found, seen[0] = await look_once(loaded(config, environment), gateway)
         return found
 
     stop = asyncio.Event()

@@ -85,7 +85,7 @@ def command(
     if form not in FORMATS:
         raise click.BadParameter(f"one of {', '.join(FORMATS)}", param_hint="--format")
     try:
-        made = run(_plan(loaded(config, environment, as_of, revision), gateway, order, only, out))
+        made = run(planned(loaded(config, environment, as_of, revision), gateway, order, only, out))
     except ReconcilerError as problem:
         write_failure(reports, problem.findings, config)
         raise
@@ -111,9 +111,10 @@ def _say_errors(wrong: "tuple[Finding, ...]", *, quiet: bool) -> None:
         note(render_findings(wrong, color=color(sys.stderr)))
 
 
-async def _plan(
+async def planned(
     config: "Loaded", gateway: str | None, order: str, only: tuple[str, ...], out: Path | None
 ) -> Made:
+    """The plan as of now; with `out` it is saved there. Raises ReconcilerError where there is none."""
     from reconciler.core.plan.order.schedule import Order  # noqa: PLC0415  not needed for --help
     from reconciler.core.plan.scope import parse_scope  # noqa: PLC0415  as above
     from reconciler.files.plan_file import write_plan_file  # noqa: PLC0415  as above

@@ -1,0 +1,239 @@
+"""From a pull request to its apply, and drift, on both services: plan, comment, label, merge, apply, issue."""
+
+import json
+
+from ci_world import LOSS, World, company, edited, nothing
+
+
+def test_a_pull_request_from_its_plan_to_its_apply(world: World):
+    world.applied("schedule")  # the embedded gateway gets its identity with the first apply
+    number = world.proposed(company)
+    done = world.planned(number)
+    comment, plan = world.comment(number), json.loads(done.files["plan.json"])["plan"]
+    assert plan["counts"]["create"] == 7
+    assert "7 to create" in comment
+    assert {"prod", "dev"} == {team["team"] for team in plan["impact"]["teams"]}
+    assert done.files["comment.md"].decode() == comment
+    assert "no findings" in done.out
+
+    world.pushed(number, edited("Production", "Live"))
+    world.planned(number)
+    assert world.comment(number) != comment
+
+    world.merged(number)
+    done = world.applied()
+    said = world.comment(number, "apply")
+    assert "This was the plan as reviewed" in said
+    assert "steps applied, 0 failed, 0 not sent" in said
+    assert "the approved plan is found" in done.err
+    assert world.sql("select team_alias from teams order by team_id") == [
+        ("Development",),
+        ("Live",),
+    ]
+
+    # Nothing is left to do, and the gateway is as declared.
+    quiet = world.proposed(nothing)
+    assert "No changes" in world.planned(quiet).out
+    assert "no changes" in world.comment(quiet)
+
+
+def test_the_step_has_outputs_and_the_run_a_page(on_github: World):
+    number = on_github.proposed(company)
+    done = on_github.planned(number, "--exit-code", code=2)
+    assert done.outputs == {
+        "exit-code": "2",
+        "pending": "true",
+        "create": "7",
+        "update": "0",
+        "delete": "0",
+        "adopt": "0",
+    }
+    assert on_github.comment(number) in done.summary
+    on_github.merged(number)
+    done = on_github.applied()
+    assert (done.outputs["exit-code"], done.outputs["failed"]) == ("0", "0")
+    assert int(done.outputs["applied"]) >= 7
+    assert on_github.comment(number, "apply") in done.summary
+
+
+def test_a_squash_is_a_merge_too(world: World):
+    number = world.proposed(company)
+    world.planned(number)
+    world.merged(number, squash=True)
+    world.applied()
+    assert "This was the plan as reviewed" in world.comment(number, "apply")
+
+
+def test_an_invalid_config_is_annotated_and_the_comment_says_so_until_it_is_mended(world: World):
+    number = world.proposed(company)
+    world.planned(number)
+    world.pushed(number, edited("[basic, extra]", "[basics, extra]"))
+    done = world.planned(number, code=1)
+    assert "did you mean basic?" in done.text
+    assert "The config is not valid" in world.comment(number)
+    assert "config/company.yaml:9:" in world.comment(number)
+    assert "to create" not in world.comment(number)
+    world.pushed(number, edited("[basics, extra]", "[basic, extra]"))
+    world.planned(number)
+    assert "7 to create" in world.comment(number)
+
+
+def test_findings_are_annotations_on_github_once_each(on_github: World):
+    number = on_github.proposed(company)
+    on_github.pushed(number, edited("[basic, extra]", "[basics, extra]"))
+    for done in (on_github.planned(number, code=1), on_github.on_merge(number, "validate")):
+        error = "::error file=config/company.yaml,line=9,col="
+        assert done.out.count(error) == 1
+        assert done.outputs["exit-code"] == "1"
+        assert "The config is not valid" in done.summary
+
+
+def test_a_plan_that_cannot_be_made_is_said_and_is_never_about_an_earlier_commit(world: World):
+    number = world.proposed(company)
+    world.planned(number)
+    away = "default_gateway: local\ngateways: {local: {backend: embedded, url: 'http://127.0.0.1:1'}}\n"
+    (world.config / "reconciler.yaml").write_text(away, encoding="utf-8")
+    world._committed(nothing)
+    done = world.planned(number, code=1)
+    assert "no connection" in done.err
+    assert "There is no plan that could be applied" in world.comment(number)
+    assert "no connection" in world.comment(number)
+    assert "to create" not in world.comment(number)
+
+
+def test_a_plan_that_apply_would_refuse_fails_its_check_until_the_label_is_set(world: World):
+    world.merged(world.proposed(company))
+    world.applied()
+    number = world.proposed(edited(*LOSS))
+    others = ("none", "allow-loss", "reconciler:allow-updates", "reconciler:allow-$(id)")
+    for labels in ((), (*others, "--allow-loss")):
+        world.service.label(number, *labels)
+        done = world.planned(number, code=1)
+        assert "set on the pull request: reconciler:allow-loss" in done.err
+        wanted = "This check fails until the pull request carries: `reconciler:allow-loss`"
+        assert wanted in world.comment(number)
+    # What is merged all the same is refused again, and no other label helps.
+    world.merged(number)
+    done = world.applied(code=1)
+    assert "--allow-loss" in done.err
+    assert "0 steps applied" in world.comment(number, "apply")
+    world.service.label(number, "reconciler:allow-loss")
+    world.planned(number)
+    assert "Allowed by labels: `reconciler:allow-loss`" in world.comment(number)
+    world.applied()
+    assert "1 steps applied" in world.comment(number, "apply")
+
+
+def test_a_label_counts_only_for_what_the_plan_was_refused_for(world: World):
+    """The gateway changes after the review, so that the same change would now take a model away."""
+    world.merged(world.proposed(company))
+    world.applied()
+    number = world.proposed(edited("Development", "Dev"))
+    world.service.label(number, "reconciler:allow-loss")
+    world.planned(number)
+    assert "Allowed by labels" not in world.comment(number)
+
+
+def test_drift_has_one_issue_which_is_closed_when_it_is_gone(world: World):
+    world.merged(world.proposed(company))
+    world.applied()
+    world.watched()
+    assert world.service.drift_issues() == []
+    world.sql("update teams set status = 'suspended' where team_id = 'prod'")
+    world.watched("--exit-code", code=2)
+    world.sql("update teams set status = 'suspended' where team_id = 'dev'")
+    world.watched()
+    [issue] = world.service.drift_issues()
+    assert "team/prod" in issue
+    assert "team/dev" in issue
+    done = world.applied("schedule")
+    assert "no approved plan: there is none for this run" in done.err
+    assert world.sql("select distinct status from teams") == [("active",)]
+    world.watched("--exit-code")
+    assert world.service.drift_issues() == []
+
+
+def test_a_schedule_applies_what_is_pending_and_no_label_counts(world: World):
+    world.merged(world.proposed(company))
+    world.applied("schedule")
+    number = world.proposed(edited(*LOSS))
+    world.service.label(number, "reconciler:allow-loss")
+    world.planned(number)
+    world.merged(number)
+    done = world.applied("schedule", code=1)
+    assert "--allow-loss" in done.err
+    assert world.service.said(number) == [world.comment(number)]
+
+
+def test_a_plan_from_before_another_merge_is_not_applied_blindly(world: World):
+    world.merged(world.proposed(company))
+    world.applied()
+    first, second = (
+        world.proposed(edited("Production", "P")),
+        world.proposed(edited("{name: ACME}", "{name: Acme}")),
+    )
+    world.planned(first)
+    world.planned(second)
+    world.merged(first)
+    world.applied()
+    world.merged(second)
+    done = world.applied()
+    assert "was planned for another state of the config" in world.comment(second, "apply")
+    assert "1 steps applied" in world.comment(second, "apply")
+    assert "1 to update" in done.out
+
+
+def test_a_plan_whose_objects_moved_is_refused_or_made_again(world: World):
+    world.merged(world.proposed(company))
+    world.applied()
+    number = world.proposed(edited("Production", "Live"))
+    world.planned(number)
+    world.sql("update teams set team_alias = 'by hand' where team_id = 'prod'")
+    world.merged(number)
+    world.applied("push", "--on-stale", "fail", code=1)
+    said = world.comment(number, "apply")
+    assert "Not applied completely" in said
+    assert "has changed on the gateway since the plan was made" in said
+    assert world.sql("select team_alias from teams where team_id = 'prod'") == [("by hand",)]
+    world.applied()
+    assert "has changed on the gateway since the plan was made" in world.comment(number, "apply")
+    assert world.sql("select team_alias from teams where team_id = 'prod'") == [("Live",)]
+
+
+def test_without_an_approved_plan_nothing_is_applied_where_that_is_wanted(world: World):
+    world.merged(world.proposed(company))
+    done = world.applied("push", code=1, RECONCILER_ON_STALE="fail")
+    assert "there is no approved plan" in done.err
+    world.merged(world.proposed(nothing))
+    assert "7 to create" in world.planned(world.proposed(nothing)).out
+
+
+def test_each_gateway_has_a_comment_of_its_own(world: World):
+    number = world.proposed(company)
+    for _ in range(2):
+        world.planned(number)
+        world.planned(number, "--gateway", "other")
+    starts = sorted(text.partition("\n")[0] for text in world.service.said(number))
+    assert starts == [
+        "<!-- reconciler:plan config default base -->",
+        "<!-- reconciler:plan config other base -->",
+    ]
+
+
+def test_told_to_post_nothing_it_posts_nothing(world: World):
+    number = world.proposed(company)
+    done = world.planned(number, "--no-report")
+    assert "nothing is reported: --no-report" in done.err
+    assert world.service.said(number) == []
+    assert b"7 to create" in done.files["comment.md"]
+
+
+def test_without_a_token_nothing_is_posted_and_no_plan_is_looked_for(world: World):
+    number = world.proposed(company)
+    silent = {"GITHUB_TOKEN": "", "REPORT_TOKEN": ""}
+    done = world.planned(number, **silent)
+    assert "is not set" in done.err
+    world.merged(number)
+    done = world.applied(**silent)
+    assert "so that it cannot be found" in done.err
+    assert world.service.said(number) == []
