@@ -64,6 +64,8 @@ def saas(tmp_path: Path) -> Iterator[Place]:
         settings = "default_gateway: g\n" + SAAS.format(url=double.url)
         place = company(tmp_path, settings, all=MANIFEST)
         place.environ["KEY"] = double.admin_key
+        # A job of GitLab CI, for `ci`.
+        place.environ |= {"GITLAB_CI": "true", "CI_COMMIT_SHA": "0" * 40}
         yield place
 
 
@@ -87,6 +89,7 @@ WITHOUT = {
     "schema": ("schema manifest", 0),
     "completion": ("completion bash", 0),
     "help": ("help plan", 0),
+    "ci": ("ci plan", 0),
     "gateway": ("gateway serve --help", 0),
 }
 
