@@ -85,7 +85,6 @@ WITHOUT = {
     "history": ("history", 0),
     "unlock": ("unlock --yes", 0),
     "import": ("import --out imported", 0),
-    "fmt": ("fmt --check", 0),
     "schema": ("schema manifest", 0),
     "completion": ("completion bash", 0),
     "help": ("help plan", 0),
