@@ -34,6 +34,7 @@ from reconciler.core.model.refs import Ref
 from reconciler.core.model.state import State
 from reconciler.core.plan.credits.memories import told
 from reconciler.core.plan.make import fingerprints
+from reconciler.core.plan.meaning.prices import other_prices
 from reconciler.core.plan.order.holding import Holds, fresh, holds
 from reconciler.core.plan.order.schedule import Order, schedule
 from reconciler.core.plan.plan import Plan
@@ -187,7 +188,8 @@ def _approved_only(
     if hindrances:
         raise ReconcilerError(*hindrances)
     terms = Terms(options.order, options.scope, saved.approved)
-    plan = plan_against(session, live, known, terms, told(planned.strangers))
+    findings = (*told(planned.strangers), *other_prices(saved.prices, planned.plan.prices))
+    plan = plan_against(session, live, known, terms, findings)
     return replace(planned, plan=plan)
 
 

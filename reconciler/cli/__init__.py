@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "access": ("access", "Show which teams or plans reach which models."),
     "lint": ("lint", "Look for what is allowed but unwise."),
     "policy": ("policy", "Test policies against cases."),
+    "prices": ("prices", "Show which prices hold, or take a newer version."),
     "history": ("history", "Show earlier applies and their steps."),
     "unlock": ("unlock", "Break a lock that a dead apply left behind."),
     "import": ("import_", "Write a running gateway as YAML, or merge it into the files."),

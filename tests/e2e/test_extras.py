@@ -82,6 +82,7 @@ WITHOUT = {
     "access": ("access --live", 0),
     "lint": ("lint", 0),
     "policy": ("policy variables", 0),
+    "prices": ("prices show", 0),
     "history": ("history", 0),
     "unlock": ("unlock --yes", 0),
     "import": ("import --out imported", 0),

@@ -43,8 +43,36 @@ class PriceMap:
         entry = self.prices.get(bare) if slash else None
         return entry if entry and same_provider(entry.provider, provider) else None
 
+    @property
+    def note(self) -> str:
+        """What follows a sentence that depends on prices; nothing where nobody knows where they are from."""
+        return f" (prices of {self.version})" if self.version else ""
+
 
 NO_PRICES = PriceMap({})
+
+
+@dataclass(frozen=True, slots=True)
+class PriceChanges:
+    """What another version of the prices says of models, by name and sorted: `moved` have another price."""
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    moved: tuple[str, ...]
+
+
+def price_changes(before: PriceMap, after: PriceMap) -> PriceChanges:
+    """From one version to another."""
+    old, new = before.prices, after.prices
+    return PriceChanges(
+        added=tuple(sorted(new.keys() - old.keys())),
+        removed=tuple(sorted(old.keys() - new.keys())),
+        moved=tuple(sorted(n for n in old.keys() & new.keys() if _cost(old[n]) != _cost(new[n]))),
+    )
+
+
+def _cost(price: Price) -> tuple[float | None, float | None]:
+    return price.input, price.output
 
 
 def same_provider(entry: str, prefix: str) -> bool:

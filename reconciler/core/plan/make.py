@@ -21,6 +21,7 @@ from reconciler.core.plan.meaning.causes import causes
 from reconciler.core.plan.meaning.evidence import Evidence, Find, nowhere
 from reconciler.core.plan.meaning.impact import Context, impact, world_of
 from reconciler.core.plan.meaning.moved import moved_findings
+from reconciler.core.plan.meaning.prices import prices_used
 from reconciler.core.plan.meaning.unpriced import unpriced_changes
 from reconciler.core.plan.noting import noted
 from reconciler.core.plan.order.holding import Fresh, waits_finding
@@ -132,6 +133,7 @@ def make_plan(given: Inputs) -> Plan:
         owed=tuple(sorted(given.known.owed)),
         renames=renamed.of(found.changes, partial=_partial(given)),
         facts=given.support.facts,
+        prices=prices_used(given.written, given.prices),
     )
 
 

@@ -128,6 +128,15 @@ class Target:
     backend: str
 
 
+@dataclass(frozen=True, slots=True)
+class PricesUsed:
+    """The version and digest of the prices of a plan; `decisive` says that a selection or a policy is by price."""
+
+    version: str
+    digest: str
+    decisive: bool = False
+
+
 @dataclass(frozen=True)
 class Plan:
     """All changes and their meaning.
@@ -142,6 +151,7 @@ class Plan:
     `on_plans`: pricing plan -> the teams that are declared to be on it, sorted.
     `renames` are the declared renames that it carries out.
     `facts`: what decides access on the gateway and no object holds, as it was read.
+    `prices`: what it was computed with; None where no prices are known.
     """
 
     target: Target
@@ -163,6 +173,7 @@ class Plan:
     owed: tuple[Ref, ...] = ()
     renames: Renames = field(default_factory=Renames)
     facts: AccessFacts = field(default_factory=dict)
+    prices: PricesUsed | None = None
 
     @property
     def counts(self) -> Mapping[str, int]:

@@ -16,7 +16,7 @@ from reconciler.core.model.changes import Change
 from reconciler.core.model.findings import Finding, error
 from reconciler.core.model.inventory import record_of
 from reconciler.core.model.refs import Ref
-from reconciler.core.plan.plan import Plan
+from reconciler.core.plan.plan import Plan, PricesUsed
 
 FORMAT = "reconciler.plan/1"
 REPORT_FORMAT = "reconciler-plan-report"
@@ -43,7 +43,7 @@ class SavedPlan:
 
     `fingerprints`: ref -> digest of every live object that was read; `revision` and `created` are told, not checked.
     `scope` are the patterns that the plan was cut to. `facts` is the digest of those that decide access and that no
-    object holds; None in plan files of earlier versions.
+    object holds, `prices` what it was computed with; None in plan files of earlier versions.
     """
 
     gateway: str
@@ -57,6 +57,7 @@ class SavedPlan:
     scope: tuple[str, ...] = ()
     noted: Mapping[Ref, str] = field(default_factory=dict)
     facts: str | None = None
+    prices: PricesUsed | None = None
 
     @property
     def approved(self) -> Approved:
@@ -120,6 +121,11 @@ class _Target(BaseModel):
     identity: str
 
 
+class _Prices(BaseModel):
+    version: str
+    digest: str
+
+
 class _Content(BaseModel):
     """What of a plan file apply reads, in the types that it needs."""
 
@@ -133,6 +139,7 @@ class _Content(BaseModel):
     scope: tuple[str, ...] = ()
     noted: dict[str, str] = Field(default_factory=dict)
     facts: str | None = None
+    prices: _Prices | None = None
 
 
 def _parsed(content: Mapping[str, Any]) -> SavedPlan:
@@ -150,6 +157,7 @@ def _parsed(content: Mapping[str, Any]) -> SavedPlan:
         scope=found.scope,
         noted=_by_ref(found.noted),
         facts=found.facts,
+        prices=PricesUsed(found.prices.version, found.prices.digest) if found.prices else None,
     )
 
 
@@ -172,6 +180,7 @@ def content_of(
             "backend": plan.target.backend,
         },
         "order": plan.order,
+        "prices": plan.prices and {"version": plan.prices.version, "digest": plan.prices.digest},
         "scope": list(plan.scope),
         "digests": {str(change.ref): change_digest(change) for change in plan.changes},
         "noted": {str(change.ref): change_digest(change) for change in plan.noted},

@@ -268,7 +268,7 @@ def _told(rules: Rules, found: tuple[Violation, ...], asked: Asked, world: World
     unpriced = sorted({each.model for each in found if each.unpriced and each.model is not None})
     broken = [each for each in found if each.broken is not None and not each.unpriced]
     said = ([_failed(rules, broken)] if broken else []) + (
-        [_unpriced(rules, unpriced)] if unpriced else []
+        [_unpriced(rules, unpriced, asked.prices)] if unpriced else []
     )
     return said + [_violated(rules, each, asked, world) for each in found if each.broken is None]
 
@@ -293,11 +293,11 @@ def _failed(rules: Rules, broken: list[Violation]) -> Finding:
     )
 
 
-def _unpriced(rules: Rules, models: list[str]) -> Finding:
+def _unpriced(rules: Rules, models: list[str], prices: PriceMap) -> Finding:
     named = ", ".join(models[:EXAMPLES]) + (
         f" and {len(models) - EXAMPLES:,} more" if len(models) > EXAMPLES else ""
     )
-    says = f"policy {rules.name} cannot judge {named}: their price is not known"
+    says = f"policy {rules.name} cannot judge {named}: their price is not known{prices.note}"
     hint = "declare pricing_input and pricing_output of the alias, or say what holds: model.price_output == null || ..."
     return warning(
         "policy-unpriced", says, hint=hint, ref=Ref(Policy.kind, rules.name), path=("rule",)
@@ -309,11 +309,12 @@ def _violated(rules: Rules, each: Violation, asked: Asked, world: World) -> Find
     reason = (
         rules.policy.message or rules.policy.description or f"not so: {rules.rule.text.strip()}"
     )
+    note = asked.prices.note if rules.names & set(PRICES) else ""
     ref = Ref(Team.kind, each.team)
     return Finding(
         Level(rules.policy.level),
         VIOLATION,
-        f"policy {rules.name}: {says}: {reason}",
+        f"policy {rules.name}: {says}: {reason}{note}",
         None,
         ref,
         path,

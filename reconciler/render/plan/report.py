@@ -173,6 +173,13 @@ class ImpactPart(Part):
     ] = ()
 
 
+class PricesPart(Part):
+    """Which prices the plan was computed with; the digest is the SHA-256 that names just these."""
+
+    version: str
+    digest: str
+
+
 class RiskPart(Part):
     """How dangerous the plan is, and why."""
 
@@ -205,6 +212,7 @@ class Report(Part):
     version: Literal[1] = 1
     target: TargetPart
     revision: Annotated[str | None, Field(description="The git commit that was planned.")]
+    prices: PricesPart | None = None
     order: str
     pending: Annotated[bool, Field(description="Whether there is anything to apply.")]
     counts: Counts
@@ -232,6 +240,7 @@ def report(plan: Plan) -> Report:
     return Report(
         target=TargetPart(name=target.name, identity=target.identity, backend=target.backend),
         revision=plan.revision,
+        prices=_prices(plan),
         order=plan.order,
         pending=plan.pending,
         counts=_counts(plan),
@@ -245,6 +254,11 @@ def report(plan: Plan) -> Report:
         refusals=tuple(map(_finding, in_order(plan.refusals))),
         foreign=tuple(sorted(map(str, plan.foreign))),
     )
+
+
+def _prices(plan: Plan) -> PricesPart | None:
+    used = plan.prices
+    return PricesPart(version=used.version, digest=used.digest) if used else None
 
 
 def _counts(plan: Plan) -> Counts:

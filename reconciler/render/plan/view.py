@@ -172,7 +172,7 @@ def _view(plan: Plan, limits: Limits) -> PlanView:
         teams=len(impact.teams),
         more_impact=len(rows) - len(shown),
         more_impact_teams=sum(row.count for row in rows[len(shown) :]),
-        totals=_totals(impact),
+        totals=_totals(plan, impact),
         notices=notices[:told],
         more_notices=len(notices) - len(notices[:told]),
         problems=_problems(plan.findings, limits),
@@ -206,8 +206,15 @@ def _counts(plan: Plan) -> tuple[Counted, ...]:
     return tuple(Counted(sign, verb, counts[verb]) for verb, sign in SIGNS.items())
 
 
-def _totals(impact: Impact) -> tuple[tuple[str, str], ...]:
-    return tuple(_revenue(impact)) + tuple(_credits(impact))
+def _totals(plan: Plan, impact: Impact) -> tuple[tuple[str, str], ...]:
+    return (*_revenue(impact), *_credits(impact), *_prices(plan))
+
+
+def _prices(plan: Plan) -> Iterator[tuple[str, str]]:
+    """The version of the prices, where something that is to change depends on them."""
+    used = plan.prices
+    if used and plan.pending and (used.decisive or any(team.dearer for team in plan.impact.teams)):
+        yield "prices", safe(used.version)
 
 
 def _revenue(impact: Impact) -> Iterator[tuple[str, str]]:

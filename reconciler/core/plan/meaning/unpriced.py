@@ -21,7 +21,10 @@ def unpriced_selections(written: State, prices: PriceMap) -> Iterator[Finding]:
     for name, group in written.of(AccessGroup).items():
         left_out = unpriced(group.select, aliases, prices) if group.select else ()
         if left_out:
-            says = f"access group {name} selects by price and leaves out {_named(left_out)}: no price is known"
+            says = (
+                f"access group {name} selects by price and leaves out {_named(left_out)}: "
+                f"no price is known{prices.note}"
+            )
             yield warning(CODE, says, hint=HINT, ref=Ref(AccessGroup.kind, name), path=("select",))
 
 
@@ -38,7 +41,7 @@ def unpriced_changes(
     ]
     if not unknown or not prices.prices:
         return ()
-    says = f"no price is known of {_named(unknown)}: what is said of dear models is without them"
+    says = f"no price is known of {_named(unknown)}{prices.note}: what is said of dear models is without them"
     return (warning(CODE, says, hint=HINT),)
 
 
