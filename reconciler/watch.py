@@ -1,8 +1,6 @@
 """Drift, watched: looked for again and again, told as Prometheus metrics and to a webhook when it changes."""
 
 import asyncio
-import hashlib
-import json
 from collections import Counter as Tally
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -10,6 +8,7 @@ from time import monotonic, time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from reconciler.core.model.digest import digest
 from reconciler.core.model.findings import ReconcilerError, error
 from reconciler.core.model.kinds import KINDS
 from reconciler.core.plan.drift import Drift
@@ -154,8 +153,7 @@ async def _look(plan: Watch, metrics: Metrics | Unmeasured, last: str | None) ->
 async def _tell(plan: Watch, found: Drift, last: str | None) -> str:
     """Tell a drift that is not the one told last; a calm beginning is not worth telling."""
     data = plan.data(found)
-    told = json.dumps([data["objects"], data["moved"]], sort_keys=True)
-    now = hashlib.sha256(told.encode()).hexdigest()
+    now = digest([data["objects"], data["moved"]])
     if now != last and (found.drifted or last is not None):
         plan.told(found)
         if plan.webhook:

@@ -454,3 +454,8 @@ def test_no_file_names_a_place_on_somebodys_machine():
 
 def test_the_package_says_that_it_is_typed():
     assert (PACKAGE / "py.typed").is_file()
+
+
+def test_the_path_of_a_value_has_one_name():
+    spelled = [named(m) for m in MODULES if "tuple[str | int, ...]" in m.read_text("utf-8")]
+    assert spelled == ["reconciler.core.model.refs"]

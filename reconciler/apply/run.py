@@ -1,8 +1,6 @@
 """One apply from lock to verification: lock, recover, plan, ask, execute, record, verify, unlock."""
 
 import asyncio
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -27,6 +25,7 @@ from reconciler.apply.owed_keys import hand_over
 from reconciler.apply.recover import Late, Recovered, recover
 from reconciler.apply.waiting import Waits, pause
 from reconciler.core.model.changes import Action, Outcome, Result, Step
+from reconciler.core.model.digest import digest
 from reconciler.core.model.findings import Finding, ReconcilerError, errors, warning
 from reconciler.core.model.inventory import Inventory, Known, record_of
 from reconciler.core.model.kinds import Team
@@ -285,7 +284,7 @@ async def _executed(
         books.lease,
         actor=options.actor,
         revision=work.plan.revision,
-        plan_digest=digest(work.plan),
+        plan_digest=plan_digest(work.plan),
         counts=dict(work.plan.counts),
         now=options.now(),
         command=options.command,
@@ -380,7 +379,7 @@ def _record_facts(
         books.ledger.remember_facts(books.lease, known, books.now())
 
 
-def digest(plan: Plan) -> str:
+def plan_digest(plan: Plan) -> str:
     """Names a plan: the same changes against the same gateway have the same digest."""
     changes = [
         (
@@ -392,5 +391,4 @@ def digest(plan: Plan) -> str:
         )
         for c in plan.changes
     ]
-    text = json.dumps([plan.target.identity, changes], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return digest([plan.target.identity, changes])

@@ -4,14 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from reconciler.core.model.findings import Origin, error
-from reconciler.core.model.refs import Ref
+from reconciler.core.model.refs import FieldPath, Ref
 from reconciler.files.manifests import Manifests, locate
 from reconciler.files.yaml.read import MAX_BYTES
 from reconciler.system.disk import read_regular
 
 
 def expression_origin(
-    manifests: Manifests, ref: Ref, path: tuple[str | int, ...], line: int, column: int
+    manifests: Manifests, ref: Ref, path: FieldPath, line: int, column: int
 ) -> Origin | None:
     """The place of (line, column) of an expression, both from 1; in folded text the beginning of its line."""
     origin = locate(manifests, error("", "", ref=ref, path=path)).origin

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from reconciler.core.model.findings import Finding, Origin, did_you_mean, error, ordered, warning
 from reconciler.core.model.kinds import KINDS, Resource
-from reconciler.core.model.refs import Ref
+from reconciler.core.model.refs import FieldPath, Ref
 from reconciler.core.model.secrets.typed import filled
 from reconciler.core.model.state import State
 from reconciler.files.declarations import Declarations, Declared, declare, merge
@@ -147,7 +147,7 @@ def _typed(
 
 def _resource(ref: Ref, declared: Declared, variables: Variables) -> Resource | tuple[Problem, ...]:
     spec: object = declared.spec
-    taken: list[tuple[str | int, ...]] = []
+    taken: list[FieldPath] = []
     if spec is None:
         return (
             Problem(
@@ -171,7 +171,7 @@ def _finding(ref: Ref, problem: Problem) -> Finding:
     return error(problem.code, message, hint=problem.hint, ref=ref, path=problem.path)
 
 
-def _origin(manifests: Manifests, ref: Ref, path: tuple[str | int, ...], *, key: bool) -> Origin:
+def _origin(manifests: Manifests, ref: Ref, path: FieldPath, *, key: bool) -> Origin:
     """The overlay's place where it holds the whole path (or more of it than the base), else the base's."""
     full = (KINDS[ref.kind].section, ref.name, *path)
     base = manifests.files[ref]

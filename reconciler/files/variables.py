@@ -8,10 +8,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from reconciler.core.model.refs import FieldPath
 from reconciler.files.validate.wording import Problem
 from reconciler.files.yaml.scalars import Trap, Unquoted, plain
 
-Path = tuple[str | int, ...]
 _REFERENCE = re.compile(r"\$\$\{|\$\{(?P<inner>[^}]*)(?P<end>\}?)")
 _INNER = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>.*))?\Z", re.DOTALL)
 
@@ -46,7 +46,7 @@ class Variables:
 
 
 def substitute(
-    value: object, variables: Variables, taken: Callable[[Path], None] = lambda _path: None
+    value: object, variables: Variables, taken: Callable[[FieldPath], None] = lambda _path: None
 ) -> tuple[object, tuple[Problem, ...]]:
     """The value with its variables filled in, and a problem for each that is unset, malformed or not to be read.
 
@@ -62,7 +62,7 @@ def substitute(
 class _Filling:
     variables: Variables
     report: Callable[[Problem], None]
-    taken: Callable[[Path], None]
+    taken: Callable[[FieldPath], None]
 
 
 def unshown(problem: Problem, written: object) -> Problem:
@@ -79,7 +79,7 @@ def unshown(problem: Problem, written: object) -> Problem:
     return replace(problem, found=f"the value of {value}", hint=quoted)
 
 
-def _filled(value: object, path: Path, filling: _Filling) -> object:
+def _filled(value: object, path: FieldPath, filling: _Filling) -> object:
     if isinstance(value, dict):
         return {key: _filled(item, (*path, key), filling) for key, item in value.items()}
     if isinstance(value, list):
@@ -89,7 +89,7 @@ def _filled(value: object, path: Path, filling: _Filling) -> object:
     return _filled_text(value, path, filling)
 
 
-def _filled_text(text: str, path: Path, filling: _Filling) -> object:
+def _filled_text(text: str, path: FieldPath, filling: _Filling) -> object:
     def replacement(match: re.Match[str]) -> str:
         if match["inner"] is None:
             return "${"

@@ -15,7 +15,7 @@ from reconciler.core.model.findings import (
     ordered,
 )
 from reconciler.core.model.prices import PriceMap
-from reconciler.core.model.refs import Ref
+from reconciler.core.model.refs import FieldPath, Ref
 from reconciler.core.model.settings import Settings
 from reconciler.core.model.state import State
 from reconciler.core.plan.meaning.unpriced import unpriced_selections
@@ -60,7 +60,7 @@ class Loaded:
     def valid(self) -> bool:
         return not errors(self.findings)
 
-    def place(self, ref: Ref, path: tuple[str | int, ...] = ()) -> Origin | None:
+    def place(self, ref: Ref, path: FieldPath = ()) -> Origin | None:
         """Where a value of a resource is written; None where no manifest declares it."""
         return located(self, info("place", "", ref=ref, path=path)).origin
 

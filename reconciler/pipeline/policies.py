@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reconciler.core.access.rules import AccessRules
-from reconciler.core.explain.routes import GROUPS, Asked, Path
+from reconciler.core.explain.routes import GROUPS, Asked
 from reconciler.core.model.findings import Finding, Origin, error, info
 from reconciler.core.model.inventory import Inventory
 from reconciler.core.model.kinds import ModelAlias, Policy
 from reconciler.core.model.prices import PriceMap
-from reconciler.core.model.refs import Ref
+from reconciler.core.model.refs import FieldPath, Ref
 from reconciler.core.model.settings import GatewaySettings
 from reconciler.core.model.state import State
 from reconciler.core.plan.resolve import Resolved
@@ -67,10 +67,10 @@ def judged(
     return (*kept, *policy_findings(asked.manifests, desired, asked.now, asked.prices, asked.rules))
 
 
-def finder(manifests: Manifests) -> Callable[[Ref, Path], Origin | None]:
+def finder(manifests: Manifests) -> Callable[[Ref, FieldPath], Origin | None]:
     """A function from a place in a resource to its place in the files."""
 
-    def find(ref: Ref, path: Path) -> Origin | None:
+    def find(ref: Ref, path: FieldPath) -> Origin | None:
         return locate(manifests, error("", "", ref=ref, path=path)).origin
 
     return find
@@ -93,7 +93,7 @@ def policy_findings(
         return (locate(manifests, replace(missing, ref=first)),)
     asked = Asked(manifests.state, desired, now, rules=rules, prices=prices, find=finder(manifests))
 
-    def find_expression(ref: Ref, path: Path, line: int, column: int) -> Origin | None:
+    def find_expression(ref: Ref, path: FieldPath, line: int, column: int) -> Origin | None:
         return expression_origin(manifests, ref, path, line, column)
 
     try:

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from reconciler.core.explain.routes import Asked, Path, Route, World, granted, routes
+from reconciler.core.explain.routes import Asked, Route, World, granted, routes
 from reconciler.core.model.findings import Origin, did_you_mean
 from reconciler.core.model.kinds import AccessGroup, ModelAlias, Status, Team
 from reconciler.core.model.prices import providers_of
-from reconciler.core.model.refs import Ref
+from reconciler.core.model.refs import FieldPath, Ref
 from reconciler.core.plan.resolve import holds, instant
 
 
@@ -30,7 +30,7 @@ class Check:
     fact: str
     hint: str | None = None
     ref: Ref | None = None
-    path: Path = ()
+    path: FieldPath = ()
     origin: Origin | None = None
 
 
@@ -91,7 +91,7 @@ def _check(
     passed: Passed,
     fact: str,
     ref: Ref,
-    path: Path = (),
+    path: FieldPath = (),
     hint: str | None = None,
 ) -> Check:
     return Check(name, passed, fact, hint, ref, path, asked.find(ref, path) if in_config else None)

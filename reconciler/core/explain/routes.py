@@ -10,15 +10,14 @@ from reconciler.core.model.findings import Origin
 from reconciler.core.model.inventory import Inventory
 from reconciler.core.model.kinds import AccessGroup, Grant, ModelAlias, PricingPlan, Select, Team
 from reconciler.core.model.prices import NO_PRICES, PriceMap, models_of
-from reconciler.core.model.refs import Ref
+from reconciler.core.model.refs import FieldPath, Ref
 from reconciler.core.model.state import State
 from reconciler.core.plan.resolve import Resolved, holds, lineage
 
-Path = tuple[str | int, ...]
-Find = Callable[[Ref, Path], Origin | None]
+Find = Callable[[Ref, FieldPath], Origin | None]
 
 
-def nowhere(_ref: Ref, _path: Path) -> Origin | None:
+def nowhere(_ref: Ref, _path: FieldPath) -> Origin | None:
     """For worlds without files."""
     return None
 
@@ -29,7 +28,7 @@ class Link:
 
     text: str
     ref: Ref
-    path: Path = ()
+    path: FieldPath = ()
     origin: Origin | None = None
 
 

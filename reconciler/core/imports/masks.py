@@ -7,8 +7,8 @@ from typing import Any
 
 from reconciler.core.model.inventory import Record
 from reconciler.core.model.kinds import KINDS, IfDeclared, marked
-from reconciler.core.model.refs import Ref
-from reconciler.core.model.secrets.literal import Path, literal_secrets
+from reconciler.core.model.refs import FieldPath, Ref
+from reconciler.core.model.secrets.literal import literal_secrets
 from reconciler.core.model.secrets.typed import FREE
 
 # LiteLLM shows the ends of a secret around asterisks, or asterisks and bullets alone.
@@ -55,12 +55,12 @@ def cleaned(ref: Ref, spec: Mapping[str, Any], record: Record | None = None) -> 
     return Cleaned(kept, aside, tuple(remarks))
 
 
-def secret_paths(value: object) -> Iterator[Path]:
+def secret_paths(value: object) -> Iterator[FieldPath]:
     """The paths of literal secrets and of masks."""
     yield from dict.fromkeys((*literal_secrets(value), *_masks(value, ())))
 
 
-def _masks(value: object, path: Path) -> Iterator[Path]:
+def _masks(value: object, path: FieldPath) -> Iterator[FieldPath]:
     if isinstance(value, Mapping):
         for key, item in value.items():
             yield from _masks(item, (*path, key))
@@ -71,7 +71,7 @@ def _masks(value: object, path: Path) -> Iterator[Path]:
         yield path
 
 
-def replaced(value: Any, paths: list[Path], owner: str) -> Any:
+def replaced(value: Any, paths: list[FieldPath], owner: str) -> Any:
     """The value with a reference at each path; the variable's name is made of the object's and the key."""
     if () in paths:
         return reference(owner, "secret")

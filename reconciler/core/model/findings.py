@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from enum import StrEnum
 
-from reconciler.core.model.refs import Ref
+from reconciler.core.model.refs import FieldPath, Ref
 
 
 class Level(StrEnum):
@@ -43,7 +43,7 @@ class Finding:
     message: str
     hint: str | None = None
     ref: Ref | None = None
-    path: tuple[str | int, ...] = ()
+    path: FieldPath = ()
     origin: Origin | None = None
     flag: str | None = None
     details: tuple[str, ...] = ()

@@ -1,8 +1,11 @@
-"""Ref, the identity of a resource, and To, the annotation that makes a field a link."""
+"""Ref, the identity of a resource, To, the annotation that makes a field a link, and the paths of values."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
+
+FieldPath = tuple[str | int, ...]
+"""The steps to a value: keys of mappings and indices of lists, e.g. `("grants", 0, "until")`."""
 
 
 class Ref(NamedTuple):

@@ -1,12 +1,11 @@
 """make_plan: desired and live -> Plan. Pure: everything it looks at is a parameter."""
 
-import hashlib
-import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from reconciler.core.model.changes import Change
+from reconciler.core.model.digest import digest
 from reconciler.core.model.findings import Finding, errors, ordered, warning
 from reconciler.core.model.inventory import Known, record_of, resource_of
 from reconciler.core.model.kinds import PricingPlan, Resource, Team
@@ -294,8 +293,7 @@ def applicable(plan: Plan) -> bool:
 
 def fingerprint(resource: Resource) -> str:
     """A short digest of one live object; equal objects have equal digests."""
-    text = json.dumps(record_of(resource), sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return digest(record_of(resource))[:16]
 
 
 def fingerprints(live: State, refs: Iterable[Ref]) -> Mapping[Ref, str]:

@@ -8,7 +8,7 @@ from typing import Literal
 from reconciler.core.access.facts import AccessFacts
 from reconciler.core.model.changes import Change
 from reconciler.core.model.findings import Finding, Origin
-from reconciler.core.model.refs import Ref
+from reconciler.core.model.refs import FieldPath, Ref
 from reconciler.core.plan.renaming import Renames
 
 
@@ -30,7 +30,7 @@ class Cause:
     kind: Literal["edit", "date", "hand"]
     text: str
     ref: Ref
-    path: tuple[str | int, ...] = ()
+    path: FieldPath = ()
     origin: Origin | None = None
     lost: frozenset[str] = frozenset()
     gained: frozenset[str] = frozenset()

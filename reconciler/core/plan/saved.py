@@ -3,8 +3,6 @@
 A saved plan is an approval, not a script: apply plans afresh and carries out just what was approved, or refuses.
 """
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -13,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from reconciler.core.access.facts import AccessFacts
 from reconciler.core.model.changes import Change
+from reconciler.core.model.digest import digest
 from reconciler.core.model.findings import Finding, error
 from reconciler.core.model.inventory import record_of
 from reconciler.core.model.refs import Ref
@@ -72,11 +71,6 @@ def change_digest(change: Change) -> str:
     grants = [[grant.grant_id, grant.amount] for grant in change.credits]
     former = [change.renamed_from] if change.renamed_from else []
     return digest([str(change.ref), change.verb, change.adopt, before, after, grants, *former])
-
-
-def digest(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def facts_digest(facts: AccessFacts) -> str:

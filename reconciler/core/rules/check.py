@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from datetime import UTC, date, datetime, time
 from functools import cache
 from typing import get_args, get_origin
 
@@ -23,12 +22,11 @@ from reconciler.core.model.kinds import (
     Team,
     links,
 )
-from reconciler.core.model.refs import Ref, names_in
+from reconciler.core.model.refs import FieldPath, Ref, names_in
 from reconciler.core.model.secrets.literal import literal_secrets, revealed
 from reconciler.core.model.state import State
 from reconciler.core.plan.credits.allocation import ALLOCATION
-
-Path = tuple[str | int, ...]
+from reconciler.core.plan.resolve import instant, lineage
 
 MAX_NAME = 200
 _STYLE = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")
@@ -67,7 +65,7 @@ def dangling(state: State, known: Collection[Ref]) -> Iterator[Finding]:
                 yield error("dangling-reference", says, hint=hint, ref=ref, path=path)
 
 
-def _links(spec: Spec, path: Path) -> Iterator[tuple[Path, Ref]]:
+def _links(spec: Spec, path: FieldPath) -> Iterator[tuple[FieldPath, Ref]]:
     """(path, target) of every checked link of a spec, and of the specs inside it."""
     for field, to in links(type(spec)).items():
         value = getattr(spec, field)
@@ -246,18 +244,12 @@ def _ranges(select: Select | None) -> Iterator[tuple[str, float | None, float | 
 def _grants(state: State) -> Iterator[Finding]:
     for name, team in state.of(Team).items():
         for index, grant in enumerate(team.grants):
-            if grant.since is not None and _instant(grant.since) >= _instant(grant.until):
+            if grant.since is not None and instant(grant.since) >= instant(grant.until):
                 says = f"the grant ends ({grant.until}) before it begins ({grant.since})"
                 path = ("grants", index, "since")
                 yield error(
                     "grant-period", says, hint="swap the dates", ref=Ref(Team.kind, name), path=path
                 )
-
-
-def _instant(day: date | datetime) -> datetime:
-    """A day as its first instant; without an offset UTC is meant."""
-    instant = day if isinstance(day, datetime) else datetime.combine(day, time())
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 def _top_ups(state: State) -> Iterator[Finding]:
@@ -283,11 +275,11 @@ def _top_ups(state: State) -> Iterator[Finding]:
 
 def _credits_mode(team: Team, state: State) -> CreditsMode | None:
     """The team's own mode, or the nearest of its pricing plan and that plan's parents."""
-    plans, seen, mode, name = state.of(PricingPlan), set[str](), team.credits_mode, team.plan
-    while mode is None and name is not None and name in plans and name not in seen:
-        seen.add(name)
-        mode, name = plans[name].credits_mode, plans[name].extends
-    return mode
+    if team.credits_mode is not None or team.plan is None:
+        return team.credits_mode
+    plans = state.of(PricingPlan)
+    modes = (plans[name].credits_mode for name in lineage(team.plan, plans))
+    return next((mode for mode in modes if mode is not None), None)
 
 
 def _renames(state: State) -> Iterator[Finding]:

@@ -10,14 +10,14 @@ from functools import cached_property
 from typing import Any
 
 from reconciler.core.access.rules import Source
-from reconciler.core.explain.routes import Asked, Path, World, config_world, routes, starts
+from reconciler.core.explain.routes import Asked, World, config_world, routes, starts
 from reconciler.core.model.findings import Finding, Level, Origin, error, warning
 from reconciler.core.model.kinds import AccessGroup, ModelAlias, Policy, Team
 from reconciler.core.model.prices import PriceMap, models_of, price_of, providers_of
-from reconciler.core.model.refs import Ref
+from reconciler.core.model.refs import FieldPath, Ref
 from reconciler.core.rules.cel import Broken, Expression, Mistake, compiled
 
-FindExpression = Callable[[Ref, Path, int, int], Origin | None]
+FindExpression = Callable[[Ref, FieldPath, int, int], Origin | None]
 Values = Mapping[str, object]
 Begins = Callable[[str], None]
 
@@ -85,10 +85,10 @@ class Subject:
 
 def compile_policies(
     policies: Mapping[str, Policy], begins: Begins = _silent
-) -> tuple[tuple[Rules, ...], tuple[tuple[Ref, Path, Mistake], ...]]:
+) -> tuple[tuple[Rules, ...], tuple[tuple[Ref, FieldPath, Mistake], ...]]:
     """The policies that compile, and what is wrong with the others."""
     rules: list[Rules] = []
-    mistakes: list[tuple[Ref, Path, Mistake]] = []
+    mistakes: list[tuple[Ref, FieldPath, Mistake]] = []
     for name, policy in sorted(policies.items()):
         begins(name)
         match = compiled(policy.match) if policy.match else None
@@ -139,7 +139,7 @@ def violations(
     return tuple(said)
 
 
-def _invalid(ref: Ref, path: Path, mistake: Mistake, find: FindExpression) -> Finding:
+def _invalid(ref: Ref, path: FieldPath, mistake: Mistake, find: FindExpression) -> Finding:
     says = f"policy {ref.name}: {path[0]} does not compile at {mistake.line}:{mistake.column}: {mistake.message}"
     origin = find(ref, path, mistake.line, mistake.column)
     return error("policy-invalid", says, hint=mistake.hint, ref=ref, path=path, origin=origin)
@@ -321,7 +321,7 @@ def _violated(rules: Rules, each: Violation, asked: Asked, world: World) -> Find
     )
 
 
-def _where(each: Violation, asked: Asked, world: World) -> tuple[str, Path]:
+def _where(each: Violation, asked: Asked, world: World) -> tuple[str, FieldPath]:
     """What happened, with the granting path, and the place in the team that begins it."""
     silent = replace(asked, find=lambda _ref, _path: None)
     if each.model is not None:
@@ -347,7 +347,7 @@ def _is_through(way: tuple[Any, ...], group: str | None) -> bool:
     return group is None or any(link.text == f"access group {group}" for link in way)
 
 
-def _start(way: tuple[Any, ...], team: str) -> Path:
+def _start(way: tuple[Any, ...], team: str) -> FieldPath:
     ref = Ref(Team.kind, team)
-    own: list[Path] = [link.path for link in way if link.ref == ref]
+    own: list[FieldPath] = [link.path for link in way if link.ref == ref]
     return own[0] if own else ()

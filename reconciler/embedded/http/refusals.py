@@ -14,6 +14,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as AnyHTTPException
 
+from reconciler.core.model.refs import FieldPath
+
 SHOWN = 5  # reasons in one answer
 OPENAI = "/v1/"
 
@@ -145,7 +147,7 @@ def _sentence(error: Mapping[str, Any]) -> str:
     return _words(error) if whole_body else f"{_place(error['loc'])}: {_words(error)}"
 
 
-def _place(loc: tuple[str | int, ...]) -> str:
+def _place(loc: FieldPath) -> str:
     inner = loc[1:] if len(loc) > 1 else loc
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in inner).lstrip(
         "."

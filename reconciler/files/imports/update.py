@@ -11,7 +11,7 @@ from reconciler.core.imports.live import ABSENT
 from reconciler.core.imports.merge import Merge
 from reconciler.core.model.findings import Finding, warning
 from reconciler.core.model.kinds import KINDS
-from reconciler.core.model.refs import Ref
+from reconciler.core.model.refs import FieldPath, Ref
 from reconciler.files.discovery import SETTINGS_FILES
 from reconciler.files.imports.write import (
     FILES,
@@ -217,7 +217,7 @@ class Updating:
             warning(code, message, hint="change it by hand", ref=ref, path=(name,))
         )
 
-    def _tell_problem(self, path: Path, place: tuple[str | int, ...], why: str) -> None:
+    def _tell_problem(self, path: Path, place: FieldPath, why: str) -> None:
         what = ".".join(map(str, place)) or self._relative(path)
         says = f"{what} cannot be changed by itself: {why}"
         self.findings.append(

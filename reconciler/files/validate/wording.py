@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.core.model.findings import did_you_mean
+from reconciler.core.model.refs import FieldPath
 
 _SECRET_KEY = re.compile(r"key|secret|token|password|credential|authorization", re.IGNORECASE)
 _USER_IN_URL = re.compile(r"://[^/\s]*@")
@@ -38,7 +39,7 @@ class Problem:
     code: str
     message: str
     hint: str | None = None
-    path: tuple[str | int, ...] = ()
+    path: FieldPath = ()
     found: str | None = None
 
     @property
@@ -105,10 +106,10 @@ def _type(value: object) -> str:
     return names.get(type(value), "null")
 
 
-Words = Callable[[SchemaError, tuple[str | int, ...]], Iterator[Problem]]
+Words = Callable[[SchemaError, FieldPath], Iterator[Problem]]
 
 
-def _unknown_keys(failure: SchemaError, path: tuple[str | int, ...]) -> Iterator[Problem]:
+def _unknown_keys(failure: SchemaError, path: FieldPath) -> Iterator[Problem]:
     known = failure.schema.get("properties", {})
     for key in failure.instance:
         if key not in known:
@@ -116,7 +117,7 @@ def _unknown_keys(failure: SchemaError, path: tuple[str | int, ...]) -> Iterator
             yield Problem("unknown-key", f"{key} is not a key of {named(path)}", hint, (*path, key))
 
 
-def _missing_key(failure: SchemaError, path: tuple[str | int, ...]) -> Iterator[Problem]:
+def _missing_key(failure: SchemaError, path: FieldPath) -> Iterator[Problem]:
     for key in failure.validator_value:
         if key not in failure.instance:
             about = failure.schema["properties"].get(key, {}).get("description")
@@ -124,7 +125,7 @@ def _missing_key(failure: SchemaError, path: tuple[str | int, ...]) -> Iterator[
             yield Problem("missing-key", f"{named(path)} needs the key {key}", hint, path)
 
 
-def _wrong_type(failure: SchemaError, path: tuple[str | int, ...]) -> Iterator[Problem]:
+def _wrong_type(failure: SchemaError, path: FieldPath) -> Iterator[Problem]:
     wanted = failure.validator_value
     names = [wanted] if isinstance(wanted, str) else list(wanted)
     expected = " or ".join(TYPE_NAMES[name] for name in names if name != "null" or len(names) == 1)
@@ -153,7 +154,7 @@ _TEXT_HINTS = {
 }
 
 
-def _not_allowed(failure: SchemaError, path: tuple[str | int, ...]) -> Iterator[Problem]:
+def _not_allowed(failure: SchemaError, path: FieldPath) -> Iterator[Problem]:
     allowed = [str(value) for value in failure.validator_value if value is not None]
     near = (
         did_you_mean(str(failure.instance), allowed) if isinstance(failure.instance, str) else None
@@ -168,7 +169,7 @@ def either(names: Sequence[str]) -> str:
 
 
 def _range(says: str) -> Words:
-    def words(failure: SchemaError, path: tuple[str | int, ...]) -> Iterator[Problem]:
+    def words(failure: SchemaError, path: FieldPath) -> Iterator[Problem]:
         limit = failure.validator_value
         limit = int(limit) if isinstance(limit, float) and limit.is_integer() else limit
         yield Problem(
@@ -182,7 +183,7 @@ def _range(says: str) -> Words:
     return words
 
 
-def _duplicates(failure: SchemaError, path: tuple[str | int, ...]) -> Iterator[Problem]:
+def _duplicates(failure: SchemaError, path: FieldPath) -> Iterator[Problem]:
     seen: set[str] = set()
     for index, item in enumerate(failure.instance):
         form = json.dumps(item, sort_keys=True, default=str)
@@ -192,7 +193,7 @@ def _duplicates(failure: SchemaError, path: tuple[str | int, ...]) -> Iterator[P
         seen.add(form)
 
 
-def _bad_format(failure: SchemaError, path: tuple[str | int, ...]) -> Iterator[Problem]:
+def _bad_format(failure: SchemaError, path: FieldPath) -> Iterator[Problem]:
     key = "ledger.url" if path == ("ledger", "url") else str(path[-1]) if path else ""
     hint = _form_hint(key, str(failure.schema.get("format", "")))
     about = hint or failure.schema.get("description")
@@ -222,7 +223,7 @@ _FORMS = {
 }
 
 
-def _no_choice(failure: SchemaError, path: tuple[str | int, ...]) -> Iterator[Problem]:
+def _no_choice(failure: SchemaError, path: FieldPath) -> Iterator[Problem]:
     expected = dict.fromkeys(
         name for branch in failure.validator_value for name in _branch_names(branch)
     )
@@ -246,7 +247,7 @@ def _branch_names(branch: Mapping[str, Any]) -> list[str]:
 
 
 def _length(says: str, code: str) -> Words:
-    def words(failure: SchemaError, path: tuple[str | int, ...]) -> Iterator[Problem]:
+    def words(failure: SchemaError, path: FieldPath) -> Iterator[Problem]:
         yield Problem(code, f"{named(path)} {says.format(failure.validator_value)}", None, path)
 
     return words

@@ -4,17 +4,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from reconciler.core.model.refs import FieldPath
 from reconciler.files.yaml.emit import block, entry, inline, key, scalar
 from reconciler.files.yaml.nodes import Node
-
-Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
     """A value that cannot be changed by itself, and why."""
 
-    path: Path
+    path: FieldPath
     why: str
 
 
@@ -26,7 +25,7 @@ class Splice:
 
 
 class ProblemError(Exception):
-    def __init__(self, path: Path, why: str) -> None:
+    def __init__(self, path: FieldPath, why: str) -> None:
         super().__init__(why)
         self.problem = Problem(path, why)
 
@@ -72,7 +71,7 @@ class Editor:
             yield self._lines(self._after_comments(node), lines)
 
     def _collected(
-        self, node: Node, old: Any, new: Any, path: Path, problems: list[Problem]
+        self, node: Node, old: Any, new: Any, path: FieldPath, problems: list[Problem]
     ) -> list[Splice]:
         try:
             return list(self.change(node, old, new, path))
@@ -80,7 +79,7 @@ class Editor:
             problems.append(found.problem)
             return []
 
-    def change(self, node: Node, old: Any, new: Any, path: Path) -> Iterator[Splice]:
+    def change(self, node: Node, old: Any, new: Any, path: FieldPath) -> Iterator[Splice]:
         """The splices that take a node from its value to another one."""
         if old == new and type(old) is type(new):
             return
@@ -95,11 +94,11 @@ class Editor:
         else:
             yield Splice(node.start, node.end, self._gap(node) + _value_text(new))
 
-    def _unshared(self, node: Node, path: Path) -> None:
+    def _unshared(self, node: Node, path: FieldPath) -> None:
         if node.anchor in self.shared:
             raise ProblemError(path, f"others share it through the anchor &{node.anchor}")
 
-    def _gone(self, node: Node, path: Path) -> None:
+    def _gone(self, node: Node, path: FieldPath) -> None:
         used = sorted(self.shared & set(node.anchors()))
         if used:
             raise ProblemError(path, f"others share it through the anchor &{used[0]}")
@@ -110,7 +109,7 @@ class Editor:
 
     # Flow collections: rebuilt from the source of their parts.
 
-    def flow(self, node: Node, old: Any, new: Any, path: Path) -> str:
+    def flow(self, node: Node, old: Any, new: Any, path: FieldPath) -> str:
         """A flow collection's text with another value, its spacing and comments kept."""
         self._unshared(node, path)
         parts = (
@@ -134,7 +133,7 @@ class Editor:
         pieces.append((", " if kept and added else "") + ", ".join(added))
         return "".join((*pieces, self.text[spans[-1][1] : node.end]))
 
-    def _pairs(self, node: Node, old: Any, new: Any, path: Path) -> list[str | None]:
+    def _pairs(self, node: Node, old: Any, new: Any, path: FieldPath) -> list[str | None]:
         parts: list[str | None] = []
         own = set()
         for name, value in node.entries:
@@ -153,7 +152,7 @@ class Editor:
         ]
         return [*parts, *(f"{key(each)}: {inline(new[each])}" for each in more)]
 
-    def _pair(self, name: Node, value: Node, old: Any, new: Any, path: Path) -> str:
+    def _pair(self, name: Node, value: Node, old: Any, new: Any, path: FieldPath) -> str:
         if old == new and type(old) is type(new):
             return self.text[name.start : value.end]
         before = self.text[name.start : value.start]
@@ -163,7 +162,7 @@ class Editor:
         said = self._flow_value(value, old, new, (*path, name.text))
         return (before if before[-1].isspace() else f"{before} ") + said
 
-    def _flow_value(self, node: Node, old: Any, new: Any, path: Path) -> str:
+    def _flow_value(self, node: Node, old: Any, new: Any, path: FieldPath) -> str:
         if node.kind != "alias":
             self._unshared(node, path)
         if node.kind in ("mapping", "sequence") and _alike(node, new):
@@ -171,7 +170,7 @@ class Editor:
         self._gone(node, path)
         return inline(new)
 
-    def _elements(self, node: Node, old: Any, new: Any, path: Path) -> list[str | None]:
+    def _elements(self, node: Node, old: Any, new: Any, path: FieldPath) -> list[str | None]:
         if not _extends(old, new):
             self._gone(node, path)
             return [None] * len(node.items) + [inline(each) for each in new]
@@ -184,7 +183,7 @@ class Editor:
 
     # Block collections: lines of their own.
 
-    def _mapping(self, node: Node, old: Any, new: Any, path: Path) -> Iterator[Splice]:
+    def _mapping(self, node: Node, old: Any, new: Any, path: FieldPath) -> Iterator[Splice]:
         own = {name.text for name, _ in node.entries if not name.merges}
         self._no_merged_deletion(old, new, own, path)
         kept = [pair for pair in node.entries if pair[0].merges or pair[0].text in new]
@@ -204,12 +203,14 @@ class Editor:
         }
         yield from self._inserted(node, more)
 
-    def _no_merged_deletion(self, old: Any, new: Any, own: set[str], path: Path) -> None:
+    def _no_merged_deletion(self, old: Any, new: Any, own: set[str], path: FieldPath) -> None:
         for name in old:
             if name not in new and name not in own:
                 raise ProblemError((*path, name), "it comes from a merged anchor (<<)")
 
-    def _entry(self, name: Node, value: Node, old: Any, new: Any, path: Path) -> Iterator[Splice]:
+    def _entry(
+        self, name: Node, value: Node, old: Any, new: Any, path: FieldPath
+    ) -> Iterator[Splice]:
         is_block = value.kind in ("mapping", "sequence") and not value.flow
         if not is_block or (
             new and (isinstance(new, dict) if value.kind == "mapping" else _extends(old, new))
@@ -270,7 +271,7 @@ class Editor:
             place = self._after_line(place)
         return place
 
-    def _items(self, node: Node, old: Any, new: Any, path: Path) -> Iterator[Splice]:
+    def _items(self, node: Node, old: Any, new: Any, path: FieldPath) -> Iterator[Splice]:
         kept, added = _split(old, new)
         for item, keep in zip(node.items, kept, strict=True):
             if not keep:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from reconciler.core.model.changes import Change, FieldChange
 from reconciler.core.model.findings import Finding, Origin
+from reconciler.core.model.refs import FieldPath
 from reconciler.core.plan.plan import Cause, Exposure, Impact, Plan, TeamImpact
 from reconciler.render.findings.text import in_order
 from reconciler.render.plan.fields import fields_of
@@ -99,7 +100,7 @@ class CausePart(Part):
     kind: Literal["edit", "date", "hand"]
     text: str
     ref: str
-    path: tuple[str | int, ...]
+    path: FieldPath
     origin: Place | None
     lost: Sorted
     gained: Sorted
@@ -195,7 +196,7 @@ class FindingPart(Part):
     message: str
     hint: str | None
     ref: str | None
-    path: tuple[str | int, ...]
+    path: FieldPath
     origin: Place | None
     flag: Annotated[
         str | None, Field(description="Of a refusal: the option of apply that allows it.")

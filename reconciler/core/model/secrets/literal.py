@@ -6,10 +6,9 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from reconciler.core.model.refs import FieldPath
 from reconciler.core.model.secrets.names import names_a_secret
 from reconciler.core.model.secrets.typed import ForgottenSecret
-
-Path = tuple[str | int, ...]
 
 # Below these names, everything is one: `passwords: {db: ..., api: ...}`.
 _SEVERAL = ("passwords", "secrets", "tokens", "keys", "credentials", "cookies")
@@ -32,7 +31,9 @@ _ADDRESS = re.compile(r"[\w.+-]{1,200}@[\w.-]{1,200}\Z")  # a service account's,
 _REFERENCE = re.compile(r"os\.environ/[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
-def literal_secrets(value: object, path: Path = (), *, secret: bool = False) -> Iterator[Path]:
+def literal_secrets(
+    value: object, path: FieldPath = (), *, secret: bool = False
+) -> Iterator[FieldPath]:
     """The paths of texts that look like a secret, by their key or by their form; `os.environ/NAME` is a reference."""
     if isinstance(value, Mapping):
         for key, item in value.items():

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 from pydantic import SecretStr
 
 from reconciler.core.model.kinds import Spec
+from reconciler.core.model.refs import FieldPath
 
-Path = tuple[str | int, ...]
 S = TypeVar("S", bound=Spec)
 MASK = "**********"
 # The fields whose content is open, where a secret may be.
@@ -44,7 +44,7 @@ class ForgottenSecret(SecretStr):
         raise TypeError("what is equal to everything has no hash")
 
 
-def filled(resource: S, paths: Iterable[Path]) -> S:
+def filled(resource: S, paths: Iterable[FieldPath]) -> S:
     """The resource with a FilledSecret at those of the paths that lie in free JSON and hold a text."""
     update: dict[str, Any] = {}
     for name, *below in paths:
@@ -53,7 +53,7 @@ def filled(resource: S, paths: Iterable[Path]) -> S:
     return resource.model_copy(update=update) if update else resource
 
 
-def _covered(value: Any, path: Path) -> Any:
+def _covered(value: Any, path: FieldPath) -> Any:
     if not path:
         return FilledSecret(value) if isinstance(value, str) else value
     step, below = path[0], path[1:]

@@ -11,18 +11,17 @@ from reconciler.core.model.changes import Change
 from reconciler.core.model.findings import Origin
 from reconciler.core.model.inventory import Inventory
 from reconciler.core.model.kinds import Grant, PricingPlan, Team
-from reconciler.core.model.refs import Ref
+from reconciler.core.model.refs import FieldPath, Ref
 from reconciler.core.model.state import State
 from reconciler.core.plan.meaning.announced import Come
 from reconciler.core.plan.resolve import lineage
 
-Path = tuple[str | int, ...]
-Find = Callable[[Ref, Path], Origin | None]
+Find = Callable[[Ref, FieldPath], Origin | None]
 Why = Literal["edit", "date", "hand"]
-Reason = tuple[Why, str, Ref, Path]
+Reason = tuple[Why, str, Ref, FieldPath]
 
 
-def nowhere(_ref: Ref, _path: Path) -> Origin | None:
+def nowhere(_ref: Ref, _path: FieldPath) -> Origin | None:
     """For worlds without files."""
     return None
 
@@ -46,9 +45,9 @@ class Evidence:
     ahead: Come
     now: datetime
     find: Find
-    places: dict[tuple[Ref, Path], Origin | None] = field(default_factory=dict)
+    places: dict[tuple[Ref, FieldPath], Origin | None] = field(default_factory=dict)
 
-    def place(self, ref: Ref, path: Path) -> Origin | None:
+    def place(self, ref: Ref, path: FieldPath) -> Origin | None:
         if (ref, path) not in self.places:
             self.places[ref, path] = self.find(ref, path)
         return self.places[ref, path]
@@ -95,7 +94,7 @@ def grants(ref: Ref, given: Evidence) -> tuple[Grant, ...]:
     return written.grants if isinstance(written, Team) else ()
 
 
-def grant_path(ref: Ref, group: str, given: Evidence) -> Path:
+def grant_path(ref: Ref, group: str, given: Evidence) -> FieldPath:
     """Where the grant of a group stands in git, or nowhere."""
     for index, grant in enumerate(grants(ref, given)):
         if group in grant.access_groups:

@@ -7,7 +7,7 @@ from itertools import chain
 from reconciler.core.model.findings import Level
 from reconciler.core.model.kinds import Key, ModelAlias, Status
 from reconciler.core.model.prices import models_of
-from reconciler.core.model.refs import Ref
+from reconciler.core.model.refs import FieldPath, Ref
 from reconciler.core.plan.resolve import instant
 from reconciler.core.rules.lint.rule import Hit, Linted, rule
 
@@ -103,7 +103,7 @@ def _listed(provider: str, known: frozenset[str]) -> bool:
     return provider in known or any(name.startswith(f"{provider}-") for name in known)
 
 
-def _models(world: Linted) -> Iterator[tuple[str, str, tuple[str | int, ...]]]:
+def _models(world: Linted) -> Iterator[tuple[str, str, FieldPath]]:
     """(alias, model, path) of models that a public list can know: without an address or a price of their own."""
     if not world.prices.providers:
         return

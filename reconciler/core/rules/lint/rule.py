@@ -11,12 +11,10 @@ from reconciler.core.explain.routes import GROUPS
 from reconciler.core.model.findings import Level
 from reconciler.core.model.kinds import AccessGroup, ModelAlias, PricingPlan, Status, Team
 from reconciler.core.model.prices import NO_PRICES, PriceMap, price_of
-from reconciler.core.model.refs import Ref
+from reconciler.core.model.refs import FieldPath, Ref
 from reconciler.core.model.settings import LintSettings
 from reconciler.core.model.state import State
 from reconciler.core.plan.resolve import Resolved
-
-Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ class Hit(NamedTuple):
 
     message: str
     ref: Ref
-    path: Path = ()
+    path: FieldPath = ()
     hint: str | None = None
 
 

@@ -8,10 +8,10 @@ from reconciler.core.access.litellm.lists import NO_DEFAULT_MODELS
 from reconciler.core.access.litellm.rules import LiteLLMRules
 from reconciler.core.model.findings import Level
 from reconciler.core.model.kinds import Resource, Status, Team
-from reconciler.core.model.refs import Ref
+from reconciler.core.model.refs import FieldPath, Ref
 from reconciler.core.model.secrets.literal import literal_secrets
 from reconciler.core.plan.resolve import instant
-from reconciler.core.rules.lint.rule import Hit, Linted, Path, rule
+from reconciler.core.rules.lint.rule import Hit, Linted, rule
 
 PROD_ONLY = "prod-only"
 SOON = timedelta(days=14)
@@ -72,7 +72,7 @@ def _priced(world: Linted, model: str) -> str:
     return model if price is None else f"{model} (${price:g} per million output tokens)"
 
 
-def _path(world: Linted, team: str, model: str) -> Path:
+def _path(world: Linted, team: str, model: str) -> FieldPath:
     """Where the team's own list says the group; else its plan."""
     written = world.written.of(Team)[team]
     own = [s.name for s in world.access.paths(team, model) if s.name in written.access_groups]
@@ -238,7 +238,7 @@ def _fields(cls: type[Resource]) -> tuple[str, ...]:
     return tuple(name for name in TEXTS if name in cls.model_fields)
 
 
-def _texts(resource: Resource) -> Iterator[tuple[Path, str]]:
+def _texts(resource: Resource) -> Iterator[tuple[FieldPath, str]]:
     for name in _fields(type(resource)):
         value = getattr(resource, name)
         if value:
@@ -249,7 +249,7 @@ def _texts(resource: Resource) -> Iterator[tuple[Path, str]]:
         yield from _reasons(resource)
 
 
-def _reasons(team: Team) -> Iterator[tuple[Path, str]]:
+def _reasons(team: Team) -> Iterator[tuple[FieldPath, str]]:
     yield from (
         (("grants", i, "reason"), grant.reason)
         for i, grant in enumerate(team.grants)
