@@ -33,7 +33,19 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "completion": ("completion", "Print the completion script of a shell."),
     "help": ("help", "Show the help of a command."),
     "ci": ("ci", "Plan, apply and look for drift in GitHub Actions and GitLab CI."),
+    "version": ("version", "Show which reconciler this is."),
     "gateway": ("gateway", "Serve the embedded gateway."),
+}
+
+
+# What other tools call it, and what it is here.
+OTHER_WORDS: Mapping[str, str] = {
+    "get": "did you mean show (one object) or list (all of a kind)?",
+    "describe": "did you mean show?",
+    "ls": "did you mean list?",
+    "diff": "did you mean plan?",
+    "sync": "did you mean apply?",
+    "status": "did you mean drift?",
 }
 
 
@@ -62,7 +74,7 @@ class Commands(click.Group):
         if name and not name.startswith("-") and name not in COMMANDS:
             from reconciler.core.model.findings import did_you_mean  # noqa: PLC0415  only for a mistake
 
-            hint = did_you_mean(name, COMMANDS)
+            hint = OTHER_WORDS.get(name) or did_you_mean(name, COMMANDS)
             ctx.fail(f"no such command {name!r}" + (f"; {hint}" if hint else ""))
         return super().resolve_command(ctx, args)
 

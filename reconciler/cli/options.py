@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from reconciler.cli.completers import environments, gateways, scopes
+from reconciler.cli.output import note
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from reconciler.pipeline import Loaded
 
+TOLD = "reconciler.config-told"
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -127,6 +130,16 @@ def revision_option(command: F) -> F:
     )(command)
 
 
+def text_or_json_option(command: F) -> F:
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+    )(command)
+
+
 def only_option(command: F) -> F:
     return click.option(
         "--only",
@@ -153,6 +166,7 @@ def loaded(
 
     By default that is RECONCILER_SETTINGS_REVISION.
     """
+    _tell_config_above(config)
     from reconciler.files.base_settings import REVISION  # noqa: PLC0415  not needed for --help
     from reconciler.pipeline import load  # noqa: PLC0415  as above
 
@@ -164,3 +178,13 @@ def loaded(
         revision=revision,
         settings_revision=settings_revision or os.environ.get(REVISION) or None,
     )
+
+
+def _tell_config_above(config: Path) -> None:
+    """Says once which config is meant where nobody named one and it does not lie here."""
+    ctx = click.get_current_context(silent=True)
+    if ctx is None or config == Path("config") or ctx.meta.get(TOLD) or ctx.params.get("quiet"):
+        return
+    if ctx.get_parameter_source("config") is ParameterSource.DEFAULT:
+        ctx.meta[TOLD] = True
+        note(f"Config: {config}")

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
-from reconciler.core.explain.checks import Check, Passed, Verdict
+from reconciler.core.explain.checks import Check, Checked, Verdict
 from reconciler.core.explain.explain import Explanation, Gap, Overview, Reachable
 from reconciler.core.explain.remedies import Remedy
 from reconciler.core.explain.routes import Link, Route
@@ -17,11 +17,11 @@ from reconciler.render.words import count, plain, some
 if TYPE_CHECKING:
     from rich.text import Text
 
-MARKS: Mapping[Passed, tuple[str, str]] = {
-    Passed.YES: ("ok  ", "+"),
-    Passed.NO: ("FAIL", "-"),
-    Passed.NOTE: ("note", "~"),
-    Passed.UNKNOWN: ("?   ", "dim"),
+MARKS: Mapping[Checked, tuple[str, str]] = {
+    Checked.YES: ("ok  ", "+"),
+    Checked.NO: ("FAIL", "-"),
+    Checked.NOTE: ("note", "~"),
+    Checked.UNKNOWN: ("?   ", "dim"),
 }
 WHERE = {"config": "In the config", "live": "On the gateway"}
 SHOWN = 6
@@ -60,7 +60,7 @@ def _verdict(found: Verdict, width: int) -> Iterator["Text"]:
     )
     yield from tree(found.routes, "  ")
     for check in found.checks:
-        if not found.allowed or check.passed is not Passed.YES:
+        if not found.allowed or check.result is not Checked.YES:
             yield from _check(check, width)
 
 
@@ -84,9 +84,9 @@ def _link(indent: str, link: Link) -> "Text":
 
 
 def _check(check: Check, width: int) -> Iterator["Text"]:
-    place = f"  {check.origin}" if check.origin and check.passed is not Passed.YES else ""
+    place = f"  {check.origin}" if check.origin and check.result is not Checked.YES else ""
     head = text(
-        "  ", MARKS[check.passed], f" {check.name}: {safe(check.fact)}", (safe(place), "dim")
+        "  ", MARKS[check.result], f" {check.name}: {safe(check.fact)}", (safe(place), "dim")
     )
     yield from wrapped(head, width, hang=7)
     if check.hint:
@@ -156,8 +156,8 @@ def _reachable(found: Reachable) -> Iterator["Text"]:
     for route in found.config.routes:
         yield from tree([route[1:-1] if len(route) > 2 else route], "  ")  # noqa: PLR2004  # the team and the model are in the heads
     for check in found.config.checks:
-        if check.passed is Passed.NO:
-            yield text("  ", MARKS[check.passed], f" {check.name}: {safe(check.fact)}")
+        if check.result is Checked.NO:
+            yield text("  ", MARKS[check.result], f" {check.name}: {safe(check.fact)}")
 
 
 def _difference(found: Reachable) -> str:

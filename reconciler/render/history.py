@@ -1,9 +1,9 @@
 """Earlier applies as text."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from reconciler.core.model.printable import safe
+from reconciler.core.model.printable import json_text, safe
 from reconciler.render.layout import printed, text
 
 if TYPE_CHECKING:
@@ -74,3 +74,46 @@ def _step(entry: "JournalEntry") -> "Text":
         f"  {seconds:>8}  {safe(entry.step_id)}",
         (f"  {said}" if said else "", "dim"),
     )
+
+
+def history_json(records: Sequence["ApplyRecord"]) -> str:
+    """A list of applies, newest first: ids, who, when, commit, and what was planned and came of it."""
+    return json_text([_apply_data(record) for record in records]) + "\n"
+
+
+def apply_json(record: "ApplyRecord", entries: Sequence["JournalEntry"]) -> str:
+    """One apply as in the list, with its `steps` in the order of their intents."""
+    return (
+        json_text({**_apply_data(record), "steps": [_step_data(each) for each in entries]}) + "\n"
+    )
+
+
+def _apply_data(record: "ApplyRecord") -> dict[str, Any]:
+    return {
+        "apply": record.apply_id,
+        "status": record.status,
+        "actor": record.actor,
+        "command": record.command,
+        "revision": record.revision,
+        "plan_digest": record.plan_digest,
+        "started": record.started.isoformat(),
+        "finished": record.finished.isoformat() if record.finished else None,
+        "planned": dict(record.planned),
+        "counts": dict(record.counts),
+    }
+
+
+def _step_data(entry: "JournalEntry") -> dict[str, Any]:
+    """Without what was sent: who wants that has the plan."""
+    return {
+        "id": entry.journal_id,
+        "step": entry.step_id,
+        "ref": f"{entry.kind}/{entry.name}",
+        "action": entry.action,
+        "state": entry.state,
+        "error": entry.error,
+        "note": entry.note,
+        "seconds": entry.seconds,
+        "intended": entry.intended.isoformat(),
+        "settled": entry.settled.isoformat() if entry.settled else None,
+    }

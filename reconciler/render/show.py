@@ -7,7 +7,9 @@ import yaml
 
 from reconciler.core.model.inventory import record_of
 from reconciler.core.model.kinds import KINDS, Resource
+from reconciler.core.model.printable import json_text
 from reconciler.core.plan.drift import Shown
+from reconciler.render.words import plain
 
 IN_GIT = "in git alone: gateways know teams, not what is declared of them here"
 
@@ -32,6 +34,20 @@ def render_shown(shown: Shown) -> str:
         )
     )
     return "\n".join(parts)
+
+
+def shown_json(shown: Shown) -> str:
+    """The same sides for other programs; null is a side that the object has not."""
+    sides = {
+        "ref": str(shown.ref),
+        "origin": str(shown.origin) if shown.origin else None,
+        "written": _plain(shown.written),
+        "desired": _plain(shown.desired),
+        "live": _plain(shown.live),
+        "runtime": dict(shown.runtime),
+        "applied": shown.applied,
+    }
+    return json_text(plain(sides)) + "\n"
 
 
 def _plain(resource: Resource | None) -> Mapping[str, Any] | None:

@@ -60,7 +60,7 @@ def texts(verdict):
 
 
 def failing(verdict):
-    return [check.name for check in verdict.checks if check.passed == "fail"]
+    return [check.name for check in verdict.checks if check.result == "fail"]
 
 
 def live_of(sections) -> State:
@@ -161,7 +161,7 @@ def test_what_fails_and_what_to_do(sections, team, model, fails, says):
     found = explain(asked(**sections), team, model)
     assert not found.config.allowed
     assert failing(found.config) == fails
-    assert says in [check.hint for check in found.config.checks if check.passed == "fail"]
+    assert says in [check.hint for check in found.config.checks if check.result == "fail"]
 
 
 def test_the_smallest_change_comes_first():

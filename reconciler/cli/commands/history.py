@@ -7,7 +7,7 @@ import click
 
 from reconciler.cli.events import acting
 from reconciler.cli.failures import DONE
-from reconciler.cli.options import loaded, world
+from reconciler.cli.options import loaded, text_or_json_option, world
 from reconciler.cli.output import color, say
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ Examples:
   reconciler history                   the last 20 applies
   reconciler history -g prod --limit 100
   reconciler history show 7            the steps of apply 7
+  reconciler history --format json     for other programs
   reconciler history decide 42 failed  step 42 did not happen: its credits are granted again"""
 
 
@@ -32,9 +33,15 @@ Examples:
     type=click.IntRange(1),
     help="How many applies to show.",
 )
+@text_or_json_option
 @click.pass_context
 def command(
-    ctx: click.Context, config: Path, environment: str | None, gateway: str | None, limit: int
+    ctx: click.Context,
+    config: Path,
+    environment: str | None,
+    gateway: str | None,
+    limit: int,
+    form: str,
 ) -> int | None:
     """Show earlier applies: who, when, from which commit, with what counts.
 
@@ -49,22 +56,26 @@ def command(
     identity = gateway_identity(ledger, settings, found.directory)
     ctx.obj = ledger, identity
     if ctx.invoked_subcommand is None:
-        from reconciler.render.history import render_history  # noqa: PLC0415  as above
+        from reconciler.render.history import history_json, render_history  # noqa: PLC0415  as above
 
-        say(render_history(ctx.obj[0].history(identity, limit), color=color()))
+        records = ledger.history(identity, limit)
+        say(history_json(records) if form == "json" else render_history(records, color=color()))
         return DONE
     return None
 
 
 @command.command()
 @click.argument("number", type=int)
+@text_or_json_option
 @click.pass_obj
-def show(obj: tuple["Ledger", str], number: int) -> int:
+def show(obj: tuple["Ledger", str], number: int, form: str) -> int:
     """Show one apply with its steps."""
-    from reconciler.render.history import render_apply  # noqa: PLC0415  not for --help
+    from reconciler.render.history import apply_json, render_apply  # noqa: PLC0415  not for --help
 
     ledger, identity = obj
-    say(render_apply(*ledger.apply_record(identity, number), color=color()))
+    record, entries = ledger.apply_record(identity, number)
+    said = apply_json(record, entries) if form == "json" else None
+    say(said or render_apply(record, entries, color=color()))
     return DONE
 
 

@@ -7,7 +7,7 @@ import click
 
 from reconciler.cli.completers import kinds, of_kind
 from reconciler.cli.failures import DONE
-from reconciler.cli.options import loaded, world
+from reconciler.cli.options import loaded, text_or_json_option, world
 from reconciler.cli.output import say
 from reconciler.cli.running import run
 
@@ -21,15 +21,21 @@ EPILOG = """\b
 Examples:
   reconciler show team acme-prod
   reconciler show plan professional
-  reconciler show access-group pro-models --gateway prod"""
+  reconciler show group pro-models --gateway prod --format json"""
 
 
 @click.command(epilog=EPILOG)
 @click.argument("kind", metavar="KIND", shell_complete=kinds)
 @click.argument("name", metavar="ID", shell_complete=of_kind)
 @world
+@text_or_json_option
 def command(
-    kind: str, name: str, config: Path, environment: str | None, gateway: str | None
+    kind: str,
+    name: str,
+    config: Path,
+    environment: str | None,
+    gateway: str | None,
+    form: str,
 ) -> int:
     """Show one object side by side: declared (with what it resolves to), live, and as last applied.
 
@@ -38,7 +44,7 @@ def command(
     from reconciler.core.model.findings import ReconcilerError, did_you_mean, error  # noqa: PLC0415  not for --help
     from reconciler.core.model.kinds import KINDS, SECTIONS  # noqa: PLC0415  as above
     from reconciler.core.model.refs import Ref  # noqa: PLC0415  as above
-    from reconciler.render.show import render_shown  # noqa: PLC0415  as above
+    from reconciler.render.show import render_shown, shown_json  # noqa: PLC0415  as above
 
     words = {
         **{k: k for k in KINDS},
@@ -53,7 +59,7 @@ def command(
         hint = did_you_mean(kind, words) or f"one of {', '.join(sorted(KINDS))}"
         raise ReconcilerError(error("unknown-kind", f"there is no kind {kind!r}", hint=hint))
     shown = run(_show(loaded(config, environment), gateway, Ref(words[kind], name)))
-    say(render_shown(shown))
+    say(shown_json(shown) if form == "json" else render_shown(shown))
     return DONE
 
 

@@ -12,7 +12,7 @@ from reconciler.core.model.refs import FieldPath, Ref
 from reconciler.core.plan.resolve import holds, instant
 
 
-class Passed(StrEnum):
+class Checked(StrEnum):
     """`note` is worth knowing but refuses nothing; `unknown` cannot be told."""
 
     YES = "pass"
@@ -26,7 +26,7 @@ class Check:
     """One condition of a call: `name` is one of team, status, groups, alias, alias status, credits, provider."""
 
     name: str
-    passed: Passed
+    result: Checked
     fact: str
     hint: str | None = None
     ref: Ref | None = None
@@ -48,7 +48,7 @@ def verdict(asked: Asked, world: World, team: str, model: str) -> Verdict:
     """What the world says. A route alone is not enough: a check that fails (credits) refuses all the same."""
     found = tuple(checks(asked, world, team, model))
     granting = routes(asked, world, team, model)
-    refused = any(check.passed is Passed.NO for check in found)
+    refused = any(check.result is Checked.NO for check in found)
     return Verdict(world.name, model in world.access.of(team) and not refused, granting, found)
 
 
@@ -63,7 +63,7 @@ def checks(asked: Asked, world: World, team: str, model: str) -> Iterator[Check]
             asked,
             in_config,
             "team",
-            Passed.YES,
+            Checked.YES,
             f"{team} {_there(in_config)}",
             Ref(Team.kind, team),
         )
@@ -88,13 +88,13 @@ def _check(
     asked: Asked,
     in_config: bool,
     name: str,
-    passed: Passed,
+    result: Checked,
     fact: str,
     ref: Ref,
     path: FieldPath = (),
     hint: str | None = None,
 ) -> Check:
-    return Check(name, passed, fact, hint, ref, path, asked.find(ref, path) if in_config else None)
+    return Check(name, result, fact, hint, ref, path, asked.find(ref, path) if in_config else None)
 
 
 def _no_team(asked: Asked, world: World, team: str) -> Check:
@@ -107,8 +107,10 @@ def _no_team(asked: Asked, world: World, team: str) -> Check:
                 f"{says}; the gateway has one that is not declared",
                 "declare it under teams to manage it",
             )
-        return Check("team", Passed.NO, says, hint, ref)
-    return Check("team", Passed.NO, f"the gateway has no team {team}", _known_hint(asked, ref), ref)
+        return Check("team", Checked.NO, says, hint, ref)
+    return Check(
+        "team", Checked.NO, f"the gateway has no team {team}", _known_hint(asked, ref), ref
+    )
 
 
 def _known_hint(asked: Asked, ref: Ref) -> str | None:
@@ -116,12 +118,12 @@ def _known_hint(asked: Asked, ref: Ref) -> str | None:
 
 
 def _status(asked: Asked, in_config: bool, name: str, team: Team) -> Check:
-    passed = Passed.YES if team.status is Status.ACTIVE else Passed.NO
-    hint = None if passed is Passed.YES else "set status: active"
+    result = Checked.YES if team.status is Status.ACTIVE else Checked.NO
+    hint = None if result is Checked.YES else "set status: active"
     fact = f"the team is {team.status.value}" + (
-        "" if passed is Passed.YES else ": every call is refused"
+        "" if result is Checked.YES else ": every call is refused"
     )
-    return _check(asked, in_config, "status", passed, fact, Ref(Team.kind, name), ("status",), hint)
+    return _check(asked, in_config, "status", result, fact, Ref(Team.kind, name), ("status",), hint)
 
 
 def _groups(asked: Asked, world: World, team: str, model: str) -> Check:
@@ -135,7 +137,12 @@ def _groups(asked: Asked, world: World, team: str, model: str) -> Check:
     if holding or paths:
         through = ", ".join(holding) or "its own list of models"
         return _check(
-            asked, in_config, "groups", Passed.YES, f"{model} is in {through}", Ref(Team.kind, team)
+            asked,
+            in_config,
+            "groups",
+            Checked.YES,
+            f"{model} is in {through}",
+            Ref(Team.kind, team),
         )
     own = ", ".join(sorted(found.access_groups))
     fact = (
@@ -145,7 +152,7 @@ def _groups(asked: Asked, world: World, team: str, model: str) -> Check:
     )
     hint = _lapsed(asked, team, model) if in_config else None
     return _check(
-        asked, in_config, "groups", Passed.NO, fact, Ref(Team.kind, team), ("access_groups",), hint
+        asked, in_config, "groups", Checked.NO, fact, Ref(Team.kind, team), ("access_groups",), hint
     )
 
 
@@ -169,7 +176,7 @@ def _no_alias(asked: Asked, world: World, team: str, model: str) -> Check:
     if model in world.access.of(team):
         return Check(
             "alias",
-            Passed.YES,
+            Checked.YES,
             f"{model} is no alias of its own, and a wildcard serves it",
             ref=ref,
         )
@@ -178,7 +185,7 @@ def _no_alias(asked: Asked, world: World, team: str, model: str) -> Check:
     if world.name == "live" and ref in asked.desired.state:
         return Check(
             "alias",
-            Passed.NO,
+            Checked.NO,
             f"there is no model alias {model} {where}",
             "reconciler apply creates it",
             ref,
@@ -198,12 +205,12 @@ def _no_alias(asked: Asked, world: World, team: str, model: str) -> Check:
         or did_you_mean(model, known)
         or "declare it under model_aliases, and add it to an access group"
     )
-    return Check("alias", Passed.NO, f"there is no model alias {model} {where}", hint, ref)
+    return Check("alias", Checked.NO, f"there is no model alias {model} {where}", hint, ref)
 
 
 def _alias(asked: Asked, world: World, model: str, alias: ModelAlias) -> Iterator[Check]:
     in_config, ref = world.name == "config", Ref(ModelAlias.kind, model)
-    yield _check(asked, in_config, "alias", Passed.YES, f"{model} {_there(in_config)}", ref)
+    yield _check(asked, in_config, "alias", Checked.YES, f"{model} {_there(in_config)}", ref)
     follow = f"; its replacement is {alias.replacement}" if alias.replacement else ""
     if alias.status is not Status.ACTIVE:
         fact = f"{model} is {alias.status.value}: only active aliases answer{follow}"
@@ -211,7 +218,7 @@ def _alias(asked: Asked, world: World, model: str, alias: ModelAlias) -> Iterato
             asked,
             in_config,
             "alias status",
-            Passed.NO,
+            Checked.NO,
             fact,
             ref,
             ("status",),
@@ -226,10 +233,10 @@ def _alias(asked: Asked, world: World, model: str, alias: ModelAlias) -> Iterato
             if alias.replacement
             else "move or remove the sunset"
         )
-        yield _check(asked, in_config, "alias status", Passed.NO, fact, ref, ("sunset",), hint)
+        yield _check(asked, in_config, "alias status", Checked.NO, fact, ref, ("sunset",), hint)
     else:
         yield _check(
-            asked, in_config, "alias status", Passed.YES, f"{model} is active", ref, ("status",)
+            asked, in_config, "alias status", Checked.YES, f"{model} is active", ref, ("status",)
         )
 
 
@@ -246,27 +253,27 @@ def _credits(asked: Asked, world: World, name: str, team: Team) -> Check:
             if team.credits_allocated is None
             else f"{team.credits_allocated:,} allocated"
         )
-        passed = Passed.NOTE if in_config else Passed.UNKNOWN
+        result = Checked.NOTE if in_config else Checked.UNKNOWN
         return _check(
             asked,
             in_config,
             "credits",
-            passed,
+            result,
             f"{amount}; what is left, only the gateway knows",
             ref,
             path,
         )
     if remaining > 0:
         return _check(
-            asked, in_config, "credits", Passed.YES, f"{remaining:,} credits left", ref, path
+            asked, in_config, "credits", Checked.YES, f"{remaining:,} credits left", ref, path
         )
     if asked.facts.credits is False:
         fact = f"{remaining:,} credits left; this gateway does not refuse calls for that"
-        return _check(asked, in_config, "credits", Passed.NOTE, fact, ref, path)
-    passed = Passed.NO if asked.facts.credits else Passed.UNKNOWN
+        return _check(asked, in_config, "credits", Checked.NOTE, fact, ref, path)
+    result = Checked.NO if asked.facts.credits else Checked.UNKNOWN
     hint = "raise credits_allocated, or add a top_ups entry"
     return _check(
-        asked, in_config, "credits", passed, f"{remaining:,} credits left", ref, path, hint
+        asked, in_config, "credits", result, f"{remaining:,} credits left", ref, path, hint
     )
 
 
@@ -274,12 +281,14 @@ def _budget(asked: Asked, ref: Ref, spend: float, budget: float) -> Check:
     """LiteLLM Proxy: a team whose spend has reached its max_budget is refused (contracts/litellm-proxy.md)."""
     fact = f"${spend:,.2f} of ${budget:,.2f} spent"
     if spend < budget:
-        return _check(asked, in_config=False, name="credits", passed=Passed.YES, fact=fact, ref=ref)
+        return _check(
+            asked, in_config=False, name="credits", result=Checked.YES, fact=fact, ref=ref
+        )
     return _check(
         asked,
         in_config=False,
         name="credits",
-        passed=Passed.NO,
+        result=Checked.NO,
         fact=fact,
         ref=ref,
         hint="raise max_budget_usd, or wait for its reset",
@@ -293,9 +302,9 @@ def _provider(asked: Asked, in_config: bool, model: str, alias: ModelAlias) -> C
     if asked.facts.providers is not None and not found & asked.facts.providers:
         fact = f"{listed}: this gateway can only call {', '.join(sorted(asked.facts.providers))}"
         return _check(
-            asked, in_config, "provider", Passed.NO, fact, ref, path, "use a model of one of them"
+            asked, in_config, "provider", Checked.NO, fact, ref, path, "use a model of one of them"
         )
     if found & asked.prices.providers or not asked.prices.providers:
-        return _check(asked, in_config, "provider", Passed.YES, listed, ref, path)
+        return _check(asked, in_config, "provider", Checked.YES, listed, ref, path)
     fact = f"{listed}: not among the providers that LiteLLM's price map knows"
-    return _check(asked, in_config, "provider", Passed.NOTE, fact, ref, path)
+    return _check(asked, in_config, "provider", Checked.NOTE, fact, ref, path)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from reconciler.core.explain.checks import Passed, Verdict, verdict
+from reconciler.core.explain.checks import Checked, Verdict, verdict
 from reconciler.core.explain.remedies import Remedy, remedies
 from reconciler.core.explain.routes import Asked, World, config_world, live_world
 from reconciler.core.model.inventory import Record, applied_value
@@ -251,7 +251,7 @@ def _told(says: str, *, drifted: bool) -> Gap:
 def _notes(asked: Asked, team: str, wanted: Verdict, actual: Verdict | None) -> Iterator[str]:
     if actual is None or not (wanted.allowed and actual.allowed):
         return
-    if any(check.passed is Passed.NOTE and check.name == "credits" for check in actual.checks):
+    if any(check.result is Checked.NOTE and check.name == "credits" for check in actual.checks):
         yield "the team has no credits left; its calls are answered but not charged"
     if asked.facts.copies:
         groups = (
