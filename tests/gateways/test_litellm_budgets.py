@@ -12,11 +12,12 @@ from reconciler.core.plan.drift import drift
 from reconciler.core.plan.make import Inputs, make_plan
 from reconciler.core.plan.order.schedule import schedule
 from reconciler.core.plan.plan import Risk, Target
-from reconciler.gateways.litellm.aliases import row_of
+from reconciler.gateways.litellm.aliases import Deployments
+from reconciler.gateways.litellm.deployments import row_of
 from reconciler.gateways.litellm.live import facts_of, live_of
 from reconciler.gateways.litellm.reading import Snapshot
 from reconciler.gateways.litellm.support import support
-from reconciler.gateways.litellm.teams import MARK, TeamCodec
+from reconciler.gateways.litellm.team_codec import MARK, TeamCodec
 
 RATE = 0.01
 REF = Ref("team", "t")
@@ -42,9 +43,10 @@ def gateway(body):
         "litellm_params": {"model": "openai/a"},
         "model_info": {"id": "x", "db_model": True},
     }
-    found = Snapshot(rows=(row_of(model),), teams=(body,))
+    deployments = Deployments(rows=(row_of(model),))
+    found = Snapshot({"model_alias": deployments, "team": [body]})
     live = live_of(found, TeamCodec(usd_per_credit=RATE))
-    return live, support(LiteLLMRules(), facts_of(found), organizations=False, rate=RATE)
+    return live, support(LiteLLMRules(), facts_of(found), rate=RATE)
 
 
 def team(declared=1000, **fields):

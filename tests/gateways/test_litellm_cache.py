@@ -3,8 +3,9 @@
 import pytest
 
 from reconciler.core.model.settings import GatewaySettings
-from reconciler.gateways.litellm.caches import holds_everywhere, lifetimes_of
-from reconciler.gateways.litellm.support import Facts, LiteLLMRules, support
+from reconciler.gateways.litellm.caches import holding, holds_everywhere, lifetimes_of
+from reconciler.gateways.litellm.facts import Facts
+from reconciler.gateways.litellm.support import LiteLLMRules, support
 
 
 def settings(**fields):
@@ -21,20 +22,12 @@ def settings(**fields):
     ],
 )
 def test_a_proxy_of_unknown_or_several_processes_keeps_teams_and_groups(fields, teams, groups):
-    known = lifetimes_of(settings(**fields)).holding()
+    known = holding(lifetimes_of(settings(**fields)))
     assert known == {"team": teams, "access_group": groups}
-    assert (
-        support(LiteLLMRules(), Facts(), organizations=False, rate=None, lifetimes=known).lifetimes
-        == known
-    )
+    assert support(LiteLLMRules(), Facts(), rate=None, lifetimes=known).lifetimes == known
 
 
 def test_one_process_knows_at_once():
     known = lifetimes_of(settings(processes=1, cache_seconds=7))
-    assert (
-        support(
-            LiteLLMRules(), Facts(), organizations=False, rate=None, lifetimes=known.holding()
-        ).lifetimes
-        == {}
-    )
+    assert support(LiteLLMRules(), Facts(), rate=None, lifetimes=holding(known)).lifetimes == {}
     assert holds_everywhere((), known) == (0, "holds everywhere at once")

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.core.model.kinds import Deployment, ModelAlias, Status, Team
-from reconciler.gateways.litellm.aliases import (
+from reconciler.gateways.litellm.deployments import (
     MARK,
     alias_of,
     canonical,
@@ -12,8 +12,8 @@ from reconciler.gateways.litellm.aliases import (
     row_of,
     words_of,
 )
-from reconciler.gateways.litellm.deployments import CLEARED_BY_NULL, creation, operations
-from reconciler.gateways.litellm.teams import (
+from reconciler.gateways.litellm.operations import CLEARED_BY_NULL, creation, operations
+from reconciler.gateways.litellm.team_codec import (
     TeamCodec,
     listed_models,
     merge_patch,
@@ -21,7 +21,7 @@ from reconciler.gateways.litellm.teams import (
     team_of,
     without_nulls,
 )
-from reconciler.gateways.litellm.teams import creation as team_creation
+from reconciler.gateways.litellm.team_codec import creation as team_creation
 
 CODEC = TeamCodec({"g1": "id-1", "g2": "id-2"}, usd_per_credit=0.1)
 params = st.fixed_dictionaries(

@@ -24,11 +24,12 @@ from reconciler.core.model.state import State
 from reconciler.core.plan.resolve import Resolved
 from reconciler.core.rules.check import check
 from reconciler.core.rules.undeclared import UNSERVED, decided, put_off
-from reconciler.gateways.litellm.aliases import row_of
+from reconciler.gateways.litellm.aliases import Deployments
+from reconciler.gateways.litellm.deployments import row_of
 from reconciler.gateways.litellm.live import facts_of, live_of, rules_of
 from reconciler.gateways.litellm.reading import Snapshot
 from reconciler.gateways.litellm.support import support
-from reconciler.gateways.litellm.teams import TeamCodec
+from reconciler.gateways.litellm.team_codec import TeamCodec
 from reconciler.pipeline import load, utc_now
 from reconciler.pipeline.policies import VIOLATION, Judging, judged
 
@@ -79,16 +80,11 @@ def proxy():
         {"team_id": n, "models": m, "access_group_ids": ["g"] * (n == "grouped")}
         for n, m in TEAMS.items()
     )
-    found = Snapshot(
-        tuple(row(*each) for each in NAMES.items()),
-        groups=groups,
-        teams=teams,
-        router_aliases=ROUTER,
-    )
+    rows = tuple(row(*each) for each in NAMES.items())
+    deployments = Deployments(rows, router_aliases=ROUTER)
+    found = Snapshot({"model_alias": deployments, "access_group": groups, "team": teams})
     live = live_of(found, TeamCodec({"g": "g"}))
-    return live.state, support(
-        rules_of(found, infer), facts_of(found), organizations=False, rate=None
-    )
+    return live.state, support(rules_of(found, infer), facts_of(found), rate=None)
 
 
 @pytest.mark.parametrize("team", TEAMS)

@@ -13,12 +13,13 @@ from reconciler.core.model.state import State
 from reconciler.core.plan.diff import diff
 from reconciler.core.plan.make import Inputs, make_plan
 from reconciler.core.plan.plan import Target
-from reconciler.gateways.litellm.aliases import contents_of, row_of, words_of
-from reconciler.gateways.litellm.deployments import UNREADABLE, operations
+from reconciler.gateways.litellm.aliases import Deployments
+from reconciler.gateways.litellm.deployments import contents_of, row_of, words_of
 from reconciler.gateways.litellm.live import facts_of, live_of
+from reconciler.gateways.litellm.operations import UNREADABLE, operations
 from reconciler.gateways.litellm.reading import Snapshot
 from reconciler.gateways.litellm.support import support
-from reconciler.gateways.litellm.teams import TeamCodec
+from reconciler.gateways.litellm.team_codec import TeamCodec
 from reconciler.render import FORMATS, plan_view
 
 REF = Ref("model_alias", "m")
@@ -89,9 +90,10 @@ LAW = settings(max_examples=200, deadline=None)
 
 
 def gateway(stored):
-    found = Snapshot(rows=tuple(row_of(shown(body)) for body in stored))
+    rows = tuple(row_of(shown(body)) for body in stored)
+    found = Snapshot({"model_alias": Deployments(rows)})
     live = live_of(found, TeamCodec())
-    return live, support(LiteLLMRules(), facts_of(found), organizations=False, rate=None)
+    return live, support(LiteLLMRules(), facts_of(found), rate=None)
 
 
 def planned(stored, wish, known=None):

@@ -1,326 +1,295 @@
-"""Model aliases on LiteLLM Proxy: one alias is the deployments that share a `model_name`. Pure: rows <-> ModelAlias.
+"""Model aliases on LiteLLM Proxy: the deployments of a name, written so that it is backed all the time.
 
-Canonical form, which a read and `normalise` both give: a lone deployment is the short form (`litellm_model` and
-`litellm_params`), several are `deployments` in a fixed order. What all of them share stands on the alias (prices,
-blocked); what only some have stays visible as a parameter of those, so that a half-done change is never taken for done.
-
-Source: contracts/litellm-proxy.md sections 1.1, 2, 6. References (`os.environ/NAME`) are resolved by the proxy and
-cannot be read back, so the reference (which is no secret) is kept in the mark `model_info.reconciler`. Of other secrets
-the proxy shows masks or nothing; a mask is `litellm_masks.Unreadable`, shown to nobody and never sent.
+Source: contracts/litellm-proxy.md section 1.1. Models come from the router of the process that answers; rows that it
+does not serve are found by a search.
 """
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from reconciler.core.model.kinds import Deployment, ModelAlias, Status
+from reconciler.core.model.findings import Finding, error, warning
+from reconciler.core.model.kinds import ModelAlias, Resource
+from reconciler.core.model.refs import Ref
+from reconciler.gateways.answers import oddity
+from reconciler.gateways.base import GatewayError, Receipt
 from reconciler.gateways.endpoints import Body
-from reconciler.gateways.litellm.masks import hides, veiled
+from reconciler.gateways.http import Http
+from reconciler.gateways.litellm.checks import wildcards
+from reconciler.gateways.litellm.connection import (
+    BAD_REQUEST,
+    Desk,
+    exists,
+    gone,
+    segment,
+    unmoved,
+)
+from reconciler.gateways.litellm.deployments import (
+    TARGETS,
+    Content,
+    Row,
+    alias_of,
+    canonical,
+    contents_of,
+    row_of,
+    words_of,
+)
+from reconciler.gateways.litellm.facts import Facts
+from reconciler.gateways.litellm.kind import Kind, Verbs, stored
+from reconciler.gateways.litellm.operations import (
+    SERVER_INFO,
+    UNREADABLE,
+    Create,
+    creation,
+    ids_for,
+    operations,
+    patch_of,
+    without_losses,
+)
+from reconciler.gateways.litellm.paging import Paging, page, paged, together
+from reconciler.gateways.litellm.secrets import owes_secret, replacing, with_secrets
+from reconciler.gateways.litellm.team_codec import TeamCodec
+from reconciler.gateways.request import Again, Request
 
-MARK = "reconciler"
-VERSION = 1
-PER_MILLION = 1_000_000
-INPUT, OUTPUT, BLOCKED, BASE_MODEL = (
-    "input_cost_per_token",
-    "output_cost_per_token",
-    "blocked",
-    "base_model",
-)
-# Injected into every row; a false one says nothing (contract 2.4).
-FLAGS = frozenset(
-    {
-        "allow_client_keepalive_override",
-        "use_in_pass_through",
-        "use_litellm_proxy",
-        "use_xai_oauth",
-        "merge_reasoning_content_in_choices",
-    }
-)
-TARGETS = ("litellm_model", "deployments", "litellm_params")
-TYPED = (
-    "api_base",
-    "api_version",
-    "api_key",
-    "litellm_credential_name",
-    "rpm",
-    "tpm",
-    "weight",
-    "order",
-)
-REFERENCE = "os.environ/"
-NUMBERS = frozenset({"max_retries", "rpm", "tpm", "itpm", "otpm", "weight", "order"})
+MODELS = Paging("/v2/model/info", "data", "total_count", "size", 1000, "model_info")
+# `_` is SQL's wildcard for one character in the proxy's search of model names: it finds every row of the database.
+ANY = "_"
+# No alias has as many deployments; a proxy that finds a row for whatever id it is asked about is broken.
+MOST_IDS = 500
+
+
+async def create_alias(desk: Desk, ref: Ref, after: ModelAlias) -> Receipt:
+    rows = await deployments_of(desk.http, ref.name)
+    if rows:
+        raise exists(ref, "" if any(row.db for row in rows) else " in the proxy's config.yaml")
+    used: set[str] = set()
+    for content in contents_of(after):
+        await _create(desk, ref, after, Create(content), used)
+    return Receipt()
+
+
+async def update_alias(desk: Desk, ref: Ref, before: ModelAlias, after: ModelAlias) -> Receipt:
+    """Creations before deletions: the name is backed all the time, and no access group drops it.
+
+    Raises GatewayError where a deployment cannot be replaced because of its secrets; what a PATCH can do is done then.
+    """
+    rows = tuple(row for row in await deployments_of(desk.http, ref.name) if row.db)
+    if not rows:
+        raise gone(ref)
+    moving = [name for name in TARGETS if getattr(before, name) != getattr(after, name)]
+    unmoved(ref, moving, before, after, alias_of(rows))
+    todo = operations(rows, contents_of(after), words_of(after))
+    used = {row.id for row in rows}
+    kept: dict[str, GatewayError] = {}
+    for each in todo.creations:
+        try:
+            await _create(desk, ref, after, each, used)
+        except SecretError as problem:
+            kept[each.instead_of.id if each.instead_of else ""] = problem
+            await _patch_instead(desk, after, each)
+    for patch in todo.patches:
+        await desk.http.send(Request("PATCH", f"/model/{segment(patch.row.id)}/update", patch.body))
+    for row in todo.deletions:
+        if row.id not in kept:
+            await _delete_row(desk, row.id)
+    if kept:
+        raise next(iter(kept.values()))
+    return Receipt()
+
+
+class SecretError(GatewayError):
+    """A deployment holds a secret that cannot be read, so it cannot be replaced by another one."""
+
+
+async def _patch_instead(desk: Desk, after: ModelAlias, each: Create) -> None:
+    row = each.instead_of
+    body = (
+        patch_of(row, without_losses(row.content, each.content), words_of(after)) if row else None
+    )
+    if row and body:
+        await desk.http.send(Request("PATCH", f"/model/{segment(row.id)}/update", body))
+
+
+async def _create(desk: Desk, ref: Ref, after: ModelAlias, each: Create, used: set[str]) -> None:
+    foreign = await _foreign(desk, ref, each.instead_of, each.content) if each.instead_of else {}
+    new_id = await _free_id(desk, ref.name, used)
+    body = creation(ref.name, new_id, each.content, words_of(after), foreign)
+    await desk.http.send(
+        Request("POST", "/model/new", body, again=Again.REFUSED if len(used) > 1 else Again.NEVER)
+    )
+
+
+async def _free_id(desk: Desk, name: str, used: set[str]) -> str:
+    """The first id of the alias that no row has; a row may have been renamed by hand and keep its id."""
+    for number in range(MOST_IDS):
+        new_id = f"{ids_for(name)}{number}"
+        if new_id not in used and not await deployment_exists(desk.http, new_id):
+            used.add(new_id)
+            return new_id
+    raise GatewayError(
+        f"model_alias/{name}: the gateway says that it has {MOST_IDS} deployments of this alias"
+    )
+
+
+async def _foreign(desk: Desk, ref: Ref, row: Row, content: Content) -> Mapping[str, Any]:
+    """What others keep in `model_info` of a deployment, as stored: only the answer to a write shows it unmixed.
+
+    Raises SecretError where it holds a secret that was not written by us: it cannot be read, so it would be lost.
+    """
+    body = {"model_info": {"id": row.id}}
+    stored = await desk.http.send(Request("PATCH", f"/model/{segment(row.id)}/update", body))
+    known = (content.params.keys() | row.content.params.keys()) - content.unreadable
+    secrets = ((set(stored["litellm_params"]) & UNREADABLE) | content.unreadable) - known
+    if secrets:
+        raise SecretError(
+            f"{ref}: a parameter can only be taken away by replacing deployment {row.id}, and its "
+            f"{', '.join(sorted(secrets))} cannot be read to be carried over",
+            hint="declare it as os.environ/NAME, or use litellm_credential_name",
+        )
+    return {name: value for name, value in stored["model_info"].items() if name not in SERVER_INFO}
+
+
+async def delete_alias(desk: Desk, ref: Ref) -> Receipt:
+    rows = [row for row in await deployments_of(desk.http, ref.name) if row.db]
+    deleted = [await _delete_row(desk, row.id) for row in rows]
+    return Receipt() if any(deleted) else Receipt(note="was already gone")
+
+
+async def _delete_row(desk: Desk, row_id: str) -> bool:
+    try:
+        await desk.http.send(Request("POST", "/model/delete", {"id": row_id}))
+    except GatewayError as error:
+        if error.status == BAD_REQUEST and "not found in db" in str(error):
+            return False
+        raise
+    return True
+
+
+async def find_alias(desk: Desk, ref: Ref) -> ModelAlias | None:
+    rows = await deployments_of(desk.http, ref.name)
+    return alias_of(rows) if rows else None
+
+
+async def rename_alias(desk: Desk, old: str, new: str) -> Receipt:
+    """Groups, teams and keys follow: the proxy writes the new name where the old one stood (contract 1.1)."""
+    for row in await deployments_of(desk.http, old):
+        if row.db:
+            body = {"model_name": new, "model_info": {"id": row.id}}
+            await desk.http.send(Request("PATCH", f"/model/{segment(row.id)}/update", body))
+    return Receipt()
+
+
+# ---- reading
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
-    """What one deployment is: prices in USD per million tokens, `params` without model, prices and empty values."""
+class Deployments:
+    """What one read found. `zombies` are in the database, but not served by the process that answered."""
 
-    model: str
-    params: Mapping[str, Any] = field(default_factory=dict)
-    base_model: str | None = None
-    input: float | None = None
-    output: float | None = None
-    blocked: bool = False
-
-    @property
-    def key(self) -> str:
-        """Equal contents have equal keys; the order of keys is the canonical order."""
-        parts = [self.model, self.params, self.base_model, self.input, self.output, self.blocked]
-        return json.dumps(_plain(parts), sort_keys=True, default=str)
-
-    @property
-    def unreadable(self) -> frozenset[str]:
-        """The parameters that are there and cannot be read, be it in part: PATCH replaces them only as a whole."""
-        return frozenset(name for name, value in self.params.items() if hides(value))
+    rows: tuple[Row, ...] = ()
+    zombies: tuple[Row, ...] = ()
+    router_aliases: Mapping[str, str] = field(default_factory=dict)
 
 
-def _plain(value: Any) -> Any:
-    """30 and 30.0 are one number here, whichever of the two the proxy answers."""
-    if isinstance(value, Mapping):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One deployment on the proxy. `db` is False for one of config.yaml, which the API cannot change."""
-
-    id: str
-    name: str
-    content: Content
-    mark: Mapping[str, Any] = field(default_factory=dict)
-    db: bool = True
-    legacy_groups: frozenset[str] = frozenset()
-    team_id: str | None = None
-
-    @property
-    def ours(self) -> bool:
-        return bool(self.mark)
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """What an alias says beside its deployments; it stands in the mark of each."""
-
-    description: str | None = None
-    display_name: str | None = None
-    deprecated: bool = False
-
-
-# ---- wire -> row
-
-
-def row_of(body: Body) -> Row:
-    """A row of `GET /v2/model/info`. Raises KeyError where it lacks what every row has."""
-    info, params = body["model_info"], dict(body["litellm_params"])
-    mark = info.get(MARK) or {}
-    mark = mark if isinstance(mark, Mapping) else {}
-    model = str(params.pop("model"))
-    prices = {name: _per_million(params.pop(name, None)) for name in (INPUT, OUTPUT)}
-    references = mark.get("refs") or {}
-    shown = {name: veiled(value) for name, value in tidy(params).items() if name not in references}
-    content = Content(
-        model,
-        {**shown, **tidy(references)},
-        info.get(BASE_MODEL),
-        prices[INPUT],
-        prices[OUTPUT],
-        bool(info.get(BLOCKED)),
+async def read_deployments(desk: Desk) -> Deployments:
+    """All deployments. Raises GatewayError; never a part of them."""
+    bodies, stored_bodies, router = await together(
+        paged(desk.http, MODELS), paged(desk.http, MODELS, search=ANY), router_aliases(desk.http)
     )
-    groups = frozenset(info.get("access_groups") or ())
-    return Row(
-        str(info["id"]),
-        str(body["model_name"]),
-        content,
-        mark,
-        bool(info.get("db_model")),
-        groups,
-        info.get("team_id"),
-    )
+    rows = rows_of(bodies, router)
+    served = {row.id for row in rows}
+    zombies = (row for row in rows_of(stored_bodies, router) if row.id not in served and row.db)
+    return Deployments(rows, tuple(zombies), router)
 
 
-def _per_million(cost: Any) -> float | None:
-    return round(float(cost) * PER_MILLION, 9) if cost is not None else None
-
-
-def tidy(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters as both sides mean them: no empty ones, no injected flags, numbers as numbers."""
-    kept = {
-        name: _number(name, value) for name, value in params.items() if value not in (None, [], {})
+def rows_of(bodies: Sequence[Body], router: Mapping[str, str]) -> tuple[Row, ...]:
+    """Each deployment once, under its own name; those of one team only are not for everybody and left out."""
+    try:
+        rows = [row_of(body) for body in bodies]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise GatewayError(
+            f"GET {MODELS.path} answered a deployment in an unknown shape ({oddity(error)})"
+        ) from error
+    own = {
+        row.id: row for row in sorted(rows, key=lambda row: row.name not in router, reverse=False)
     }
-    return {name: value for name, value in kept.items() if not (name in FLAGS and not value)}
+    return tuple(row for row in own.values() if row.team_id is None)
 
 
-def _number(name: str, value: Any) -> Any:
-    return int(value) if name in NUMBERS and isinstance(value, str) and value.isdecimal() else value
-
-
-# ---- rows -> alias
-
-
-def alias_of(rows: Sequence[Row]) -> ModelAlias:
-    """The alias that the rows of one name make."""
-    words = Words(
-        _common(row.mark.get("description") for row in rows),
-        _common(row.mark.get("display_name") for row in rows),
-        all(row.mark.get("status") == Status.DEPRECATED for row in rows),
-    )
-    return _alias([row.content for row in rows], words)
-
-
-def _common(values: Iterable[Any]) -> Any:
-    found = list(values)
-    return found[0] if all(value == found[0] for value in found) else None
-
-
-def _alias(contents: Sequence[Content], words: Words) -> ModelAlias:
-    blocked, status = _shared([c.blocked for c in contents]), Status.ACTIVE
-    if blocked:
-        status = Status.DEPRECATED if words.deprecated else Status.INACTIVE
-    prices = _shared([c.input for c in contents]), _shared([c.output for c in contents])
-    own = [_own(content, blocked is None, prices) for content in contents]
-    values: dict[str, Any] = {
-        "description": words.description,
-        "display_name": words.display_name,
-        "status": status,
-        "pricing_input": prices[0],
-        "pricing_output": prices[1],
-        **_targets(own),
+async def router_aliases(http: Http) -> Mapping[str, str]:
+    """The router's `model_group_alias`: name -> target. A target may be an object (a hidden alias)."""
+    answer = await http.get("/router/settings")
+    values = answer.get("current_values") if isinstance(answer, Mapping) else None
+    found = (values or {}).get("model_group_alias") or {}
+    named = {
+        name: target.get("model") if isinstance(target, Mapping) else target
+        for name, target in found.items()
     }
-    return ModelAlias.model_construct(**values)
+    return {name: str(target) for name, target in named.items() if target}
 
 
-def _shared(values: Sequence[Any]) -> Any:
-    """The value that all have, None where they differ."""
-    return values[0] if all(value == values[0] for value in values) else None
+async def deployments_of(http: Http, name: str) -> tuple[Row, ...]:
+    """The deployments of one name, also those that are not served."""
+    bodies = await paged(http, MODELS, model=name, search=name)
+    return tuple(row for row in rows_of(bodies, {}) if row.name == name)
 
 
-def _own(content: Content, mixed: bool, prices: tuple[float | None, float | None]) -> Content:
-    """The content with what is not shared by all written as parameters."""
-    params = dict(content.params)
-    if mixed and content.blocked:
-        params[BLOCKED] = True
-    for name, shared, value in (
-        (INPUT, prices[0], content.input),
-        (OUTPUT, prices[1], content.output),
-    ):
-        if shared is None and value is not None:
-            params[name] = per_token(value)
-    return replace(content, params=params)
+async def deployment_exists(http: Http, row_id: str) -> bool:
+    answer = await page(http, MODELS, {"modelId": row_id}, 1)
+    return bool(answer[MODELS.items])
 
 
-def per_token(price: float) -> float:
-    """USD per token of a price in USD per million tokens."""
-    return float(f"{price / PER_MILLION:.15g}")
+def _decoded(found: Deployments, _codec: TeamCodec) -> Mapping[str, ModelAlias]:
+    names: dict[str, list[Row]] = {}
+    for row in (*found.rows, *found.zombies):
+        names.setdefault(row.name, []).append(row)
+    return {name: alias_of(rows) for name, rows in names.items()}
 
 
-def _targets(contents: Sequence[Content]) -> dict[str, Any]:
-    if len(contents) == 1:
-        lone = contents[0]
-        params = dict(lone.params) | ({BASE_MODEL: lone.base_model} if lone.base_model else {})
-        return {"litellm_model": lone.model, "deployments": (), "litellm_params": params or None}
-    several = sorted(contents, key=lambda content: content.key)
-    return {
-        "litellm_model": None,
-        "deployments": tuple(map(_deployment, several)),
-        "litellm_params": None,
-    }
+def _fixed(found: Deployments) -> Iterator[str]:
+    """What config.yaml defines; a name that it shares with rows of the database counts as its own."""
+    return (row.name for row in found.rows if not row.db)
 
 
-def _deployment(content: Content) -> Deployment:
-    values: dict[str, Any] = {
-        name: content.params[name] for name in TYPED if name in content.params
-    }
-    rest = {name: value for name, value in content.params.items() if name not in values}
-    values |= {BASE_MODEL: content.base_model} if content.base_model else {}
-    values |= {"litellm_params": rest} if rest else {}
-    return Deployment.model_construct(None, litellm_model=content.model, **values)
+def _zombies(found: Deployments, _codec: TeamCodec) -> Iterator[Finding]:
+    for name in sorted({row.name for row in found.zombies}):
+        ids = ", ".join(row.id for row in found.zombies if row.name == name)
+        yield warning(
+            "not-served",
+            f"model_alias/{name} is stored, but the proxy that answered does not serve deployment {ids}",
+            hint="its log says why (an unknown provider?); another process may serve it",
+            ref=Ref("model_alias", name),
+        )
 
 
-# ---- alias -> contents
+def _check(ref: Ref, before: Resource | None, after: ModelAlias, facts: Facts) -> Iterator[Finding]:
+    yield from wildcards(ref, (ref.name,))
+    yield from replacing(ref, before, after, facts.by_others)
+    if before is None and ref.name in facts.in_config:
+        message = f"{ref} is defined in the proxy's config.yaml, which the API cannot change"
+        yield error("in-config-yaml", message, ref=ref)
 
 
-def contents_of(alias: ModelAlias) -> list[Content]:
-    """The deployments that an alias asks for, in canonical order."""
-    if alias.deployments:
-        shared = alias.litellm_params or {}
-        wanted = [_parts(deployment, shared) for deployment in alias.deployments]
-    else:
-        wanted = [(alias.litellm_model or "", dict(alias.litellm_params or {}))]
-    return sorted(
-        (_content(model, params, alias) for model, params in wanted),
-        key=lambda content: content.key,
-    )
-
-
-def _parts(deployment: Deployment, shared: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    typed = {name: getattr(deployment, name) for name in (*TYPED, BASE_MODEL)}
-    given = {name: value for name, value in typed.items() if value is not None}
-    return deployment.litellm_model, {**shared, **deployment.litellm_params, **given}
-
-
-def _content(model: str, params: dict[str, Any], alias: ModelAlias) -> Content:
-    prices = {name: _per_million(params.pop(name, None)) for name in (INPUT, OUTPUT)}
-    blocked = bool(params.pop(BLOCKED, False)) or alias.status is not Status.ACTIVE
-    base_model = params.pop(BASE_MODEL, None)
-    return Content(
-        model,
-        tidy(params),
-        base_model,
-        _price(prices[INPUT], alias.pricing_input),
-        _price(prices[OUTPUT], alias.pricing_output),
-        blocked,
-    )
-
-
-def _price(own: float | None, shared: float | None) -> float | None:
-    chosen = own if own is not None else shared
-    return round(float(chosen), 9) if chosen is not None else None
-
-
-def with_contents(alias: ModelAlias, contents: Sequence[Content]) -> ModelAlias:
-    """The alias with other deployments, in canonical form."""
-    found = dict(_alias(contents, words_of(alias)))
-    return alias.model_copy(
-        update={name: found[name] for name in TARGETS if found[name] != getattr(alias, name)}
-    )
-
-
-def words_of(alias: ModelAlias) -> Words:
-    return Words(
-        alias.description or None, alias.display_name or None, alias.status is Status.DEPRECATED
-    )
-
-
-def canonical(alias: ModelAlias) -> ModelAlias:
-    """The alias as it would be read back; which fields were declared stays as it was."""
-    found = _alias(contents_of(alias), words_of(alias))
-    values = {name: getattr(alias, name) for name in type(alias).model_fields} | dict(found)
-    # one deployment in a list is the short form, which has to be written down as such
-    moved = {name for name in TARGETS if values[name]} if alias.deployments else set()
-    return ModelAlias.model_construct(_fields_set=set(alias.model_fields_set) | moved, **values)
-
-
-def mark_of(content: Content, words: Words) -> dict[str, Any]:
-    """What is kept in `model_info.reconciler` of a deployment; PATCH replaces it as a whole."""
-    references = {name: value for name, value in content.params.items() if _refers(value)}
-    entries = {
-        "v": VERSION,
-        "refs": references or None,
-        "description": words.description,
-        "display_name": words.display_name,
-        "status": str(Status.DEPRECATED) if words.deprecated else None,
-    }
-    return {name: value for name, value in entries.items() if value is not None}
-
-
-def _refers(value: object) -> bool:
-    """Whether a reference is in the value, at any depth: the proxy resolves or masks it, so it is not read back."""
-    if isinstance(value, Mapping):
-        return any(map(_refers, value.values()))
-    if isinstance(value, (list, tuple)):
-        return any(map(_refers, value))
-    return isinstance(value, str) and value.startswith(REFERENCE)
+ALIASES = Kind(
+    ModelAlias,
+    support=stored(
+        "litellm_model deployments description display_name status pricing_input pricing_output litellm_params"
+    ),
+    verbs=Verbs(create_alias, update_alias, delete_alias, find_alias, rename_alias),
+    read=read_deployments,
+    decode=_decoded,
+    needed={
+        "/v2/model/info": "get",
+        "/model/new": "post",
+        "/model/{model_id}/update": "patch",
+        "/model/delete": "post",
+    },
+    fixed=_fixed,
+    told=_zombies,
+    normalise=canonical,
+    wished=lambda _terms, _ref, wish, live, record: with_secrets(wish, live, record),
+    owes=owes_secret,
+    check=_check,
+    lifetime=lambda known: known.models,
+    words="models",
+)

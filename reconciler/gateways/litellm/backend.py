@@ -1,7 +1,8 @@
 """Backend `litellm`: LiteLLM Proxy over its management API.
 
-Source: contracts/litellm-proxy.md, observed on 1.106.2. Deployments make model aliases (`litellm_models`), unified
-access groups access groups; teams carry access, budget and limits (`litellm_teams`); keys are declared by alias.
+Source: contracts/litellm-proxy.md, observed on 1.106.2. Deployments make model aliases, unified access groups
+access groups; teams carry access, budget and limits; keys are declared by alias. What is done about a kind is its row
+(`rows.KINDS`).
 """
 
 import asyncio
@@ -24,7 +25,7 @@ from pydantic import SecretStr
 from reconciler.core.access.litellm.providers import InferProvider, inference
 from reconciler.core.access.litellm.rules import LiteLLMRules
 from reconciler.core.model.changes import Action, Change, Step
-from reconciler.core.model.kinds import Key, Resource
+from reconciler.core.model.kinds import Resource
 from reconciler.core.model.refs import Ref
 from reconciler.core.plan.comparison import differences
 from reconciler.core.plan.support import Support
@@ -41,17 +42,16 @@ from reconciler.gateways.base import (
     verdict,
 )
 from reconciler.gateways.http import open_http
-from reconciler.gateways.litellm.alias_writes import ALIASES
-from reconciler.gateways.litellm.caches import Lifetimes, holds_everywhere, lifetimes, lifetimes_of
-from reconciler.gateways.litellm.connection import Desk, Verbs
-from reconciler.gateways.litellm.groups import GROUPS
-from reconciler.gateways.litellm.key_writes import KEYS, create_key, is_key, reissue_key
+from reconciler.gateways.litellm.caches import holding, holds_everywhere, lifetimes, lifetimes_of
+from reconciler.gateways.litellm.connection import Desk
+from reconciler.gateways.litellm.facts import Facts, Lifetimes
+from reconciler.gateways.litellm.kind import Verbs, VirtualKeys
 from reconciler.gateways.litellm.live import facts_of, live_of, rules_of
-from reconciler.gateways.litellm.organizations import ORGANIZATIONS
-from reconciler.gateways.litellm.reading import licensed, snapshot
-from reconciler.gateways.litellm.support import Facts, support
-from reconciler.gateways.litellm.team_writes import (
-    TEAMS,
+from reconciler.gateways.litellm.organizations import licensed
+from reconciler.gateways.litellm.reading import kinds_of, snapshot
+from reconciler.gateways.litellm.rows import KINDS
+from reconciler.gateways.litellm.support import support
+from reconciler.gateways.litellm.teams import (
     grant_credits,
     granted,
     mark_now,
@@ -64,13 +64,6 @@ from reconciler.gateways.shapes import understood
 CONCURRENCY, MOST_CONCURRENCY = 4, 4
 # A write to a model reloads all models of the process that answers.
 SECONDS = 60.0
-VERBS: Mapping[str, Verbs] = {
-    "model_alias": ALIASES,
-    "access_group": GROUPS,
-    "team": TEAMS,
-    "key": KEYS,
-    "organization": ORGANIZATIONS,
-}
 
 
 @asynccontextmanager
@@ -129,15 +122,14 @@ class LiteLLM:
         return support(
             self.rules,
             self.facts,
-            organizations=self.desk.organizations,
             rate=self.desk.usd_per_credit,
-            lifetimes=self.lifetimes.holding(),
+            kinds=kinds_of(self.desk),
+            lifetimes=holding(self.lifetimes),
         )
 
     @understood(unknown=False)
     async def read(self) -> Live:
-        found = await snapshot(self.desk.http, organizations=self.desk.organizations)
-        self.desk.know(found.groups)
+        found = await snapshot(self.desk)
         self.facts, self.rules = facts_of(found), rules_of(found, self.infer)
         return live_of(found, self.desk.codec)
 
@@ -155,10 +147,11 @@ class LiteLLM:
             return await self._perform(step, key)
 
     async def _perform(self, step: Step, key: SecretStr | None) -> Receipt:  # noqa: PLR0911  one for each action
-        verbs = VERBS[step.ref.kind]
+        row = KINDS[step.ref.kind]
+        verbs = row.verbs
         match step.action:
-            case Action.CREATE if isinstance(step.after, Key):
-                return await create_key(self.desk, step.ref, step.after, key)
+            case Action.CREATE if row.keys:
+                return await row.keys.create(self.desk, step.ref, step.after, key)
             case Action.CREATE:
                 return await verbs.create(self.desk, step.ref, step.after)
             case Action.EXPAND | Action.CONTRACT:
@@ -200,13 +193,20 @@ class LiteLLM:
     async def accepts(self, ref: Ref, key: SecretStr) -> bool | None:
         """Whether the key of that alias is this one: the proxy shows its SHA-256."""
         async with self.locks[ref]:
-            return await is_key(self.desk, ref, key)
+            return await self._keys(ref).accepts(self.desk, ref, key)
 
     @understood(unknown=True)
     async def reissue(self, ref: Ref, key: SecretStr | None) -> Receipt:
         """The virtual key in the place of one whose secret nobody has."""
         async with self.locks[ref]:
-            return await reissue_key(self.desk, ref, key)
+            return await self._keys(ref).reissue(self.desk, ref, key)
+
+    @staticmethod
+    def _keys(ref: Ref) -> VirtualKeys:
+        keys = KINDS[ref.kind].keys
+        if keys is None:
+            raise GatewayError(f"{ref} has no virtual key on LiteLLM Proxy")
+        return keys
 
     @understood(unknown=False)
     async def holds_everywhere(self, changes: Iterable[Change]) -> tuple[int, str]:
@@ -223,7 +223,7 @@ class LiteLLM:
     async def _seen(self, step: Step) -> Seen:
         if step.action is Action.GRANT:
             return Seen(done=await granted(self.desk, step))
-        find = VERBS[step.ref.kind].find
+        find = KINDS[step.ref.kind].verbs.find
         if step.action is Action.RENAME:
             # Half done is not done: a rename goes on with what still bears the old name.
             left = await find(self.desk, Ref(step.ref.kind, step.renamed_from or ""))

@@ -7,35 +7,19 @@ How many processes there are it does not show; the one that is written through k
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from reconciler.core.model.changes import Change
-from reconciler.core.model.kinds import AccessGroup, Key, ModelAlias, Team
 from reconciler.core.model.settings import GatewaySettings
 from reconciler.gateways.base import GatewayError
 from reconciler.gateways.http import Http
+from reconciler.gateways.litellm.facts import Lifetimes
+from reconciler.gateways.litellm.rows import KINDS
 
 
-@dataclass(frozen=True, slots=True)
-class Lifetimes:
-    """How long, in seconds, a process may go on with what it knew: teams and keys, access groups, models."""
-
-    teams: int = 60
-    groups: int = 600
-    models: int = 30
-
-    def of(self, kind: str) -> int:
-        known = {
-            Team.kind: self.teams,
-            Key.kind: self.teams,
-            AccessGroup.kind: self.groups,
-            ModelAlias.kind: self.models,
-        }
-        return known.get(kind, 0)
-
-    def holding(self) -> Mapping[str, float]:
-        """What a revoke has to wait for (`core.holding`). No models: an unknown one is read at its first use."""
-        return {Team.kind: self.teams, AccessGroup.kind: self.groups}
+def holding(known: Lifetimes) -> Mapping[str, float]:
+    """What a revoke has to wait for (`core.holding`). No models: an unknown one is read at its first use."""
+    return {kind: row.lifetime(known) for kind, row in KINDS.items() if row.revoking}
 
 
 ONE_PROCESS = Lifetimes(0, 0, 0)
@@ -52,12 +36,6 @@ def lifetimes_of(settings: GatewaySettings) -> Lifetimes:
 # Nobody reloads models less often than once a day.
 MOST_SECONDS = 86_400
 RELOAD = "proxy_config_reload_interval_seconds"
-WORDS = {
-    Team.kind: "teams",
-    Key.kind: "keys",
-    AccessGroup.kind: "access groups",
-    ModelAlias.kind: "models",
-}
 
 
 async def lifetimes(http: Http, known: Lifetimes) -> Lifetimes:
@@ -84,8 +62,9 @@ def holds_everywhere(
     """
     known = lifetimes or Lifetimes()
     kinds = {change.ref.kind for change in changes if change.verb in ("update", "delete")}
+    rows = (KINDS[kind] for kind in kinds if kind in KINDS)
     waits = sorted(
-        ((known.of(kind), WORDS[kind]) for kind in kinds if known.of(kind)), reverse=True
+        ((row.lifetime(known), row.words) for row in rows if row.lifetime(known)), reverse=True
     )
     if not waits:
         return 0, "holds everywhere at once"

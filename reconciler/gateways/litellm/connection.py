@@ -4,17 +4,16 @@ Source: contracts/litellm-proxy.md section 7. The API has no concurrency control
 written, and what another hand changed in it since the plan is refused instead of overwritten.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import quote
 
 from reconciler.core.model.kinds import Resource
 from reconciler.core.model.refs import Ref
-from reconciler.gateways.base import GatewayError, Receipt
+from reconciler.gateways.base import GatewayError
 from reconciler.gateways.endpoints import Body
 from reconciler.gateways.http import Http
-from reconciler.gateways.litellm.teams import TeamCodec
+from reconciler.gateways.litellm.team_codec import TeamCodec
 
 BAD_REQUEST, NOT_FOUND, CONFLICT = 400, 404, 409
 
@@ -36,20 +35,6 @@ class Desk:
         """Remember the ids of all groups there are."""
         self.groups.clear()
         self.groups.update({str(g["access_group_name"]): str(g["access_group_id"]) for g in groups})
-
-
-@dataclass(frozen=True, slots=True)
-class Verbs:
-    """What can be done with one kind. `find` gives the resource as it is now, None where there is none.
-
-    `rename(desk, old, new)` gives another name in place, and can be repeated; None where the API has no such thing.
-    """
-
-    create: Callable[[Desk, Ref, Any], Awaitable[Receipt]]
-    update: Callable[[Desk, Ref, Any, Any], Awaitable[Receipt]]
-    delete: Callable[[Desk, Ref], Awaitable[Receipt]]
-    find: Callable[[Desk, Ref], Awaitable[Resource | None]]
-    rename: Callable[[Desk, str, str], Awaitable[Receipt]] | None = None
 
 
 def segment(name: str) -> str:

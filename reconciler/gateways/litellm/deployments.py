@@ -1,196 +1,326 @@
-"""Which requests take the deployments of one alias from what they are to what they should be. Pure.
+"""Model aliases on LiteLLM Proxy: one alias is the deployments that share a `model_name`. Pure: rows <-> ModelAlias.
 
-Source: contracts/litellm-proxy.md section 1.1. PATCH merges and null clears almost nothing, so a deployment that loses
-a parameter is replaced: the new one is created first, so that the name stays backed and no access group drops it.
-POST /model/update is never used: it loses parameters that it does not know.
+Canonical form, which a read and `normalise` both give: a lone deployment is the short form (`litellm_model` and
+`litellm_params`), several are `deployments` in a fixed order. What all of them share stands on the alias (prices,
+blocked); what only some have stays visible as a parameter of those, so that a half-done change is never taken for done.
+
+Source: contracts/litellm-proxy.md sections 1.1, 2, 6. References (`os.environ/NAME`) are resolved by the proxy and
+cannot be read back, so the reference (which is no secret) is kept in the mark `model_info.reconciler`. Of other secrets
+the proxy shows masks or nothing; a mask is `litellm_masks.Unreadable`, shown to nobody and never sent.
 """
 
-import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from reconciler.gateways.litellm.aliases import (
-    BASE_MODEL,
-    BLOCKED,
-    INPUT,
-    MARK,
-    OUTPUT,
-    Content,
-    Row,
-    Words,
-    mark_of,
-    per_token,
-)
+from reconciler.core.model.kinds import Deployment, ModelAlias, Status
+from reconciler.gateways.endpoints import Body
+from reconciler.gateways.litellm.masks import hides, veiled
 
-# The only parameters that null clears (contract 1.1); an empty list clears the others that hold lists.
-CLEARED_BY_NULL = frozenset({"litellm_credential_name", "cache_control_injection_points"})
-# Never read back, not even whether they are there.
-UNREADABLE = frozenset(
+MARK = "reconciler"
+VERSION = 1
+PER_MILLION = 1_000_000
+INPUT, OUTPUT, BLOCKED, BASE_MODEL = (
+    "input_cost_per_token",
+    "output_cost_per_token",
+    "blocked",
+    "base_model",
+)
+# Injected into every row; a false one says nothing (contract 2.4).
+FLAGS = frozenset(
     {
-        "api_key",
-        "client_secret",
-        "vertex_credentials",
-        "vertex_ai_credentials",
-        "aws_access_key_id",
-        "aws_secret_access_key",
-        "azure_ad_token",
+        "allow_client_keepalive_override",
+        "use_in_pass_through",
+        "use_litellm_proxy",
+        "use_xai_oauth",
+        "merge_reasoning_content_in_choices",
     }
 )
-# What the ids of deployments that we create start with.
-OUR_IDS = f"{MARK}-"
-# Of `model_info` as it is stored; everything else in it belongs to others and comes along with a replacement.
-SERVER_INFO = frozenset(
-    {"id", "db_model", "member_auto_router", BASE_MODEL, BLOCKED, INPUT, OUTPUT, MARK}
+TARGETS = ("litellm_model", "deployments", "litellm_params")
+TYPED = (
+    "api_base",
+    "api_version",
+    "api_key",
+    "litellm_credential_name",
+    "rpm",
+    "tpm",
+    "weight",
+    "order",
 )
+REFERENCE = "os.environ/"
+NUMBERS = frozenset({"max_retries", "rpm", "tpm", "itpm", "otpm", "weight", "order"})
 
 
 @dataclass(frozen=True, slots=True)
-class Create:
-    """A new deployment; `instead_of` is the row that it replaces and that goes afterwards."""
+class Content:
+    """What one deployment is: prices in USD per million tokens, `params` without model, prices and empty values."""
 
+    model: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    base_model: str | None = None
+    input: float | None = None
+    output: float | None = None
+    blocked: bool = False
+
+    @property
+    def key(self) -> str:
+        """Equal contents have equal keys; the order of keys is the canonical order."""
+        parts = [self.model, self.params, self.base_model, self.input, self.output, self.blocked]
+        return json.dumps(_plain(parts), sort_keys=True, default=str)
+
+    @property
+    def unreadable(self) -> frozenset[str]:
+        """The parameters that are there and cannot be read, be it in part: PATCH replaces them only as a whole."""
+        return frozenset(name for name, value in self.params.items() if hides(value))
+
+
+def _plain(value: Any) -> Any:
+    """30 and 30.0 are one number here, whichever of the two the proxy answers."""
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One deployment on the proxy. `db` is False for one of config.yaml, which the API cannot change."""
+
+    id: str
+    name: str
     content: Content
-    instead_of: Row | None = None
+    mark: Mapping[str, Any] = field(default_factory=dict)
+    db: bool = True
+    legacy_groups: frozenset[str] = frozenset()
+    team_id: str | None = None
+
+    @property
+    def ours(self) -> bool:
+        return bool(self.mark)
 
 
 @dataclass(frozen=True, slots=True)
-class Patch:
-    """A merge into one deployment."""
+class Words:
+    """What an alias says beside its deployments; it stands in the mark of each."""
 
-    row: Row
-    body: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Operations:
-    """What to do, in this order: creations, patches, deletions."""
-
-    creations: tuple[Create, ...] = ()
-    patches: tuple[Patch, ...] = ()
-    deletions: tuple[Row, ...] = ()
+    description: str | None = None
+    display_name: str | None = None
+    deprecated: bool = False
 
 
-def carried(have: Sequence[Content], want: Sequence[Content]) -> list[Content]:
-    """The wanted contents with what of the live ones nobody can read and nobody declares: it stays where it is."""
-    rows = [Row(str(index), "", content) for index, content in enumerate(have)]
-    kept = list(want)
-    for row, content in _paired(rows, want):
-        hidden = {
-            name: row.content.params[name]
-            for name in row.content.unreadable - content.params.keys()
-        }
-        kept.remove(content)
-        kept.append(replace(content, params={**content.params, **hidden}))
-    return kept
+# ---- wire -> row
 
 
-def without_losses(have: Content, want: Content) -> Content:
-    """The wanted content as far as a PATCH can make it: what it cannot take away stays."""
-    left = {name: have.params[name] for name in lost(have, want) if name in have.params}
-    base_model = want.base_model or have.base_model
-    return replace(want, params={**want.params, **left}, base_model=base_model)
-
-
-def operations(rows: Sequence[Row], wanted: Sequence[Content], words: Words) -> Operations:
-    """Rows that are as wanted stay, rows that a PATCH can make so are patched, the others are replaced."""
-    pairs = _paired(rows, wanted)
-    paired = {row.id for row, _ in pairs}
-    fixed = [(row, content, patch_of(row, content, words)) for row, content in pairs]
-    replaced = [(row, content) for row, content, body in fixed if body is None]
-    fresh = list(wanted)
-    for _, content in pairs:
-        fresh.remove(content)
-    return Operations(
-        creations=(*(Create(content, row) for row, content in replaced), *map(Create, fresh)),
-        patches=tuple(Patch(row, body) for row, _, body in fixed if body),
-        deletions=(*(row for row, _ in replaced), *(row for row in rows if row.id not in paired)),
+def row_of(body: Body) -> Row:
+    """A row of `GET /v2/model/info`. Raises KeyError where it lacks what every row has."""
+    info, params = body["model_info"], dict(body["litellm_params"])
+    mark = info.get(MARK) or {}
+    mark = mark if isinstance(mark, Mapping) else {}
+    model = str(params.pop("model"))
+    prices = {name: _per_million(params.pop(name, None)) for name in (INPUT, OUTPUT)}
+    references = mark.get("refs") or {}
+    shown = {name: veiled(value) for name, value in tidy(params).items() if name not in references}
+    content = Content(
+        model,
+        {**shown, **tidy(references)},
+        info.get(BASE_MODEL),
+        prices[INPUT],
+        prices[OUTPUT],
+        bool(info.get(BLOCKED)),
+    )
+    groups = frozenset(info.get("access_groups") or ())
+    return Row(
+        str(info["id"]),
+        str(body["model_name"]),
+        content,
+        mark,
+        bool(info.get("db_model")),
+        groups,
+        info.get("team_id"),
     )
 
 
-def _paired(rows: Sequence[Row], wanted: Sequence[Content]) -> list[tuple[Row, Content]]:
-    """Each wanted content with the row that needs the least to become it; nearest pairs first."""
-    left, open_rows = list(wanted), sorted(rows, key=lambda row: row.id)
-    pairs: list[tuple[Row, Content]] = []
-    while left and open_rows:
-        row, content = min(
-            ((row, content) for row in open_rows for content in left),
-            key=lambda pair: (_distance(pair[0].content, pair[1]), pair[0].id, pair[1].key),
-        )
-        pairs.append((row, content))
-        open_rows.remove(row)
-        left.remove(content)
-    return pairs
+def _per_million(cost: Any) -> float | None:
+    return round(float(cost) * PER_MILLION, 9) if cost is not None else None
 
 
-def _distance(have: Content, want: Content) -> tuple[bool, bool, bool, int]:
-    """Equal, then patchable, then of the same model, then the number of parameters that differ."""
-    names = have.params.keys() | want.params.keys()
-    moved = sum(1 for name in names if have.params.get(name) != want.params.get(name))
-    return have != want, bool(lost(have, want)), have.model != want.model, moved
+def tidy(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as both sides mean them: no empty ones, no injected flags, numbers as numbers."""
+    kept = {
+        name: _number(name, value) for name, value in params.items() if value not in (None, [], {})
+    }
+    return {name: value for name, value in kept.items() if not (name in FLAGS and not value)}
 
 
-def lost(have: Content, want: Content) -> frozenset[str]:
-    """What a PATCH cannot take away."""
-    gone = (name for name in have.params.keys() - want.params.keys() if name not in CLEARED_BY_NULL)
-    names = {name for name in gone if not isinstance(have.params[name], list)}
-    return frozenset(names | ({BASE_MODEL} if have.base_model and not want.base_model else set()))
+def _number(name: str, value: Any) -> Any:
+    return int(value) if name in NUMBERS and isinstance(value, str) and value.isdecimal() else value
 
 
-def patch_of(row: Row, content: Content, words: Words) -> dict[str, Any] | None:
-    """The body of the PATCH, empty where nothing differs, None where no PATCH can do it."""
-    have, mark = row.content, mark_of(content, words)
-    if have == content and row.mark == mark:
-        return {}
-    if lost(have, content):
-        return None
-    body: dict[str, Any] = {}
-    if params := _moved_params(have, content):
-        body["litellm_params"] = params
-    # Without the id the proxy stores a new one in it (contract 1.1).
-    body["model_info"] = {"id": row.id, MARK: mark} | (
-        {BASE_MODEL: content.base_model} if content.base_model else {}
+# ---- rows -> alias
+
+
+def alias_of(rows: Sequence[Row]) -> ModelAlias:
+    """The alias that the rows of one name make."""
+    words = Words(
+        _common(row.mark.get("description") for row in rows),
+        _common(row.mark.get("display_name") for row in rows),
+        all(row.mark.get("status") == Status.DEPRECATED for row in rows),
     )
-    return body | ({BLOCKED: content.blocked} if have.blocked != content.blocked else {})
+    return _alias([row.content for row in rows], words)
 
 
-def _moved_params(have: Content, want: Content) -> dict[str, Any]:
-    readable = {name: value for name, value in want.params.items() if name not in want.unreadable}
-    moved = {name: value for name, value in readable.items() if have.params.get(name) != value}
-    for name in have.params.keys() - want.params.keys():
-        moved[name] = None if name in CLEARED_BY_NULL else []
-    if have.model != want.model:
-        moved["model"] = want.model
-    for name, old, new in ((INPUT, have.input, want.input), (OUTPUT, have.output, want.output)):
-        if old != new:
-            moved[name] = None if new is None else per_token(new)
-    return moved
+def _common(values: Iterable[Any]) -> Any:
+    found = list(values)
+    return found[0] if all(value == found[0] for value in found) else None
 
 
-def creation(
-    name: str, new_id: str, content: Content, words: Words, foreign: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The body of POST /model/new. `foreign` are the keys of others in `model_info` of the row that it replaces.
+def _alias(contents: Sequence[Content], words: Words) -> ModelAlias:
+    blocked, status = _shared([c.blocked for c in contents]), Status.ACTIVE
+    if blocked:
+        status = Status.DEPRECATED if words.deprecated else Status.INACTIVE
+    prices = _shared([c.input for c in contents]), _shared([c.output for c in contents])
+    own = [_own(content, blocked is None, prices) for content in contents]
+    values: dict[str, Any] = {
+        "description": words.description,
+        "display_name": words.display_name,
+        "status": status,
+        "pricing_input": prices[0],
+        "pricing_output": prices[1],
+        **_targets(own),
+    }
+    return ModelAlias.model_construct(**values)
 
-    Raises ValueError for a content with something unreadable: a mask would be stored in the place of the secret.
-    """
-    if content.unreadable:
-        raise ValueError(
-            f"{', '.join(sorted(content.unreadable))} cannot be read, so it cannot be sent"
-        )
-    prices = {INPUT: content.input, OUTPUT: content.output}
-    params = {"model": content.model, **content.params}
-    params |= {key: per_token(value) for key, value in prices.items() if value is not None}
-    info = {**foreign, "id": new_id, MARK: mark_of(content, words)}
-    if content.base_model:
-        info[BASE_MODEL] = content.base_model
+
+def _shared(values: Sequence[Any]) -> Any:
+    """The value that all have, None where they differ."""
+    return values[0] if all(value == values[0] for value in values) else None
+
+
+def _own(content: Content, mixed: bool, prices: tuple[float | None, float | None]) -> Content:
+    """The content with what is not shared by all written as parameters."""
+    params = dict(content.params)
+    if mixed and content.blocked:
+        params[BLOCKED] = True
+    for name, shared, value in (
+        (INPUT, prices[0], content.input),
+        (OUTPUT, prices[1], content.output),
+    ):
+        if shared is None and value is not None:
+            params[name] = per_token(value)
+    return replace(content, params=params)
+
+
+def per_token(price: float) -> float:
+    """USD per token of a price in USD per million tokens."""
+    return float(f"{price / PER_MILLION:.15g}")
+
+
+def _targets(contents: Sequence[Content]) -> dict[str, Any]:
+    if len(contents) == 1:
+        lone = contents[0]
+        params = dict(lone.params) | ({BASE_MODEL: lone.base_model} if lone.base_model else {})
+        return {"litellm_model": lone.model, "deployments": (), "litellm_params": params or None}
+    several = sorted(contents, key=lambda content: content.key)
     return {
-        "model_name": name,
-        "litellm_params": params,
-        "model_info": info,
-        BLOCKED: content.blocked,
+        "litellm_model": None,
+        "deployments": tuple(map(_deployment, several)),
+        "litellm_params": None,
     }
 
 
-def ids_for(name: str) -> str:
-    """What the ids of an alias's deployments start with; a number follows."""
-    return f"{OUR_IDS}{hashlib.sha256(name.encode()).hexdigest()[:12]}-"
+def _deployment(content: Content) -> Deployment:
+    values: dict[str, Any] = {
+        name: content.params[name] for name in TYPED if name in content.params
+    }
+    rest = {name: value for name, value in content.params.items() if name not in values}
+    values |= {BASE_MODEL: content.base_model} if content.base_model else {}
+    values |= {"litellm_params": rest} if rest else {}
+    return Deployment.model_construct(None, litellm_model=content.model, **values)
+
+
+# ---- alias -> contents
+
+
+def contents_of(alias: ModelAlias) -> list[Content]:
+    """The deployments that an alias asks for, in canonical order."""
+    if alias.deployments:
+        shared = alias.litellm_params or {}
+        wanted = [_parts(deployment, shared) for deployment in alias.deployments]
+    else:
+        wanted = [(alias.litellm_model or "", dict(alias.litellm_params or {}))]
+    return sorted(
+        (_content(model, params, alias) for model, params in wanted),
+        key=lambda content: content.key,
+    )
+
+
+def _parts(deployment: Deployment, shared: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    typed = {name: getattr(deployment, name) for name in (*TYPED, BASE_MODEL)}
+    given = {name: value for name, value in typed.items() if value is not None}
+    return deployment.litellm_model, {**shared, **deployment.litellm_params, **given}
+
+
+def _content(model: str, params: dict[str, Any], alias: ModelAlias) -> Content:
+    prices = {name: _per_million(params.pop(name, None)) for name in (INPUT, OUTPUT)}
+    blocked = bool(params.pop(BLOCKED, False)) or alias.status is not Status.ACTIVE
+    base_model = params.pop(BASE_MODEL, None)
+    return Content(
+        model,
+        tidy(params),
+        base_model,
+        _price(prices[INPUT], alias.pricing_input),
+        _price(prices[OUTPUT], alias.pricing_output),
+        blocked,
+    )
+
+
+def _price(own: float | None, shared: float | None) -> float | None:
+    chosen = own if own is not None else shared
+    return round(float(chosen), 9) if chosen is not None else None
+
+
+def with_contents(alias: ModelAlias, contents: Sequence[Content]) -> ModelAlias:
+    """The alias with other deployments, in canonical form."""
+    found = dict(_alias(contents, words_of(alias)))
+    return alias.model_copy(
+        update={name: found[name] for name in TARGETS if found[name] != getattr(alias, name)}
+    )
+
+
+def words_of(alias: ModelAlias) -> Words:
+    return Words(
+        alias.description or None, alias.display_name or None, alias.status is Status.DEPRECATED
+    )
+
+
+def canonical(alias: ModelAlias) -> ModelAlias:
+    """The alias as it would be read back; which fields were declared stays as it was."""
+    found = _alias(contents_of(alias), words_of(alias))
+    values = {name: getattr(alias, name) for name in type(alias).model_fields} | dict(found)
+    # one deployment in a list is the short form, which has to be written down as such
+    moved = {name for name in TARGETS if values[name]} if alias.deployments else set()
+    return ModelAlias.model_construct(_fields_set=set(alias.model_fields_set) | moved, **values)
+
+
+def mark_of(content: Content, words: Words) -> dict[str, Any]:
+    """What is kept in `model_info.reconciler` of a deployment; PATCH replaces it as a whole."""
+    references = {name: value for name, value in content.params.items() if _refers(value)}
+    entries = {
+        "v": VERSION,
+        "refs": references or None,
+        "description": words.description,
+        "display_name": words.display_name,
+        "status": str(Status.DEPRECATED) if words.deprecated else None,
+    }
+    return {name: value for name, value in entries.items() if value is not None}
+
+
+def _refers(value: object) -> bool:
+    """Whether a reference is in the value, at any depth: the proxy resolves or masks it, so it is not read back."""
+    if isinstance(value, Mapping):
+        return any(map(_refers, value.values()))
+    if isinstance(value, (list, tuple)):
+        return any(map(_refers, value))
+    return isinstance(value, str) and value.startswith(REFERENCE)

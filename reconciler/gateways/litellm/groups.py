@@ -1,25 +1,30 @@
-"""Writing unified access groups to LiteLLM Proxy. Source: contracts/litellm-proxy.md section 1.2 (B).
+"""Unified access groups on LiteLLM Proxy. Source: contracts/litellm-proxy.md section 1.2 (B).
 
 The proxy takes any name (section 7.4), be it of a model, a wildcard or nothing: the plan says which grant nothing.
 """
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from reconciler.core.model.kinds import AccessGroup
+from reconciler.core.model.findings import Finding
+from reconciler.core.model.kinds import AccessGroup, Resource
 from reconciler.core.model.refs import Ref
 from reconciler.gateways.base import GatewayError, Receipt
 from reconciler.gateways.endpoints import Body
+from reconciler.gateways.http import Http
+from reconciler.gateways.litellm.checks import wildcards, with_values
 from reconciler.gateways.litellm.connection import (
     CONFLICT,
     NOT_FOUND,
     Desk,
-    Verbs,
     exists,
     gone,
     segment,
     unmoved,
 )
-from reconciler.gateways.litellm.reading import groups_of
+from reconciler.gateways.litellm.facts import Facts
+from reconciler.gateways.litellm.kind import Kind, Verbs, stored
+from reconciler.gateways.litellm.team_codec import TeamCodec
 from reconciler.gateways.request import Request
 
 
@@ -117,4 +122,43 @@ async def rename_group(desk: Desk, old: str, new: str) -> Receipt:
     return Receipt()
 
 
-GROUPS = Verbs(create_group, update_group, delete_group, group_now, rename_group)
+# ---- reading
+
+
+async def groups_of(http: Http) -> list[Body]:
+    """The unified access groups; they come in one list."""
+    answer = await http.get("/v1/access_group")
+    if not isinstance(answer, list) or not all(isinstance(each, Mapping) for each in answer):
+        raise GatewayError(
+            "GET /v1/access_group answered in an unknown shape: expected a list of groups"
+        )
+    return answer
+
+
+def _decoded(bodies: list[Body], _codec: TeamCodec) -> Mapping[str, AccessGroup]:
+    return {body["access_group_name"]: group_of(body) for body in bodies}
+
+
+def _check(
+    ref: Ref, _before: Resource | None, after: AccessGroup, _facts: Facts
+) -> Iterator[Finding]:
+    return wildcards(ref, sorted(after.model_aliases))
+
+
+GROUPS = Kind(
+    AccessGroup,
+    support=stored(
+        "description model_aliases",
+        notes={"display_name": "a unified access group has no other name than its own"},
+    ),
+    verbs=Verbs(create_group, update_group, delete_group, group_now, rename_group),
+    read=lambda desk: groups_of(desk.http),
+    learn=Desk.know,
+    decode=_decoded,
+    needed={"/v1/access_group": "get", "/v1/access_group/{access_group_id}": "put"},
+    normalise=lambda group: with_values(group, description=group.description or None),
+    check=_check,
+    lifetime=lambda known: known.groups,
+    revoking=True,
+    words="access groups",
+)

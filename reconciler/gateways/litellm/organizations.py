@@ -4,16 +4,22 @@ Source: contracts/litellm-proxy.md section 1.4, which read LiteLLM's code and co
 organization is created without a list of models, so that it does not restrict the lists of its teams.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from reconciler.core.model.kinds import Organization
 from reconciler.core.model.refs import Ref
 from reconciler.gateways.base import GatewayError, Receipt
 from reconciler.gateways.endpoints import Body
-from reconciler.gateways.litellm.connection import Desk, Verbs, exists, gone, segment
-from reconciler.gateways.litellm.reading import organizations_of
-from reconciler.gateways.litellm.teams import user_metadata
+from reconciler.gateways.http import Http
+from reconciler.gateways.litellm.budgets import our_metadata
+from reconciler.gateways.litellm.checks import with_values
+from reconciler.gateways.litellm.connection import Desk, exists, gone, segment
+from reconciler.gateways.litellm.kind import Kind, Verbs, stored
+from reconciler.gateways.litellm.team_codec import TeamCodec, user_metadata, without_nulls
 from reconciler.gateways.request import Request
+
+FORBIDDEN = 403
 
 
 def organization_of(body: Body) -> Organization:
@@ -93,6 +99,38 @@ async def organization_now(desk: Desk, ref: Ref) -> Organization | None:
     return organization_of(body) if body else None
 
 
-ORGANIZATIONS = Verbs(
-    create_organization, update_organization, delete_organization, organization_now
+# ---- reading
+
+
+async def organizations_of(http: Http) -> list[Body]:
+    answer = await http.get("/organization/list")
+    if not isinstance(answer, list):
+        raise GatewayError("GET /organization/list answered in an unknown shape: expected a list")
+    return answer
+
+
+async def licensed(http: Http) -> bool:
+    """Whether the proxy has organizations: without a licence every call about them is 403."""
+    try:
+        await organizations_of(http)
+    except GatewayError as error:
+        if error.status == FORBIDDEN and "Enterprise" in str(error):
+            return False
+        raise
+    return True
+
+
+def _decoded(bodies: list[Body], _codec: TeamCodec) -> Mapping[str, Organization]:
+    return {body["organization_id"]: organization_of(body) for body in bodies}
+
+
+ORGANIZATIONS = Kind(
+    Organization,
+    support=stored("name metadata"),
+    verbs=Verbs(create_organization, update_organization, delete_organization, organization_now),
+    there=lambda desk: desk.organizations,
+    read=lambda desk: organizations_of(desk.http),
+    decode=_decoded,
+    normalise=lambda it: with_values(it, metadata=without_nulls(it.metadata) or None),
+    seen=our_metadata,
 )

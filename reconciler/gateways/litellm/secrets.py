@@ -10,8 +10,14 @@ from reconciler.core.model.findings import Finding, warning
 from reconciler.core.model.inventory import Record
 from reconciler.core.model.kinds import ModelAlias, Resource
 from reconciler.core.model.refs import Ref
-from reconciler.gateways.litellm.aliases import Content, Row, contents_of, with_contents, words_of
-from reconciler.gateways.litellm.deployments import UNREADABLE, carried, lost, operations
+from reconciler.gateways.litellm.deployments import (
+    Content,
+    Row,
+    contents_of,
+    with_contents,
+    words_of,
+)
+from reconciler.gateways.litellm.operations import UNREADABLE, carried, lost, operations
 
 # Parameters by which a deployment says where its secret comes from, and those by which it needs none.
 DECLARED = UNREADABLE | {"litellm_credential_name"}
@@ -33,11 +39,9 @@ def with_secrets(wish: ModelAlias, live: Resource | None, record: Record | None)
     return with_contents(wish, carried(have, contents_of(wish)))
 
 
-def owes_secret(_ref: Ref, wish: Resource) -> str | None:
+def owes_secret(wish: ModelAlias) -> str | None:
     """What the creation of an alias would lack if its secret was only on the gateway; None where it says one."""
-    if not isinstance(wish, ModelAlias) or all(
-        content.params.keys() & SOURCES for content in contents_of(wish)
-    ):
+    if all(content.params.keys() & SOURCES for content in contents_of(wish)):
         return None
     return "api_key or litellm_credential_name"
 

@@ -1,281 +1,328 @@
-"""Teams on LiteLLM Proxy. Pure: rows of the API <-> Team, and what to send for a change.
+"""Teams on LiteLLM Proxy: read, created, changed, given credits, deleted. Source: contracts/litellm-proxy.md 1.3."""
 
-Source: contracts/litellm-proxy.md sections 1.3, 2, 6. The proxy reads an empty `models` list as every model, so it is
-never sent: no direct model is written as `no-default-models`. What the API has no column for stands in the mark
-`metadata.reconciler`: the top-ups granted, the last allocation, what a credit is worth, and (without a licence) the
-organization.
-"""
-
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from reconciler.core.access.litellm.lists import NO_DEFAULT_MODELS
-from reconciler.core.access.litellm.rules import EVERYTHING
-from reconciler.core.model.kinds import Status, Team
+from reconciler.core.model.changes import CreditGrant, Step
+from reconciler.core.model.findings import Finding, info, warning
+from reconciler.core.model.kinds import Resource, Team
+from reconciler.core.model.refs import Ref
+from reconciler.core.plan.credits.allocation import ALLOCATION, operation_id
+from reconciler.gateways.base import GatewayError, Operations, Receipt
 from reconciler.gateways.endpoints import Body
-from reconciler.gateways.litellm.aliases import MARK, VERSION
-
-# Fields of the API that are stored in `metadata`; they are not the user's (contract 2.11, litellm/proxy/_types.py).
-SERVER_METADATA = frozenset(
-    {
-        "model_rpm_limit",
-        "model_tpm_limit",
-        "model_itpm_limit",
-        "model_otpm_limit",
-        "default_estimated_output_tokens",
-        "default_estimated_output_tokens_per_model",
-        "mcp_rpm_limit",
-        "tag_rpm_limit",
-        "rpm_limit_type",
-        "tpm_limit_type",
-        "enforced_params",
-        "temp_budget_increase",
-        "temp_budget_expiry",
-        "allowed_vector_store_indexes",
-        "enforced_batch_output_expires_after",
-        "enforced_file_expires_after",
-        "throttle_on_budget_exceeded",
-        "enable_prompt_caching",
-        "end_user_budget_id",
-        "disable_global_guardrails",
-        "guardrails",
-        "policies",
-        "tags",
-        "team_member_key_duration",
-        "prompts",
-        "logging",
-        "secret_manager_settings",
-        "allowed_passthrough_routes",
-        "denied_passthrough_routes",
-        "team_member_budget_id",
-        "service_account_id",
-        "model_aliases",
-    }
+from reconciler.gateways.http import Http
+from reconciler.gateways.litellm.budgets import Terms, first_limit, soft_above_hard
+from reconciler.gateways.litellm.checks import reserved, wildcards, with_values
+from reconciler.gateways.litellm.connection import (
+    BAD_REQUEST,
+    NOT_FOUND,
+    Desk,
+    exists,
+    gone,
+    segment,
+    unmoved,
 )
-LIMITS = {
-    "max_budget_usd": "max_budget",
-    "soft_budget_usd": "soft_budget",
-    "budget_duration": "budget_duration",
-    "tpm_limit": "tpm_limit",
-    "rpm_limit": "rpm_limit",
-}
-RUNTIME = ("keys_count", "spend", "max_budget", "budget_reset_at")
+from reconciler.gateways.litellm.facts import Facts
+from reconciler.gateways.litellm.groups import groups_of
+from reconciler.gateways.litellm.kind import Kind, Verbs, stored
+from reconciler.gateways.litellm.paging import Paging, paged, picked
+from reconciler.gateways.litellm.team_codec import (
+    LIMITS,
+    RUNTIME,
+    Mark,
+    TeamCodec,
+    creation,
+    foreign_groups,
+    grant,
+    mark_of,
+    patch,
+    team_of,
+    without_nulls,
+)
+from reconciler.gateways.request import Again, Request
+
+LIST = Paging(
+    "/v2/team/list", "teams", "total", "page_size", 100, "team_id", {"sort_by": "team_id"}
+)
+NO_RATE = "no usd_per_credit, on the plan or in the gateway's settings, says what a credit is worth"
+EXAMPLES = 3
+WHOLE = ("access_groups", "models", "model_aliases")
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """`metadata.reconciler` of a team. `usd_per_credit` is there where its budget is kept as credits."""
+async def with_groups(desk: Desk, team: Team) -> TeamCodec:
+    """The codec with the ids of the team's groups. Raises GatewayError for a group that does not exist.
 
-    usd_per_credit: float | None = None
-    top_ups: tuple[str, ...] = ()
-    allocation: str | None = None
-    organization_id: str | None = None
-
-    def json(self) -> dict[str, Any]:
-        """All keys, so that a merge clears what is no longer there."""
-        return {
-            "v": VERSION,
-            "usd_per_credit": self.usd_per_credit,
-            "top_ups": list(self.top_ups) or None,
-            "allocation": self.allocation,
-            "organization_id": self.organization_id,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class TeamCodec:
-    """What the coding of teams depends on. `groups`: unified access group -> its id."""
-
-    groups: Mapping[str, str] = field(default_factory=dict)
-    organizations: bool = False
-    usd_per_credit: float | None = None
-
-
-def mark_of(body: Body) -> Mark:
-    """The mark in an answer; an unmarked team has an empty one."""
-    found = (body.get("metadata") or {}).get(MARK)
-    found = found if isinstance(found, Mapping) else {}
-    rate = found.get("usd_per_credit")
-    return Mark(
-        float(rate) if isinstance(rate, (int, float)) and rate > 0 else None,
-        tuple(map(str, found.get("top_ups") or ())),
-        found.get("allocation"),
-        found.get("organization_id"),
-    )
-
-
-def team_of(body: Body, codec: TeamCodec) -> Team:
-    """The team of a row. Where its mark says what a credit is worth, its budget reads as credits; none is no limit."""
-    mark = mark_of(body)
-    names = {group_id: name for name, group_id in codec.groups.items()}
-    budget, rate = body.get("max_budget"), mark.usd_per_credit
-    values: dict[str, Any] = {name: body.get(theirs) for name, theirs in LIMITS.items()}
-    if rate:
-        values |= {
-            "max_budget_usd": None,
-            "credits_allocated": credits_of(budget, rate),
-            "usd_per_credit": rate,
-        }
-    return Team.model_construct(
-        organization_id=body.get("organization_id")
-        if codec.organizations
-        else mark.organization_id,
-        team_alias=body.get("team_alias") or None,
-        access_groups=frozenset(
-            names[each] for each in body.get("access_group_ids") or () if each in names
-        ),
-        status=Status.SUSPENDED if body.get("blocked") else Status.ACTIVE,
-        models=models_of(body.get("models")),
-        model_aliases=(body.get("litellm_model_table") or {}).get("model_aliases") or None,
-        metadata=user_metadata(body.get("metadata")),
-        **values,
-    )
-
-
-def credits_of(budget: float | None, rate: float) -> int | None:
-    """The credits of a budget in USD; None where there is none, which is no limit at all."""
-    return None if budget is None else round(budget / rate)
-
-
-def models_of(listed: list[str] | None) -> frozenset[str]:
-    """An empty list is everything; the sentinel for nothing says nothing beside others."""
-    return frozenset(listed or (EVERYTHING,)) - {NO_DEFAULT_MODELS}
-
-
-def listed_models(models: frozenset[str]) -> list[str]:
-    """Never an empty list."""
-    return sorted(models) or [NO_DEFAULT_MODELS]
-
-
-def user_metadata(metadata: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """The metadata without the mark and without what the proxy keeps there; null says the same as nothing."""
-    own = {
-        name: value
-        for name, value in (metadata or {}).items()
-        if name != MARK and name not in SERVER_METADATA
-    }
-    return without_nulls(own) or None
-
-
-def without_nulls(value: Any) -> Any:
-    """PATCH drops null in objects, at any depth (RFC 7386)."""
-    if isinstance(value, Mapping):
-        return {name: without_nulls(item) for name, item in value.items() if item is not None}
-    return value
-
-
-def foreign_groups(body: Body, codec: TeamCodec) -> list[str]:
-    """Ids of access groups that do not exist (any more); they stay as they are."""
-    known = frozenset(codec.groups.values())
-    return [each for each in body.get("access_group_ids") or () if each not in known]
-
-
-# ---- what to send
-
-
-def creation(name: str, team: Team, codec: TeamCodec) -> dict[str, Any]:
-    """The body of POST /team/new."""
-    rate = rate_of(team, codec)
-    mark = Mark(rate, organization_id=None if codec.organizations else team.organization_id)
-    body: dict[str, Any] = {
-        "team_id": name,
-        "team_alias": team.team_alias,
-        "models": listed_models(team.models),
-        "access_group_ids": sorted(codec.groups[group] for group in team.access_groups),
-        "model_aliases": team.model_aliases or {},
-        "metadata": {**(team.metadata or {}), MARK: without_nulls(mark.json())},
-        "blocked": team.status is Status.SUSPENDED,
-        **{theirs: getattr(team, ours) for ours, theirs in LIMITS.items()},
-    }
-    if rate is not None:
-        body["max_budget"] = dollars(team.credits_allocated or 0, rate)
-    if codec.organizations and team.organization_id:
-        body["organization_id"] = team.organization_id
-    return {
-        key: value for key, value in body.items() if value is not None or key == "budget_duration"
-    }
-
-
-def rate_of(team: Team, codec: TeamCodec) -> float | None:
-    """What a credit of this team is worth in USD; None where its budget is not kept as credits."""
-    if team.credits_allocated is None:
-        return None
-    return team.usd_per_credit or codec.usd_per_credit
-
-
-def dollars(credits_: int, rate: float) -> float:
-    return float(f"{credits_ * rate:.12g}")
-
-
-Encode = Callable[[Team, Team, Body, TeamCodec], dict[str, Any]]
-
-
-def patch(before: Team, after: Team, found: Body, codec: TeamCodec) -> dict[str, Any]:
-    """The body of PATCH /team/{id}: only what changed, because a re-sent duration moves the reset date.
-
-    `found` is the row as it is now: what of it is not ours (dangling group ids, metadata of others) stays.
+    The proxy takes any id, and one of nothing would grant nothing (contract 7.4).
     """
-    body: dict[str, Any] = {}
-    for name, encode in ENCODERS.items():
-        if getattr(before, name) != getattr(after, name):
-            body |= encode(before, after, found, codec)
-    metadata = _metadata_patch(before, after, found, codec)
-    return body | ({"metadata": metadata} if metadata else {})
+    if not team.access_groups <= desk.groups.keys():
+        desk.know(await groups_of(desk.http))
+    missing = team.access_groups - desk.groups.keys()
+    if missing:
+        raise GatewayError(
+            f"there is no access group {', '.join(sorted(missing))} on the gateway",
+            hint="apply again",
+        )
+    return desk.codec
 
 
-def _plain(name: str, theirs: str) -> Encode:
-    return lambda _before, after, _found, _codec: {theirs: getattr(after, name)}
+async def create_team(desk: Desk, ref: Ref, after: Team) -> Receipt:
+    if await team_body(desk.http, ref.name):
+        raise exists(ref)
+    known = await with_groups(desk, after)
+    try:
+        answer = await desk.http.send(
+            Request("POST", "/team/new", creation(ref.name, after, known))
+        )
+    except GatewayError as error:
+        if error.status == BAD_REQUEST and "already exists" in str(error):
+            raise exists(ref) from error
+        raise
+    await _clear_defaults(desk, ref, after, known, answer)
+    return Receipt()
 
 
-def _groups(_before: Team, after: Team, found: Body, codec: TeamCodec) -> dict[str, Any]:
-    ids = {codec.groups[group] for group in after.access_groups}
-    return {"access_group_ids": sorted(ids.union(foreign_groups(found, codec)))}
+async def _clear_defaults(
+    desk: Desk, ref: Ref, after: Team, codec: TeamCodec, answer: Body
+) -> None:
+    """The proxy fills in limits that were not given (`default_team_params`, contract 1.3): null takes them away."""
+    asked = creation(ref.name, after, codec)
+    filled = {
+        theirs
+        for theirs in LIMITS.values()
+        if asked.get(theirs) is None and answer.get(theirs) is not None
+    }
+    if filled:
+        await desk.http.send(
+            Request(
+                "PATCH",
+                f"/team/{segment(ref.name)}",
+                dict.fromkeys(sorted(filled)),
+                again=Again.ALWAYS,
+            )
+        )
 
 
-def _organization(_before: Team, after: Team, _found: Body, codec: TeamCodec) -> dict[str, Any]:
-    return {"organization_id": after.organization_id} if codec.organizations else {}
+async def update_team(desk: Desk, ref: Ref, before: Team, after: Team) -> Receipt:
+    found = await _present(desk, ref)
+    known = await with_groups(desk, after)
+    moving = [name for name in WHOLE if getattr(before, name) != getattr(after, name)]
+    unmoved(ref, moving, before, after, team_of(found, known))
+    body = patch(before, after, found, known)
+    if body:
+        await desk.http.send(Request("PATCH", f"/team/{segment(ref.name)}", body))
+    return Receipt()
 
 
-ENCODERS: Mapping[str, Encode] = {
-    "organization_id": _organization,
-    "team_alias": _plain("team_alias", "team_alias"),
-    "access_groups": _groups,
-    "models": lambda _before, after, _found, _codec: {"models": listed_models(after.models)},
-    "model_aliases": lambda _before, after, _found, _codec: {
-        "model_aliases": after.model_aliases or {}
-    },
-    "status": lambda _before, after, _found, _codec: {"blocked": after.status is Status.SUSPENDED},
-    **{name: _plain(name, theirs) for name, theirs in LIMITS.items()},
-}
+async def delete_team(desk: Desk, ref: Ref) -> Receipt:
+    """Takes the team's keys along; the plan says how many, and asks."""
+    try:
+        await desk.http.send(Request("POST", "/team/delete", {"team_ids": [ref.name]}))
+    except GatewayError as error:
+        if error.status != NOT_FOUND:
+            raise
+        return Receipt(note="was already gone")
+    return Receipt()
 
 
-def _metadata_patch(before: Team, after: Team, found: Body, codec: TeamCodec) -> dict[str, Any]:
-    changed = merge_patch(before.metadata or {}, after.metadata or {})
-    mark = mark_of(found).json()
-    if not codec.organizations:
-        mark["organization_id"] = after.organization_id
-    unlimited = (
-        after.usd_per_credit is not None
-        and before.credits_allocated is None is after.credits_allocated
+async def grant_credits(desk: Desk, step: Step) -> Receipt:
+    """Adds credits to the budget and writes the operation down in the same request: sent twice, it counts once."""
+    found, credit = await _present(desk, step.ref), _credit(step)
+    mark = mark_of(found)
+    if _is_marked(mark, credit):
+        return Receipt(note="was already granted")
+    rate = _rate(step, mark, desk.codec)
+    body = grant(found, rate, credit.amount, _marked(mark, credit, rate, step))
+    unlimited = found.get("max_budget") is None
+    if _allocates(credit) and unlimited != _planned_unlimited(step):
+        now = "unlimited" if unlimited else "limited"
+        raise GatewayError(
+            f"{step.ref} moved since the plan: its budget is {now} now",
+            hint="plan again, then apply",
+        )
+    if unlimited and not _allocates(credit):
+        del body["max_budget"]  # more of an unlimited budget is still unlimited
+    await desk.http.send(Request("PATCH", f"/team/{segment(step.ref.name)}", body))
+    return Receipt()
+
+
+async def granted(desk: Desk, step: Step) -> bool:
+    """Whether the operation is written down on the team."""
+    return _is_marked(mark_of(await _present(desk, step.ref)), _credit(step))
+
+
+async def mark_now(desk: Desk, team: str) -> Mark:
+    """What is written down on the team of the credits that it was given."""
+    return mark_of(await team_body(desk.http, team) or {})
+
+
+def operations_of_mark(team: str, mark: Mark) -> Operations:
+    """Operation id -> None, as no amounts are kept."""
+    top_ups = [operation_id(team, top_up) for top_up in mark.top_ups]
+    return dict.fromkeys([*top_ups, *([mark.allocation] if mark.allocation else [])])
+
+
+async def _present(desk: Desk, ref: Ref) -> Body:
+    found = await team_body(desk.http, ref.name)
+    if found is None:
+        raise gone(ref)
+    return found
+
+
+def _credit(step: Step) -> CreditGrant:
+    if step.credit is None or step.credit.operation_id is None:
+        raise ValueError("a grant needs its operation id")
+    return step.credit
+
+
+def _is_marked(mark: Mark, credit: CreditGrant) -> bool:
+    return (
+        mark.allocation == credit.operation_id
+        if _allocates(credit)
+        else credit.grant_id in mark.top_ups
     )
-    mark["usd_per_credit"] = mark["usd_per_credit"] if unlimited else rate_of(after, codec)
-    had = (found.get("metadata") or {}).get(MARK)
-    return changed | ({MARK: mark} if without_nulls(mark) != had else {})
 
 
-def merge_patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """The RFC 7386 patch that makes new of old and touches nothing else."""
-    patched: dict[str, Any] = {name: None for name in old if name not in new}
-    for name, value in new.items():
-        if name in old and old[name] == value:
-            continue
-        both = isinstance(value, Mapping) and isinstance(old.get(name), Mapping)
-        patched[name] = merge_patch(old[name], value) if both else value
-    return patched
+def _allocates(credit: CreditGrant) -> bool:
+    return credit.grant_id == ALLOCATION
 
 
-def grant(found: Body, rate: float, amount: int, mark: Mark) -> dict[str, Any]:
-    """The body that adds (or takes) credits and notes it, in one write of one row: both happen or none."""
-    budget = max(0.0, float(f"{(found.get('max_budget') or 0) + amount * rate:.12g}"))
-    return {"max_budget": budget, "metadata": {MARK: mark.json()}}
+def _planned_unlimited(step: Step) -> bool:
+    return isinstance(step.before, Team) and step.before.credits_allocated is None
+
+
+def _in_credits(step: Step, credit: CreditGrant) -> bool:
+    return _allocates(credit) or (
+        isinstance(step.after, Team) and step.after.credits_allocated is not None
+    )
+
+
+def _rate(step: Step, mark: Mark, codec: TeamCodec) -> float:
+    asked: Any = step.after.usd_per_credit if isinstance(step.after, Team) else None
+    rate: float | None = asked or mark.usd_per_credit or codec.usd_per_credit
+    if rate is None:
+        message = f"{step.ref}: nothing says what a credit is worth in USD"
+        raise GatewayError(
+            message, hint="set usd_per_credit on the plan or in the gateway's settings"
+        )
+    return rate
+
+
+def _marked(mark: Mark, credit: CreditGrant, rate: float, step: Step) -> Mark:
+    kept = rate if _in_credits(step, credit) else mark.usd_per_credit
+    if _allocates(credit):
+        return Mark(kept, mark.top_ups, credit.operation_id, mark.organization_id)
+    return Mark(
+        kept, tuple(sorted({*mark.top_ups, credit.grant_id})), mark.allocation, mark.organization_id
+    )
+
+
+async def team_now(desk: Desk, ref: Ref) -> Team | None:
+    body = await team_body(desk.http, ref.name)
+    if body is None:
+        return None
+    if not set(body.get("access_group_ids") or ()) <= set(desk.groups.values()):
+        desk.know(await groups_of(desk.http))
+    return team_of(body, desk.codec)
+
+
+# ---- reading
+
+
+async def team_body(http: Http, name: str) -> Body | None:
+    """The team's row as it is now, None where there is none."""
+    try:
+        answer = await http.get("/team/info", params={"team_id": name, "key_limit": "1"})
+    except GatewayError as error:
+        if error.status == NOT_FOUND:
+            return None
+        raise
+    found: Body = answer["team_info"]
+    return found
+
+
+def _decoded(bodies: list[Body], codec: TeamCodec) -> Mapping[str, Team]:
+    return {body["team_id"]: team_of(body, codec) for body in bodies}
+
+
+def _told(bodies: list[Body], codec: TeamCodec) -> Iterator[Finding]:
+    yield from _open_teams(bodies)
+    yield from _dangling_groups(bodies, codec)
+
+
+def _open_teams(bodies: list[Body]) -> Iterator[Finding]:
+    names = sorted(str(body["team_id"]) for body in bodies if not body.get("models"))
+    if names:
+        yield warning(
+            "open-team",
+            f"{_some(names)} may call every model: an empty list of models is everything to LiteLLM",
+            hint='declare the team; without models of its own it gets "no-default-models"',
+            ref=Ref("team", names[0]),
+        )
+
+
+def _dangling_groups(bodies: list[Body], codec: TeamCodec) -> Iterator[Finding]:
+    names = sorted(str(body["team_id"]) for body in bodies if foreign_groups(body, codec))
+    if names:
+        yield info(
+            "dangling-group-id",
+            f"{_some(names)} hold ids of access groups that do not exist; they grant nothing and are left alone",
+            ref=Ref("team", names[0]),
+        )
+
+
+def _some(names: list[str]) -> str:
+    first = ", ".join(f"team/{name}" for name in names[:EXAMPLES])
+    return first if len(names) <= EXAMPLES else f"{first} and {len(names) - EXAMPLES:,} more teams"
+
+
+def _normalised(team: Team) -> Resource:
+    return with_values(
+        team,
+        team_alias=team.team_alias or None,
+        models=team.models - {NO_DEFAULT_MODELS},
+        model_aliases=team.model_aliases or None,
+        metadata=without_nulls(team.metadata) or None,
+    )
+
+
+def _check(ref: Ref, before: Resource | None, after: Team, facts: Facts) -> Iterator[Finding]:
+    yield from wildcards(ref, sorted(after.models))
+    yield from soft_above_hard(ref, after)
+    yield from reserved(ref, after.metadata)
+    yield from first_limit(ref, before, after, facts)
+
+
+TEAMS = Kind(
+    Team,
+    support=stored(
+        "organization_id team_alias access_groups status models model_aliases credits_allocated max_budget_usd"
+        " soft_budget_usd budget_duration tpm_limit rpm_limit metadata",
+        notes={
+            "budget_mode": "it knows budgets in USD only",
+            "credits_per_dollar": "usd_per_credit says what a credit is worth here",
+            "tokens_per_credit": "usd_per_credit says what a credit is worth here",
+            "credits_allocated": NO_RATE,
+            "top_ups": NO_RATE,
+        },
+    ),
+    verbs=Verbs(create_team, update_team, delete_team, team_now),
+    read=lambda desk: paged(desk.http, LIST),
+    decode=_decoded,
+    needed={
+        "/v2/team/list": "get",
+        "/team/new": "post",
+        "/team/{team_id}": "patch",
+        "/team/delete": "post",
+    },
+    runtime=lambda bodies: {body["team_id"]: picked(body, RUNTIME) for body in bodies},
+    told=_told,
+    normalise=_normalised,
+    wished=Terms.wished,
+    seen=Terms.seen,
+    unkept=Terms.unkept,
+    check=_check,
+    lifetime=lambda known: known.teams,
+    revoking=True,
+    words="teams",
+)

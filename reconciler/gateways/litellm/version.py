@@ -5,22 +5,13 @@ from typing import Any
 
 from reconciler.gateways.base import GatewayError
 from reconciler.gateways.http import Http
+from reconciler.gateways.litellm.rows import KINDS
 from reconciler.gateways.shapes import understood
 
+# What each kind needs, and what the rules of access do: the router's aliases.
 NEEDED: Mapping[str, str] = {
-    "/v2/model/info": "get",
-    "/model/new": "post",
-    "/model/{model_id}/update": "patch",
-    "/model/delete": "post",
-    "/v1/access_group": "get",
-    "/v1/access_group/{access_group_id}": "put",
-    "/v2/team/list": "get",
-    "/team/new": "post",
-    "/team/{team_id}": "patch",
-    "/team/delete": "post",
-    "/key/list": "get",
-    "/router/settings": "get",
-}
+    path: method for row in KINDS.values() for path, method in row.needed.items()
+} | {"/router/settings": "get"}
 
 
 @understood(unknown=False)
