@@ -14,7 +14,7 @@ class Again(Enum):
     """What `http` does about a request that failed. Reads are always repeated there, whatever this says."""
 
     NEVER = "never"
-    """Nothing: it is the write of a step, and apply decides about the step (`apply.execute.attempt`)."""
+    """Nothing: it is the write of a step, and apply decides about the step (`apply.attempt.attempt`)."""
 
     REFUSED = "refused"
     """Waits out a refusal for now (429, no connection): an earlier write of the same step was done already."""

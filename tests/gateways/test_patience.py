@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from reconciler.apply.execute import Means, Pace, attempt
+from reconciler.apply.attempt import attempt
+from reconciler.apply.means import Means, Pace
 from reconciler.core.access.litellm.providers import no_provider
 from reconciler.core.model.changes import Action, CreditGrant, Result, Step
 from reconciler.core.model.kinds import AccessGroup, Key, ModelAlias, Organization, Team
