@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "plan": ("plan", "Show what apply would change, and what that means."),
     "apply": ("apply", "Take the gateway to the declared state, without an outage."),
     "drift": ("drift", "Show where the gateway differs from what was last applied."),
+    "list": ("list_", "List the objects of a kind, with counts."),
     "show": ("show", "Show one object: declared, live, and as last applied."),
     "explain": ("explain", "Say why a team can or cannot call a model."),
     "promote": ("compare", "Show what differs between two environments."),

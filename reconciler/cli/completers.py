@@ -81,7 +81,7 @@ def lint_codes(_ctx: click.Context, _param: click.Parameter, typed: str) -> list
 def _section(kind: str) -> str | None:
     from reconciler.core.model.kinds import KINDS, SECTIONS  # noqa: PLC0415  only for completions
 
-    word = {"plan": "pricing_plan", "group": "access_group", "alias": "model_alias"}.get(
-        kind, kind
-    ).replace("-", "_")
+    words = {"plan": "pricing_plan", "group": "access_group", "org": "organization"}
+    words |= {"alias": "model_alias", "model": "model_alias"}
+    word = words.get(kind, kind).replace("-", "_")
     return word if word in SECTIONS else KINDS[word].section if word in KINDS else None

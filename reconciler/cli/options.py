@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from reconciler.pipeline import Loaded
 
 TOLD = "reconciler.config-told"
+# What people call kinds beside the kinds' own names and the sections of YAML.
+KIND_WORDS = {
+    "model": "model_alias",
+    "alias": "model_alias",
+    "group": "access_group",
+    "org": "organization",
+    "plan": "pricing_plan",
+}
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -178,6 +186,25 @@ def loaded(
         revision=revision,
         settings_revision=settings_revision or os.environ.get(REVISION) or None,
     )
+
+
+def kind_named(word: str) -> str:
+    """The kind that a user's word means. Raises ReconcilerError for a word that means none."""
+    from reconciler.core.model.findings import ReconcilerError, did_you_mean, error  # noqa: PLC0415  not for --help
+    from reconciler.core.model.kinds import KINDS, SECTIONS  # noqa: PLC0415  as above
+    from reconciler.render.words import plural  # noqa: PLC0415  as above
+
+    words = {
+        **{kind: kind for kind in KINDS},
+        **{section: cls.kind for section, cls in SECTIONS.items()},
+        **KIND_WORDS,
+        **{plural(word): kind for word, kind in KIND_WORDS.items()},
+    }
+    kind = words.get(word.lower().replace("-", "_"))
+    if kind is None:
+        hint = did_you_mean(word, words) or f"one of {', '.join((*KIND_WORDS, 'team', 'key'))}"
+        raise ReconcilerError(error("unknown-kind", f"there is no kind {word!r}", hint=hint))
+    return kind
 
 
 def _tell_config_above(config: Path) -> None:

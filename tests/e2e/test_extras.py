@@ -76,6 +76,7 @@ WITHOUT = {
     "plan": ("plan --out plan.json --report plan.html --exit-code", 2),
     "apply": ("apply plan.json --yes", 0),
     "drift": ("drift", 0),
+    "list": ("list teams --live", 0),
     "show": ("show team t", 0),
     "explain": ("explain t gpt-4", 0),
     "promote": ("promote --from base --to base", 0),
@@ -89,6 +90,7 @@ WITHOUT = {
     "schema": ("schema manifest", 0),
     "completion": ("completion bash", 0),
     "help": ("help plan", 0),
+    "version": ("version", 0),
     "ci": ("ci plan", 0),
     "gateway": ("gateway serve --help", 0),
 }

@@ -7,7 +7,7 @@ import click
 
 from reconciler.cli.completers import kinds, of_kind
 from reconciler.cli.failures import DONE
-from reconciler.cli.options import loaded, text_or_json_option, world
+from reconciler.cli.options import kind_named, loaded, text_or_json_option, world
 from reconciler.cli.output import say
 from reconciler.cli.running import run
 
@@ -39,26 +39,12 @@ def command(
 ) -> int:
     """Show one object side by side: declared (with what it resolves to), live, and as last applied.
 
-    KIND is organization, model_alias, access_group, plan, team or key; plurals and the YAML's own words do too.
+    KIND is model, group, organization (or org), plan, team or key; plurals and the YAML's own words do too.
     """
-    from reconciler.core.model.findings import ReconcilerError, did_you_mean, error  # noqa: PLC0415  not for --help
-    from reconciler.core.model.kinds import KINDS, SECTIONS  # noqa: PLC0415  as above
-    from reconciler.core.model.refs import Ref  # noqa: PLC0415  as above
+    from reconciler.core.model.refs import Ref  # noqa: PLC0415  not for --help
     from reconciler.render.show import render_shown, shown_json  # noqa: PLC0415  as above
 
-    words = {
-        **{k: k for k in KINDS},
-        **{section: cls.kind for section, cls in SECTIONS.items()},
-        "plan": "pricing_plan",
-    }
-    words |= {word.replace("_", "-"): found for word, found in words.items()} | {
-        "group": "access_group",
-        "alias": "model_alias",
-    }
-    if kind not in words:
-        hint = did_you_mean(kind, words) or f"one of {', '.join(sorted(KINDS))}"
-        raise ReconcilerError(error("unknown-kind", f"there is no kind {kind!r}", hint=hint))
-    shown = run(_show(loaded(config, environment), gateway, Ref(words[kind], name)))
+    shown = run(_show(loaded(config, environment), gateway, Ref(kind_named(kind), name)))
     say(shown_json(shown) if form == "json" else render_shown(shown))
     return DONE
 
