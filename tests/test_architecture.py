@@ -343,6 +343,22 @@ def test_no_module_is_called_nothing_in_particular(word):
     assert not [named(module) for module in MODULES if word in module.stem]
 
 
+CITED = re.compile(r"\bcontracts?/|\bcontract(?: section)? \d|\bresearch/|\bshared/")
+
+
+def test_nobody_cites_a_document_that_is_not_in_this_repository():
+    """A reader cannot open it: the server's own file, or what was observed, says as much."""
+    sources = [*MODULES, *(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")]
+    cited = [
+        f"{source.relative_to(ROOT)}:{number}"
+        for source in sources
+        if source != Path(__file__)
+        for number, line in enumerate(source.read_text(encoding="utf-8").splitlines(), start=1)
+        if CITED.search(line)
+    ]
+    assert cited == []
+
+
 # ---- registries
 
 

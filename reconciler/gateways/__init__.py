@@ -84,7 +84,7 @@ def _litellm_rules(prices: PriceMap) -> AccessRules:
 
 
 # Backend name in the settings -> its row. Sources of the facts: the embedded gateway's admission;
-# contracts/saas-litellm.md sections 3.1 and 3.6: credits are not asked for, and LiteLLM keeps a copy of the models.
+# SaaS LiteLLM's src/auth/dependencies.py: credits are not asked for; its LiteLLM keeps a copy of the models.
 BACKENDS: Mapping[str, Backend] = {
     "embedded": Backend(
         "reconciler.gateways.embedded",

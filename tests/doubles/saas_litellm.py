@@ -34,7 +34,7 @@ async def health() -> dict[str, str]:
 
 @neighbours.get("/api/provider-credentials", dependencies=[Depends(admin_if_demanded)])
 async def list_provider_credentials() -> list[dict[str, Any]]:
-    """Its presence tells the server's generation apart (contract 7); the double keeps no credentials."""
+    """Its presence tells the server's generation apart; the double keeps no credentials."""
     return []
 
 

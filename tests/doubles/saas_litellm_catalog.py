@@ -1,4 +1,4 @@
-"""Routes for model aliases and model access groups (contract 1.3, 1.4); neither ever calls LiteLLM."""
+"""Routes for model aliases and model access groups; neither ever calls LiteLLM."""
 
 from decimal import Decimal
 from typing import Any

@@ -1,4 +1,4 @@
-"""Routes for credits and jobs (contract 1.6, 3.4, 3.6): the admin key grants, a team's virtual key reads and calls."""
+"""Routes for credits and jobs: the admin key grants, a team's virtual key reads and calls."""
 
 import uuid
 from typing import Any

@@ -1,4 +1,4 @@
-"""Routes for organizations (contract 1.2, 3.8): create-only, and each one brings a default team unless told not to."""
+"""Routes for organizations: create-only, and each one brings a default team unless told not to."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ class OrganizationCreate(BaseModel):
 
 
 class OrganizationAnswer(BaseModel):
-    """The server answers reads through a model whose metadata may not be null: the poison pill of contract 8."""
+    """The server answers reads through a model whose metadata may not be null: one poisons the list."""
 
     organization_id: str
     name: str
@@ -96,7 +96,7 @@ async def _try_default_team(world: World, body: OrganizationCreate) -> dict[str,
 
 
 async def _create_default_team(world: World, body: OrganizationCreate) -> dict[str, Any]:
-    """Unknown groups are skipped but echoed; without a single alias there will never be a key (contract 3.8)."""
+    """Unknown groups are skipped but echoed; without a single alias there will never be a key."""
     store, team_id = world.store, f"{body.organization_id}_default"
     known = [name for name in body.default_team_access_groups if name in store.groups]
     allowed, echoed = store.allowed_aliases(known), body.default_team_access_groups

@@ -44,7 +44,7 @@ class _Failure:
 class LiteLLMStandIn:
     """What LiteLLM holds; `down = True` refuses every call, `fail_next` a single one.
 
-    An empty `models` list means every model of the proxy, for a team as for a key (contract 3.2).
+    An empty `models` list means every model of the proxy, for a team as for a key.
     `seconds` is how long each call takes: the only time in which the one-worker server serves somebody else.
     """
 

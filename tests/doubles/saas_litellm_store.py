@@ -94,10 +94,10 @@ R = TypeVar("R", Organization, Alias, Group, Team, Transaction)
 
 @dataclass
 class Store:
-    """Rows by primary key in heap order: an updated row moves to the end (contract 1.0).
+    """Rows by primary key in heap order: an updated row moves to the end.
 
     Every method checks first and writes last, so a raised error leaves the tables as they were, as a rollback would.
-    `migrated_schema` has the unique constraints on the links that a schema made by `create_all` lacks (contract 3.9).
+    `migrated_schema` has the unique constraints on the links that a schema made by `create_all` lacks.
     """
 
     migrated_schema: bool = False

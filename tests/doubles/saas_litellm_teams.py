@@ -1,4 +1,4 @@
-"""Routes for teams (contract 1.5, 3.1, 3.3): creating one and changing its groups calls LiteLLM, nothing else does."""
+"""Routes for teams: creating one and changing its groups calls LiteLLM, nothing else does."""
 
 from typing import Annotated, Any
 
@@ -42,7 +42,7 @@ async def list_teams(world: WorldDep) -> list[dict[str, Any]]:
 
 @teams.post("/create")
 async def create_team(body: TeamCreate, world: WorldDep) -> dict[str, Any]:
-    """LiteLLM first, the database last, no compensation: any failure in between burns the id (contract 3.3)."""
+    """LiteLLM first, the database last, no compensation: any failure in between burns the id."""
     store, team_id = world.store, body.team_id
     need_organization(store, body.organization_id)
     if team_id in store.teams:

@@ -35,7 +35,7 @@ async def admin(world: WorldDep, x_admin_key: AdminHeader = None) -> None:
 
 
 async def admin_if_demanded(world: WorldDep, x_admin_key: AdminHeader = None) -> None:
-    """Organizations, teams, aliases and groups are open to everybody today; an option closes them (contract 1.1, 7)."""
+    """Organizations, teams, aliases and groups are open to everybody today; an option closes them."""
     if world.require_admin_everywhere:
         await admin(world, x_admin_key)
 
@@ -64,7 +64,7 @@ def authenticate(store: Store, virtual_key: str) -> Team:
 
 
 def resolve(store: Store, team: Team, alias: str) -> Alias:
-    """The alias a team may call: active, and in a group of the team; a group's status is not looked at (contract 3.6)."""
+    """The alias a team may call: active, and in a group of the team; a group's status is not looked at."""
     row = store.aliases.get(alias)
     denied = f"Team '{team.team_id}' does not have access to model"
     if row is None or row.status != "active":

@@ -59,7 +59,7 @@ def group_sources(groups: frozenset[str]) -> tuple[Source, ...]:
 class GroupRules:
     """SaaS LiteLLM and the embedded gateway: team -> access groups -> active aliases.
 
-    Source: contracts/saas-litellm.md section 3.6. A group's own status is not looked at; an alias must be active;
+    Source: SaaS LiteLLM, src/auth/dependencies.py. A group's own status is not looked at; an alias must be active;
     a suspended team is refused everything; an alias in no group is callable by nobody.
     """
 

@@ -278,7 +278,7 @@ def _credits(asked: Asked, world: World, name: str, team: Team) -> Check:
 
 
 def _budget(asked: Asked, ref: Ref, spend: float, budget: float) -> Check:
-    """LiteLLM Proxy: a team whose spend has reached its max_budget is refused (contracts/litellm-proxy.md)."""
+    """LiteLLM Proxy: a team whose spend has reached its max_budget is refused (proxy/auth/auth_checks.py)."""
     fact = f"${spend:,.2f} of ${budget:,.2f} spent"
     if spend < budget:
         return _check(

@@ -1,6 +1,7 @@
 """Model aliases on LiteLLM Proxy: the deployments of a name, written so that it is backed all the time.
 
-Source: contracts/litellm-proxy.md section 1.1. Models come from the router of the process that answers; rows that it
+Source: LiteLLM 1.106.2, proxy/management_endpoints/model_management_endpoints.py.
+Models come from the router of the process that answers; rows that it
 does not serve are found by a search.
 """
 
@@ -171,7 +172,7 @@ async def find_alias(desk: Desk, ref: Ref) -> ModelAlias | None:
 
 
 async def rename_alias(desk: Desk, old: str, new: str) -> Receipt:
-    """Groups, teams and keys follow: the proxy writes the new name where the old one stood (contract 1.1)."""
+    """Groups, teams and keys follow: the proxy writes the new name where the old one stood (observed on 1.106.2)."""
     for row in await deployments_of(desk.http, old):
         if row.db:
             body = {"model_name": new, "model_info": {"id": row.id}}

@@ -1,6 +1,7 @@
 """Backend `litellm`: LiteLLM Proxy over its management API.
 
-Source: contracts/litellm-proxy.md, observed on 1.106.2. Deployments make model aliases, unified access groups
+Source: LiteLLM 1.106.2, proxy/management_endpoints, read and observed.
+Deployments make model aliases, unified access groups
 access groups; teams carry access, budget and limits; keys are declared by alias. What is done about a kind is its row
 (`rows.KINDS`).
 """
@@ -60,7 +61,7 @@ from reconciler.gateways.litellm.teams import (
 from reconciler.gateways.litellm.version import require_endpoints
 from reconciler.gateways.shapes import understood
 
-# The database pool of the proxy is the limit (contract section 7.8).
+# The database pool of the proxy is the limit (observed on 1.106.2).
 CONCURRENCY, MOST_CONCURRENCY = 4, 4
 # A write to a model reloads all models of the process that answers.
 SECONDS = 60.0
@@ -142,7 +143,7 @@ class LiteLLM:
 
     @understood(unknown=True)
     async def perform(self, step: Step, key: SecretStr | None = None) -> Receipt:
-        # There is no version to compare: two writers of one object would lose an update (contract section 7.1).
+        # There is no version to compare: two writers of one object would lose an update (observed on 1.106.2).
         async with self.locks[step.ref]:
             return await self._perform(step, key)
 

@@ -1,6 +1,6 @@
 """When a change holds everywhere: LiteLLM Proxy's processes and replicas keep what they read for a while.
 
-Source: contracts/litellm-proxy.md section 4, measured on 1.106.2 with two replicas. Workers count as replicas. What it
+Source: LiteLLM 1.106.2, measured with two replicas. Workers count as replicas. What it
 shows is only how often it reloads models; the others are its defaults, which environment variables may change
 (DEFAULT_ACCESS_GROUP_CACHE_TTL, DEFAULT_MANAGEMENT_OBJECT_IN_MEMORY_CACHE_TTL): the settings' `cache_seconds` says so.
 How many processes there are it does not show; the one that is written through knows of the change at once.

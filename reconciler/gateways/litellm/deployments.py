@@ -4,7 +4,8 @@ Canonical form, which a read and `normalise` both give: a lone deployment is the
 `litellm_params`), several are `deployments` in a fixed order. What all of them share stands on the alias (prices,
 blocked); what only some have stays visible as a parameter of those, so that a half-done change is never taken for done.
 
-Source: contracts/litellm-proxy.md sections 1.1, 2, 6. References (`os.environ/NAME`) are resolved by the proxy and
+Source: LiteLLM 1.106.2, proxy/management_endpoints/model_management_endpoints.py.
+References (`os.environ/NAME`) are resolved by the proxy and
 cannot be read back, so the reference (which is no secret) is kept in the mark `model_info.reconciler`. Of other secrets
 the proxy shows masks or nothing; a mask is `litellm_masks.Unreadable`, shown to nobody and never sent.
 """
@@ -27,7 +28,7 @@ INPUT, OUTPUT, BLOCKED, BASE_MODEL = (
     "blocked",
     "base_model",
 )
-# Injected into every row; a false one says nothing (contract 2.4).
+# Injected into every row; a false one says nothing (observed on 1.106.2).
 FLAGS = frozenset(
     {
         "allow_client_keepalive_override",

@@ -1,4 +1,4 @@
-"""Unified access groups on LiteLLM Proxy. Source: contracts/litellm-proxy.md section 1.2 (B).
+"""Unified access groups on LiteLLM Proxy. Source: LiteLLM 1.106.2, `/v1/access_group`, observed.
 
 The proxy takes any name (section 7.4), be it of a model, a wildcard or nothing: the plan says which grant nothing.
 """

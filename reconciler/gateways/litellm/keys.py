@@ -1,6 +1,7 @@
 """Virtual keys on LiteLLM Proxy, by alias: rows of the API <-> Key, and what is sent.
 
-Source: contracts/litellm-proxy.md section 1.6. The caller may choose the secret, so it is made here: after an answer
+Source: LiteLLM 1.106.2, proxy/management_endpoints/key_management_endpoints.py.
+The caller may choose the secret, so it is made here: after an answer
 that got lost it is still known. An alias is only unique as long as nobody creates two at once. A key whose own list is
 empty may ask for anything that its team may; `all-team-models` says so explicitly.
 """
@@ -208,7 +209,7 @@ async def rename_key(desk: Desk, old: str, new: str) -> Receipt:
 
 
 async def key_bodies(http: Http, alias: str) -> list[Body]:
-    """The keys of an alias; nothing keeps two from having the same one (contract 1.6)."""
+    """The keys of an alias; nothing keeps two from having the same one (observed on 1.106.2)."""
     return [
         body for body in await paged(http, LIST, key_alias=alias) if body.get("key_alias") == alias
     ]

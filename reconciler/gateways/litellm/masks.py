@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-# The ends of a secret around asterisks, or asterisks alone (contract 1.1: "other sensitive-looking keys are masked").
+# The ends of a secret around asterisks, or asterisks alone (observed on 1.106.2).
 _MASK = re.compile(r"\*{4,}|\A\*{2,}\Z")
 
 

@@ -1,6 +1,7 @@
 """Which requests take the deployments of one alias from what they are to what they should be. Pure.
 
-Source: contracts/litellm-proxy.md section 1.1. PATCH merges and null clears almost nothing, so a deployment that loses
+Source: LiteLLM 1.106.2, proxy/management_endpoints/model_management_endpoints.py.
+PATCH merges and null clears almost nothing, so a deployment that loses
 a parameter is replaced: the new one is created first, so that the name stays backed and no access group drops it.
 POST /model/update is never used: it loses parameters that it does not know.
 """
@@ -23,7 +24,7 @@ from reconciler.gateways.litellm.deployments import (
     per_token,
 )
 
-# The only parameters that null clears (contract 1.1); an empty list clears the others that hold lists.
+# The only parameters that null clears (observed on 1.106.2); an empty list clears the others that hold lists.
 CLEARED_BY_NULL = frozenset({"litellm_credential_name", "cache_control_injection_points"})
 # Never read back, not even whether they are there.
 UNREADABLE = frozenset(
@@ -146,7 +147,7 @@ def patch_of(row: Row, content: Content, words: Words) -> dict[str, Any] | None:
     body: dict[str, Any] = {}
     if params := _moved_params(have, content):
         body["litellm_params"] = params
-    # Without the id the proxy stores a new one in it (contract 1.1).
+    # Without the id the proxy stores a new one in it (observed on 1.106.2).
     body["model_info"] = {"id": row.id, MARK: mark} | (
         {BASE_MODEL: content.base_model} if content.base_model else {}
     )

@@ -1,6 +1,6 @@
 """Organizations on LiteLLM Proxy: rows <-> Organization, and what to send. They need an enterprise licence.
 
-Source: contracts/litellm-proxy.md section 1.4, which read LiteLLM's code and could not run it (no licence). An
+Source: LiteLLM 1.106.2, proxy/management_endpoints/organization_endpoints.py, read and not run (no licence). An
 organization is created without a list of models, so that it does not restrict the lists of its teams.
 """
 
@@ -80,7 +80,7 @@ async def update_organization(
 
 
 async def delete_organization(desk: Desk, ref: Ref) -> Receipt:
-    """Never with teams in it: the proxy would delete them along with it, without a trace (contract 1.4)."""
+    """Never with teams in it: the proxy would delete them along with it, without a trace (read in its code)."""
     found = await find_organization(desk, ref.name)
     if found is None:
         return Receipt(note="was already gone")

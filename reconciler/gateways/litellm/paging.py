@@ -1,6 +1,6 @@
 """Lists of LiteLLM Proxy: every page until the totals agree, in parallel and bounded; only what a viewer may read.
 
-Source: contracts/litellm-proxy.md sections 0, 1, 11. Lists of teams, groups and keys come from the database.
+Source: LiteLLM 1.106.2, observed. Lists of teams, groups and keys come from the database.
 """
 
 import asyncio

@@ -1,6 +1,7 @@
 """Secrets of model aliases that only the proxy has: kept where nobody declares them, never lost unsaid. Pure.
 
-Source: contracts/litellm-proxy.md section 1.1. No read shows an api_key, not even whether there is one; other secrets
+Source: LiteLLM 1.106.2, proxy/management_endpoints/model_management_endpoints.py.
+No read shows an api_key, not even whether there is one; other secrets
 are masked. PATCH keeps both; a deployment that is created anew, or replaced to lose a parameter, has neither.
 """
 

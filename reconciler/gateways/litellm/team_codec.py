@@ -1,6 +1,7 @@
 """Teams on LiteLLM Proxy. Pure: rows of the API <-> Team, and what to send for a change.
 
-Source: contracts/litellm-proxy.md sections 1.3, 2, 6. The proxy reads an empty `models` list as every model, so it is
+Source: LiteLLM 1.106.2, proxy/management_endpoints/team_endpoints.py.
+The proxy reads an empty `models` list as every model, so it is
 never sent: no direct model is written as `no-default-models`. What the API has no column for stands in the mark
 `metadata.reconciler`: the top-ups granted, the last allocation, what a credit is worth, and (without a licence) the
 organization.
@@ -16,7 +17,7 @@ from reconciler.core.model.kinds import Status, Team
 from reconciler.gateways.endpoints import Body
 from reconciler.gateways.litellm.deployments import MARK, VERSION
 
-# Fields of the API that are stored in `metadata`; they are not the user's (contract 2.11, litellm/proxy/_types.py).
+# Fields of the API that are stored in `metadata`; they are not the user's (litellm/proxy/_types.py).
 SERVER_METADATA = frozenset(
     {
         "model_rpm_limit",

@@ -1,4 +1,7 @@
-"""Teams on LiteLLM Proxy: read, created, changed, given credits, deleted. Source: contracts/litellm-proxy.md 1.3."""
+"""Teams on LiteLLM Proxy: read, created, changed, given credits, deleted.
+
+Source: LiteLLM 1.106.2, proxy/management_endpoints/team_endpoints.py.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -53,7 +56,7 @@ WHOLE = ("access_groups", "models", "model_aliases")
 async def with_groups(desk: Desk, team: Team) -> TeamCodec:
     """The codec with the ids of the team's groups. Raises GatewayError for a group that does not exist.
 
-    The proxy takes any id, and one of nothing would grant nothing (contract 7.4).
+    The proxy takes any id, and one of nothing would grant nothing (observed on 1.106.2).
     """
     if not team.access_groups <= desk.groups.keys():
         desk.know(await groups_of(desk.http))
@@ -85,7 +88,7 @@ async def create_team(desk: Desk, ref: Ref, after: Team) -> Receipt:
 async def _clear_defaults(
     desk: Desk, ref: Ref, after: Team, codec: TeamCodec, answer: Body
 ) -> None:
-    """The proxy fills in limits that were not given (`default_team_params`, contract 1.3): null takes them away."""
+    """The proxy fills in limits that were not given (`default_team_params`): null takes them away."""
     asked = creation(ref.name, after, codec)
     filled = {
         theirs

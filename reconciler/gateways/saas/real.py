@@ -1,6 +1,6 @@
 """SaaS LiteLLM as its server 1.0.2 really speaks: credits, what it cannot reach, what its failures mean.
 
-Source: contracts/saas-litellm.md sections 1 to 3, observed on the running server.
+Source: SaaS LiteLLM, src/api and src/services, observed on the running server.
 """
 
 import asyncio
@@ -26,23 +26,23 @@ from reconciler.gateways.saas.real_rows import ENDPOINTS, TEAMS
 from reconciler.gateways.saas.requests import Memory
 
 BACKEND = "saas-litellm"
-# Above 8 parallel requests the server exhausts its database pool and then fails for everybody (contract section 8).
+# Above 8 parallel requests the server exhausts its database pool and then fails for everybody (observed on the server).
 CONCURRENCY, MOST_CONCURRENCY = 4, 8
-# A team's creation waits for LiteLLM twice, 30 s each (contract 3.3).
+# A team's creation waits for LiteLLM twice, 30 s each (observed on the server).
 SECONDS = 75.0
 LONGEST_REASON, SERVER_ERROR = 500, 500
 MARK = re.compile(r"\[(?P<operation>reconciler:[^\]]*)\]\s*$")
 
 
 def fixed(ref: Ref) -> bool:
-    """Default teams cannot be deleted; an id that is empty or has a slash is listed but has no path (contract 1.0)."""
+    """Default teams cannot be deleted; an id that is empty or has a slash is listed but has no path (observed)."""
     return "/" in ref.name or not ref.name or (ref.kind == "team" and ref.name.endswith("_default"))
 
 
 async def grant(http: Http, step: Step, _memory: Memory) -> Receipt:
     """Adds the credits unless a transaction with the operation id says that it happened.
 
-    The server's `add` is not idempotent and makes a ghost of an unknown team (contract 1.6), so the team is read first.
+    The server's `add` is not idempotent and makes a ghost of an unknown team (observed), so the team is read first.
     An allocation's operation id is new for each apply: there is nothing to look up before its first try.
     """
     credit = _credit(step)
@@ -62,7 +62,7 @@ async def grant(http: Http, step: Step, _memory: Memory) -> Receipt:
 async def granted(http: Http, step: Step) -> bool | None:
     """Whether the operation id is among the team's transactions; None where the server does not show them.
 
-    They need the team's own virtual key, and an active team (contract 1.1, 3.4).
+    They need the team's own virtual key, and an active team (observed on the server).
     """
     transactions = await _transactions(http, step.ref.name)
     if transactions is None:
@@ -134,7 +134,7 @@ def explain(what: str, error: GatewayError) -> GatewayError:
 
 
 def note(step: Step) -> str | None:
-    """What the server does not tell LiteLLM (contract 3.1)."""
+    """What the server does not tell LiteLLM (observed on the server)."""
     if step.ref.kind != "team":
         return None
     suspended = isinstance(step.after, Team) and step.after.status is Status.SUSPENDED
@@ -145,7 +145,7 @@ def note(step: Step) -> str | None:
 
 
 async def shown_key(http: Http, team: str, _key: SecretStr | None) -> Any:
-    """The team's virtual key: this server shows it to whoever asks (contract 1.5)."""
+    """The team's virtual key: this server shows it to whoever asks (observed on the server)."""
     return await http.get(TEAMS.item(team))
 
 
@@ -165,7 +165,7 @@ DIALECT = Dialect(
         touch_teams=True,
         top_ups_when_active=True,
         balance="credits",
-        answers_when_spent=True,  # contract 3.6: credits are not asked for before a call
+        answers_when_spent=True,  # observed: credits are not asked for before a call
         keys=frozenset({Team.kind}),
     ),
     grant=grant,

@@ -1,6 +1,6 @@
 """What SaaS LiteLLM must not be sent: it validates little, and a failed team creation burns the id.
 
-Source: contracts/saas-litellm.md sections 1, 3.2 and 3.3.
+Source: SaaS LiteLLM, src/api, observed on the running server.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """What SaaS LiteLLM 1.0.2 keeps, and where: a row per kind, with each quirk as a function and its reason.
 
-Source: contracts/saas-litellm.md sections 1 and 2, observed on the running server.
+Source: SaaS LiteLLM, src/api, observed on the running server.
 """
 
 from collections.abc import Iterable, Mapping
@@ -128,7 +128,7 @@ ORGANIZATIONS = Endpoint(
     collection="/api/organizations",
     wires=(
         plain("name", **_AT_CREATION),
-        # null here breaks the list of organizations for everybody (contract section 8).
+        # null here breaks the list of organizations for everybody (observed on the server).
         Wire(
             "metadata",
             lambda _, value: {"metadata": value or {}},
@@ -136,7 +136,7 @@ ORGANIZATIONS = Endpoint(
             **_AT_CREATION,
         ),
     ),
-    # Otherwise a `<id>_default` team comes along that nobody can delete (contract 3.8).
+    # Otherwise a `<id>_default` team comes along that nobody can delete (observed on the server).
     always={"create_default_team": False},
     can_update=False,
     can_delete=False,
@@ -177,7 +177,7 @@ TEAMS = Endpoint(
             change=_tokens,
             listed=False,
         ),
-        # null is a server error here, and by then LiteLLM has the id (contract 1.5).
+        # null is a server error here, and by then LiteLLM has the id (observed on the server).
         Wire("metadata", lambda _, value: {"metadata": value or {}}, None, **_AT_CREATION),
         Wire(
             "status",

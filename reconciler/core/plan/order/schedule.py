@@ -200,7 +200,7 @@ def _field(resource: Resource, name: str) -> object:
 
 
 def touches(changes: Iterable[Change], live: State, ours: Collection[Ref]) -> list[Step]:
-    """Teams to send again because a group of theirs changed. Source: contracts/saas-litellm.md section 3.1."""
+    """Teams to send again because a group of theirs changed: on SaaS LiteLLM nothing else reaches its LiteLLM."""
     changes = tuple(changes)
     groups = {
         c.ref.name
