@@ -21,6 +21,8 @@ from reconciler.core.plan.credits.allocation import ALLOCATION
 from reconciler.core.plan.meaning.announced import recorded
 from reconciler.core.plan.noting import recordable, settled_record
 from reconciler.core.plan.plan import Plan
+from reconciler.core.plan.renaming import Renaming
+from reconciler.core.plan.saved import SavedPlan, facts_digest
 from reconciler.core.plan.support import Support
 from reconciler.ledger import Claim, GrantRecord
 from reconciler.pipeline import Planned
@@ -33,14 +35,20 @@ Wishes = Mapping[Ref, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Books:
-    """The ledger of one apply. `plan` is what is carried out, `owed` the teams whose allocation has its own step."""
+    """The ledger of one apply, and the plan with what it was made of.
+
+    `owed` are the teams whose allocation has a step of its own, or must not move for now.
+    """
 
     ledger: "Ledger"
     lease: "Lease"
     now: Callable[[], datetime]
-    plan: Plan
     planned: Planned
     owed: frozenset[Ref] = frozenset()
+
+    @property
+    def plan(self) -> Plan:
+        return self.planned.plan
 
 
 def owed_allocations(plan: Plan, undecided: frozenset[str], support: Support) -> frozenset[Ref]:
@@ -59,21 +67,29 @@ def recorded_wishes(plan: Plan, desired: State, inventory: Inventory, now: datet
     wishes: dict[Ref, dict[str, Any]] = {}
     for ref, wish in desired.resources.items():
         last = _last(inventory.get(ref))
-        wishes[ref] = recorded(
-            recordable(record_of(wish), plan.held.get(ref, ()), last), wish, last, now
-        )
+        record = recordable(record_of(wish), plan.held.get(ref, ()), last)
+        wishes[ref] = recorded(record, wish, last, now)
     return wishes
 
 
 def record_at_once(books: Books, wishes: Wishes, inventory: Inventory) -> None:
-    """Write down what needs no request: adoptions, git-only fields that moved, and objects of ours that are gone."""
-    plan, owed = books.plan, books.owed
-    adopted = {change.ref for change in plan.changes if change.verb == "adopt"}
-    calm = adopted | {change.ref for change in plan.noted if change.ref in wishes}
+    """Write down what needs no request, in this order:
+
+    grants of ours that this ledger did not know    known, with what they came to
+    an adoption that changes nothing                ours from now on
+    an object of ours that only git moved           its new record
+    an object of ours that is gone                  ours no longer
+
+    An object that a request changes is recorded with its last step, a pricing plan when all is applied.
+    """
+    plan = books.plan
     _remember_strangers(books, inventory)
+    adopted = {change.ref for change in plan.changes if change.verb == "adopt"}
+    noted = {change.ref for change in plan.noted if change.ref in wishes}
     claims: list[Claim] = []
-    for ref in sorted(calm):
-        record = settled_record(wishes[ref], _last(inventory.get(ref)), owed=ref in owed)
+    for ref in sorted(adopted | noted):
+        last = _last(inventory.get(ref))
+        record = settled_record(wishes[ref], last, owed=ref in books.owed)
         claims.append(Claim(ref.kind, ref.name, record, adopted=ref in adopted))
     if claims:
         books.ledger.own(books.lease, claims, books.now())
@@ -103,13 +119,30 @@ def remember_secrets(books: Books, support: Support) -> None:
         books.ledger.remember_facts(books.lease, facts, books.now())
 
 
+def remember_facts(
+    books: Books, support: Support, saved: SavedPlan | None, live: State, renaming: Renaming
+) -> None:
+    """Write down the facts that the plan told, as of `live`.
+
+    Not of a plan about a part, nor of a saved one that was approved with others.
+    """
+    as_approved = saved is None or saved.facts in (None, facts_digest(support.facts))
+    if support.facts and as_approved and not books.plan.scope:
+        known = support.facts_after(support.facts, live, renaming.old_of)
+        books.ledger.remember_facts(books.lease, known, books.now())
+
+
 def record_pricing(books: Books) -> None:
     """Write down the pricing plans, once everything that follows from them is applied."""
     moved = [change for change in books.plan.noted if change.ref.kind == PricingPlan.kind]
-    claims = [
-        Claim(c.ref.kind, c.ref.name, record_of(c.after)) for c in moved if c.after is not None
-    ]
-    removed = [(c.ref.kind, c.ref.name) for c in moved if c.after is None]
+    claims: list[Claim] = []
+    removed: list[tuple[str, str]] = []
+    for change in moved:
+        kind, name = change.ref
+        if change.after is None:
+            removed.append((kind, name))
+        else:
+            claims.append(Claim(kind, name, record_of(change.after)))
     if claims:
         books.ledger.own(books.lease, claims, books.now())
     if removed:

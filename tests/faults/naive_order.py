@@ -28,6 +28,6 @@ def _rank(change: Any) -> Any:
 
 
 def install() -> None:
-    from reconciler.apply import run as applying
+    from reconciler.apply import carry_out
 
-    applying.schedule = naive
+    carry_out.schedule = naive

@@ -246,14 +246,14 @@ def no_lock(swap: Swap) -> None:
 
 def revokes_first(swap: Swap) -> None:
     """The order of the steps is the one that prefers a gap to an exposure."""
-    from reconciler.apply import run as applying
+    from reconciler.apply import carry_out
 
-    plain = applying.schedule
+    plain = carry_out.schedule
 
     def schedule(changes: Any, live: Any, support: Any, ours: Any, _order: Any) -> Any:
         return plain(changes, live, support, ours, Order.REVOKE_FIRST)
 
-    swap(applying, "schedule", schedule)
+    swap(carry_out, "schedule", schedule)
 
 
 # ---- keys
