@@ -15,10 +15,12 @@ from reconciler.core.model.inventory import (
     resource_of,
 )
 from reconciler.core.model.kinds import PricingPlan, Team
+from reconciler.core.model.prices import PriceMap
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.state import State
 from reconciler.core.plan.credits.allocation import ALLOCATION
 from reconciler.core.plan.meaning.announced import recorded
+from reconciler.core.plan.meaning.prices import PRICES, price_record
 from reconciler.core.plan.noting import recordable, settled_record
 from reconciler.core.plan.plan import Plan
 from reconciler.core.plan.renaming import Renaming
@@ -130,6 +132,15 @@ def remember_facts(
     if support.facts and as_approved and not books.plan.scope:
         known = support.facts_after(support.facts, live, renaming.old_of)
         books.ledger.remember_facts(books.lease, known, books.now())
+
+
+def remember_prices(books: Books, desired: State, prices: PriceMap) -> None:
+    """Write down the prices that the plan was made with, unless it was about a part."""
+    if books.plan.prices is None or books.plan.scope:
+        return
+    record = price_record(desired, prices)
+    if books.planned.known.facts.get(PRICES) != record:
+        books.ledger.remember_facts(books.lease, {PRICES: record}, books.now())
 
 
 def record_pricing(books: Books) -> None:

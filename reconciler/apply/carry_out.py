@@ -14,6 +14,7 @@ from reconciler.apply.adopt import (
     record_pricing,
     recorded_wishes,
     remember_facts,
+    remember_prices,
     remember_secrets,
 )
 from reconciler.apply.execute import Needs, execute
@@ -77,6 +78,7 @@ async def carry_out(work: Work) -> Report:
     if not needs:
         record_pricing(books)
         remember_facts(books, support, work.options.saved, work.planned.live.state, Renaming())
+        remember_prices(books, desired, session.loaded.prices)
         return Report(plan, recovered=work.recovered)
     waits = _waits(work, live, known, needs)
     journal = _begun(work, books, needs, wishes, known.inventory)
@@ -98,6 +100,7 @@ async def carry_out(work: Work) -> Report:
     report = replace(report, left=left)
     if report.complete:
         remember_facts(books, support, work.options.saved, after, plan.renames.in_place)
+        remember_prices(books, desired, session.loaded.prices)
     return report
 
 

@@ -15,7 +15,7 @@ from reconciler.core.model.kinds import Team
 from reconciler.core.model.refs import Ref
 from reconciler.core.plan.credits.memories import told
 from reconciler.core.plan.make import fingerprints
-from reconciler.core.plan.meaning.prices import other_prices
+from reconciler.core.plan.meaning.prices import since_saved
 from reconciler.core.plan.plan import Plan
 from reconciler.core.plan.safety import standing
 from reconciler.core.plan.saved import SavedPlan, against
@@ -94,9 +94,8 @@ def _approved_only(
     hindrances = against(saved, planned.plan, now, rebase=options.rebase)
     if hindrances:
         raise ReconcilerError(*hindrances)
-    findings = (*told(planned.strangers), *other_prices(saved.prices, planned.plan.prices))
-    plan = plan_against(session, live, known, options.terms, findings)
-    return replace(planned, plan=plan)
+    plan = plan_against(session, live, known, options.terms, told(planned.strangers))
+    return replace(planned, plan=replace(plan, prices=since_saved(saved.prices, plan.prices)))
 
 
 def require_applicable(plan: Plan, allowed: frozenset[str]) -> None:

@@ -10,13 +10,14 @@ from reconciler.files.prices.document import parsed_prices, price_document
 from reconciler.files.prices.loading import shipped_prices
 
 MANIFEST = """\
+organizations: {o: {name: O}}
 model_aliases:
   fast: {litellm_model: openai/fast-1, description: Fast}
   smart: {litellm_model: openai/smart-1, description: Smart}
 access_groups:
   affordable: {description: By price, select: {max_price_output: 5}}
 teams:
-  t: {access_groups: [affordable]}
+  t: {organization_id: o, access_groups: [affordable], credits_allocated: 10}
 """
 POLICY = """\
 policies:
@@ -119,3 +120,63 @@ def test_plans_policies_and_selections_name_the_prices(place):
 def test_a_plan_that_depends_on_no_price_does_not_talk_of_them(place):
     place.write("all.yaml", "organizations: {o: {name: O}}\n")
     assert "Prices" not in place.reconciler("plan").out
+
+
+# ---- since the last apply
+
+
+def moved(place: Place, *args: str, command: str = "plan") -> list[str]:
+    out = place.reconciler(command, "--format", "json", *args).out
+    return [
+        each["message"] for each in json.loads(out)["findings"] if "prices-moved" in each["code"]
+    ]
+
+
+def test_prices_that_moved_since_the_last_apply_are_said_until_one_is_complete(place):
+    updated(place, "map 1", fast_1=2, smart_1=40)
+    assert moved(place) == []  # nothing was ever written down
+    place.applied()
+    updated(place, "map 2", fast_1=2, smart_1=40, other_1=9)
+    assert moved(place) == []  # no model of the config has another price
+    updated(place, "map 3", fast_1=2, smart_1=4)
+    assert moved(place) == moved(place) == ["prices moved from map 1 to map 3: 1 model"]
+    text = place.reconciler("plan").out
+    assert "\nPrices   map 1 -> map 3, 1 model moved\n" in text
+    assert "+ smart" in text  # the selection follows
+    place.applied("--only", "organization/o")
+    assert moved(place) == ["prices moved from map 1 to map 3: 1 model"]  # a part is not the whole
+    assert "Prices   map 1 -> map 3, 1 model moved" in place.applied().text
+    assert moved(place) == []
+    place.settled()
+
+
+def test_an_apply_without_changes_writes_the_prices_down_too(place):
+    place.write(
+        "all.yaml", "model_aliases: {fast: {litellm_model: openai/fast-1, description: F}}\n"
+    )
+    updated(place, "map 1", fast_1=2)
+    place.applied()
+    (place.config / "prices.json").unlink()
+    (told,) = moved(place)
+    assert told == f"prices moved from map 1 to {shipped_prices().version}: 1 model"
+    place.applied()
+    assert moved(place) == []
+
+
+def test_a_saved_plan_whose_prices_moved_says_so_and_is_still_what_was_approved(place):
+    place.write(
+        "all.yaml", "model_aliases: {fast: {litellm_model: openai/fast-1, description: F}}\n"
+    )
+    updated(place, "map 1", fast_1=2)
+    place.reconciler("plan", "--out", "plan.json")
+    updated(place, "map 2", fast_1=3)
+    done = place.reconciler("apply", "plan.json", "--yes").text
+    assert "Prices   map 1 -> map 2" in done
+    place.settled()
+
+
+def test_a_saved_plan_that_prices_turned_into_another_is_refused(place):
+    updated(place, "map 1", fast_1=2, smart_1=40)
+    place.reconciler("plan", "--out", "plan.json")
+    updated(place, "map 2", fast_1=2, smart_1=4)
+    assert "plan-config" in place.reconciler("apply", "plan.json", "--yes", code=1).err

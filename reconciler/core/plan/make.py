@@ -20,7 +20,7 @@ from reconciler.core.plan.meaning.causes import causes
 from reconciler.core.plan.meaning.evidence import Evidence, Find, nowhere
 from reconciler.core.plan.meaning.impact import Context, impact, world_of
 from reconciler.core.plan.meaning.moved import moved_findings
-from reconciler.core.plan.meaning.prices import prices_used
+from reconciler.core.plan.meaning.prices import PRICES, prices_finding, prices_used
 from reconciler.core.plan.meaning.unpriced import unpriced_changes
 from reconciler.core.plan.noting import noted
 from reconciler.core.plan.order.holding import Fresh, waits_finding
@@ -101,6 +101,7 @@ def make_plan(given: Inputs) -> Plan:
         ),
         *found.refused,
     )
+    prices = prices_used(given.written, given.prices, given.known.facts.get(PRICES))
     return Plan(
         target=given.target,
         changes=found.changes,
@@ -114,6 +115,7 @@ def make_plan(given: Inputs) -> Plan:
                 *_unmatched(given),
                 *_owed_keys(given.known),
                 *moved_findings(given.known, given.live, given.support),
+                *prices_finding(prices),
                 *unpriced_changes(meaning, given.live, given.desired, given.prices),
             )
         ),
@@ -132,7 +134,7 @@ def make_plan(given: Inputs) -> Plan:
         owed=tuple(sorted(given.known.owed)),
         renames=renamed.of(found.changes, partial=_partial(given)),
         facts=given.support.facts,
-        prices=prices_used(given.written, given.prices),
+        prices=prices,
     )
 
 

@@ -130,11 +130,17 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class PricesUsed:
-    """The version and digest of the prices of a plan; `decisive` says that a selection or a policy is by price."""
+    """The version and digest of the prices of a plan; `decisive` says that a selection or a policy is by price.
+
+    `former` is the version of the last apply (of the saved plan), where these are others, and `moved` says of each
+    model whose price is another one since: `openai/x: $1 in, $4 out -> $2 in, $4 out`, USD per million tokens.
+    """
 
     version: str
     digest: str
     decisive: bool = False
+    former: str | None = None
+    moved: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

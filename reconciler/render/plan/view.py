@@ -25,7 +25,7 @@ from reconciler.render.plan.groups import (
 )
 from reconciler.render.plan.limits import ROOMY, UNLIMITED, Limits, tighter
 from reconciler.render.plan.listing import listing
-from reconciler.render.words import NameList, money, per_month, signed_money, some
+from reconciler.render.words import NameList, count, money, per_month, signed_money, some
 
 __all__ = [
     "ChangeRow",
@@ -211,9 +211,14 @@ def _totals(plan: Plan, impact: Impact) -> tuple[tuple[str, str], ...]:
 
 
 def _prices(plan: Plan) -> Iterator[tuple[str, str]]:
-    """The version of the prices, where something that is to change depends on them."""
+    """The version of the prices, where something that is to change depends on them, or they moved."""
     used = plan.prices
-    if used and plan.pending and (used.decisive or any(team.dearer for team in plan.impact.teams)):
+    if used and used.former:
+        models = f", {count(len(used.moved), 'model')} moved" if used.moved else ""
+        yield "prices", safe(f"{used.former} -> {used.version}{models}")
+    elif (
+        used and plan.pending and (used.decisive or any(team.dearer for team in plan.impact.teams))
+    ):
         yield "prices", safe(used.version)
 
 

@@ -1,24 +1,32 @@
 """Which prices a plan was made with, whether they decide anything, and what moved since prices were written down."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from reconciler.core.model.findings import Finding, info
 from reconciler.core.model.kinds import AccessGroup, ModelAlias, Policy
-from reconciler.core.model.prices import Price, PriceMap, models_of
+from reconciler.core.model.prices import PriceMap, models_of
 from reconciler.core.model.state import State
 from reconciler.core.plan.plan import PricesUsed
 
 MOVED = "prices-moved"
+# The name under which a ledger keeps them, beside the facts of a gateway.
+PRICES = "prices"
+UNKNOWN = "unknown"
 _OF_POLICIES = "model.price_"
 _OF_SELECTIONS = ("max_price_input", "max_price_output", "min_price_input", "min_price_output")
 
 
-def prices_used(written: State, prices: PriceMap) -> PricesUsed | None:
-    """The prices that a plan names; None where nobody knows where they are from."""
+def prices_used(written: State, prices: PriceMap, record: Any) -> PricesUsed | None:
+    """The prices that a plan names, and what moved since the `record` of the last apply (None: there is none).
+
+    None where nobody knows where the prices are from.
+    """
     if not prices.version:
         return None
-    return PricesUsed(prices.version, prices.digest, decisive=_is_priced(written))
+    former, moved = _moved(record, prices)
+    return PricesUsed(prices.version, prices.digest, _is_priced(written), former, moved)
 
 
 def _is_priced(written: State) -> bool:
@@ -30,11 +38,25 @@ def _is_priced(written: State) -> bool:
     ) or any(_OF_POLICIES in f"{policy.match} {policy.rule}" for policy in policies)
 
 
-def other_prices(saved: PricesUsed | None, now: PricesUsed | None) -> Iterator[Finding]:
-    """That a saved plan was made with other prices than those in force. What it changes is compared by itself."""
-    if saved and now and saved.digest != now.digest:
-        says = f"prices moved since the plan was saved: from {saved.version} to {now.version}"
-        yield info(MOVED, says, hint="its changes are still the same ones, or apply refuses it")
+def since_saved(saved: PricesUsed | None, now: PricesUsed | None) -> PricesUsed | None:
+    """The prices of a plan that was saved with others, if it was. What it changes is compared by itself."""
+    if saved is None or now is None or saved.digest == now.digest:
+        return now
+    return replace(now, former=saved.version)
+
+
+def prices_finding(used: PricesUsed | None) -> Iterator[Finding]:
+    """That prices are others than those of the last apply, where that concerns a model of the config."""
+    if used is None or not used.moved:
+        return
+    says = f"prices moved from {used.former} to {used.version}: {in_number(used.moved)}"
+    hint = "selections and policies go by the new ones; said until an apply is complete"
+    yield info(MOVED, says, hint=hint, details=used.moved)
+
+
+def in_number(models: Collection[str]) -> str:
+    """`1 model`, `1,000 models`."""
+    return "1 model" if len(models) == 1 else f"{len(models):,} models"
 
 
 # ---- since the last apply
@@ -42,41 +64,29 @@ def other_prices(saved: PricesUsed | None, now: PricesUsed | None) -> Iterator[F
 
 def price_record(desired: State, prices: PriceMap) -> dict[str, Any]:
     """What is written down of the prices that an apply was planned with: their version, and what the config uses."""
-    rows = [
-        f"{model} {_amount(p.input)} {_amount(p.output)}" for model, p in _used(desired, prices)
-    ]
-    return {"version": prices.version, "digest": prices.digest, "models": sorted(set(rows))}
+    models = {model for alias in desired.of(ModelAlias).values() for model in models_of(alias)}
+    costs = [f"{model}: {_cost(model, prices)}" for model in sorted(models)]
+    return {"version": prices.version, "digest": prices.digest, "models": costs}
 
 
-def prices_moved(record: Mapping[str, Any] | None, prices: PriceMap) -> Iterator[Finding]:
-    """That models cost something else than when an apply last wrote prices down. Nothing without such a record."""
-    if record is None or record["digest"] == prices.digest:
-        return
+def _moved(record: Any, prices: PriceMap) -> tuple[str | None, tuple[str, ...]]:
+    """The version that the record names, and what became of the prices of its models; nothing where none moved."""
+    if not isinstance(record, Mapping) or record.get("digest") == prices.digest:
+        return None, ()
     moved: list[str] = []
-    for row in record["models"]:
-        model, before_input, before_output = row.rsplit(" ", 2)
-        price = prices.find(model) or Price("")
-        after_input, after_output = _amount(price.input), _amount(price.output)
-        if (before_input, before_output) != (after_input, after_output):
-            moved.append(
-                f"{model}: {before_input} -> {after_input} USD per million input tokens, "
-                f"{before_output} -> {after_output} output"
-            )
-    if moved:
-        models = "1 model" if len(moved) == 1 else f"{len(moved):,} models"
-        says = f"prices moved from {record['version']} to {prices.version}: {models}"
-        hint = "what is selected and judged by price was computed anew; this is said once"
-        yield info(MOVED, says, hint=hint, details=tuple(moved))
+    for cost in record.get("models", ()):
+        model, _, before = cost.rpartition(": ")
+        after = _cost(model, prices)
+        if after != before:
+            moved.append(f"{model}: {before} -> {after}")
+    return (str(record.get("version")), tuple(moved)) if moved else (None, ())
 
 
-def _used(desired: State, prices: PriceMap) -> Iterator[tuple[str, Price]]:
-    """The models behind the config's aliases that have an entry."""
-    for alias in desired.of(ModelAlias).values():
-        for model in models_of(alias):
-            price = prices.find(model)
-            if price is not None:
-                yield model, price
+def _cost(model: str, prices: PriceMap) -> str:
+    """USD per million tokens, in words that can be compared."""
+    price = prices.find(model)
+    return f"${_amount(price.input)} in, ${_amount(price.output)} out" if price else UNKNOWN
 
 
 def _amount(price: float | None) -> str:
-    return "unknown" if price is None else f"{price:g}"
+    return "?" if price is None else f"{price:g}"
