@@ -29,6 +29,7 @@ class Outputs:
         _try(self.directory, private_directory)
         for name in FILES:
             _try(self.directory / name, remove)
+        self.tell(directory=self.directory)
 
     def write(self, name: str, text: str) -> Path:
         file = self.directory / name

@@ -34,6 +34,12 @@ def on_gitlab(tmp_path: Path, gitlab: GitLab) -> World:
 
 
 @pytest.fixture(params=["on_github", "on_gitlab"])
+def both(request: pytest.FixtureRequest) -> World:
+    found: World = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(params=["on_github", pytest.param("on_gitlab", marks=pytest.mark.slow)])
 def world(request: pytest.FixtureRequest) -> World:
     found: World = request.getfixturevalue(request.param)
     return found

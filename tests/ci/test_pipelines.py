@@ -1,45 +1,49 @@
-"""From a pull request to its apply, and drift, on both services: plan, comment, label, merge, apply, issue."""
+"""From a pull request to its apply, and drift, on both services: plan, comment, label, merge, apply, issue.
+
+What is GitLab's own is in few tests here, and in `test_approval` and `test_rest`; the rest runs there where it is slow.
+"""
 
 import json
 
 from ci_world import LOSS, World, company, edited, nothing
 
 
-def test_a_pull_request_from_its_plan_to_its_apply(world: World):
-    world.applied("schedule")  # the embedded gateway gets its identity with the first apply
-    number = world.proposed(company)
-    done = world.planned(number)
-    comment, plan = world.comment(number), json.loads(done.files["plan.json"])["plan"]
+def test_a_pull_request_from_its_plan_to_its_apply(both: World):
+    both.applied("schedule")  # the embedded gateway gets its identity with the first apply
+    number = both.proposed(company)
+    done = both.planned(number)
+    comment, plan = both.comment(number), json.loads(done.files["plan.json"])["plan"]
     assert plan["counts"]["create"] == 7
     assert "7 to create" in comment
     assert {"prod", "dev"} == {team["team"] for team in plan["impact"]["teams"]}
     assert done.files["comment.md"].decode() == comment
     assert "no findings" in done.out
 
-    world.pushed(number, edited("Production", "Live"))
-    world.planned(number)
-    assert world.comment(number) != comment
+    both.pushed(number, edited("Production", "Live"))
+    both.planned(number)
+    assert both.comment(number) != comment
 
-    world.merged(number)
-    done = world.applied()
-    said = world.comment(number, "apply")
+    both.merged(number)
+    done = both.applied()
+    said = both.comment(number, "apply")
     assert "This was the plan as reviewed" in said
     assert "steps applied, 0 failed, 0 not sent" in said
     assert "the approved plan is found" in done.err
-    assert world.sql("select team_alias from teams order by team_id") == [
+    assert both.sql("select team_alias from teams order by team_id") == [
         ("Development",),
         ("Live",),
     ]
 
     # Nothing is left to do, and the gateway is as declared.
-    quiet = world.proposed(nothing)
-    assert "No changes" in world.planned(quiet).out
-    assert "no changes" in world.comment(quiet)
+    quiet = both.proposed(nothing)
+    assert "No changes" in both.planned(quiet).out
+    assert "no changes" in both.comment(quiet)
 
 
 def test_the_step_has_outputs_and_the_run_a_page(on_github: World):
     number = on_github.proposed(company)
     done = on_github.planned(number, "--exit-code", code=2)
+    assert done.outputs.pop("directory").endswith("/out")
     assert done.outputs == {
         "exit-code": "2",
         "pending": "true",
@@ -134,23 +138,23 @@ def test_a_label_counts_only_for_what_the_plan_was_refused_for(world: World):
     assert "Allowed by labels" not in world.comment(number)
 
 
-def test_drift_has_one_issue_which_is_closed_when_it_is_gone(world: World):
-    world.merged(world.proposed(company))
-    world.applied()
-    world.watched()
-    assert world.service.drift_issues() == []
-    world.sql("update teams set status = 'suspended' where team_id = 'prod'")
-    world.watched("--exit-code", code=2)
-    world.sql("update teams set status = 'suspended' where team_id = 'dev'")
-    world.watched()
-    [issue] = world.service.drift_issues()
+def test_drift_has_one_issue_which_is_closed_when_it_is_gone(both: World):
+    both.merged(both.proposed(company))
+    both.applied()
+    both.watched()
+    assert both.service.drift_issues() == []
+    both.sql("update teams set status = 'suspended' where team_id = 'prod'")
+    both.watched("--exit-code", code=2)
+    both.sql("update teams set status = 'suspended' where team_id = 'dev'")
+    both.watched()
+    [issue] = both.service.drift_issues()
     assert "team/prod" in issue
     assert "team/dev" in issue
-    done = world.applied("schedule")
+    done = both.applied("schedule")
     assert "no approved plan: there is none for this run" in done.err
-    assert world.sql("select distinct status from teams") == [("active",)]
-    world.watched("--exit-code")
-    assert world.service.drift_issues() == []
+    assert both.sql("select distinct status from teams") == [("active",)]
+    both.watched("--exit-code")
+    assert both.service.drift_issues() == []
 
 
 def test_a_schedule_applies_what_is_pending_and_no_label_counts(world: World):

@@ -8,8 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from actions_runner import git
 from e2e_world import Place
+from git_repository import git
 
 from reconciler.core.model.settings import Settings
 from reconciler.files.base_settings import OWN

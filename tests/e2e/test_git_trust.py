@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from actions_runner import git
 from e2e_world import Place
+from git_repository import git
 
 from reconciler.core.model.findings import ReconcilerError
 from reconciler.files import git as hardened

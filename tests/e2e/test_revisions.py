@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from actions_runner import git
+from git_repository import git
 
 from reconciler.core.model.findings import ReconcilerError
 from reconciler.files.revisions import as_of, current_commit

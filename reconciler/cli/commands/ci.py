@@ -11,7 +11,7 @@ import click
 
 from reconciler.cli.events import log_format_option
 from reconciler.cli.failures import DONE, EXPECTED, PENDING
-from reconciler.cli.options import config_option, environment_option, loaded, only_option, world
+from reconciler.cli.options import loaded, only_option, world
 from reconciler.cli.output import findings_as, note, say
 from reconciler.cli.running import run
 
@@ -40,7 +40,7 @@ def command() -> None:
     """In GitHub Actions and GitLab CI: a plan for each pull request, applied as approved when it is merged.
 
     The token is taken out of the environment before any file is read. In a pull request the settings are those of
-    its base (RECONCILER_SETTINGS_REVISION; on GitHub the first parent of the merge that is checked out).
+    its base: RECONCILER_SETTINGS_REVISION, or the first parent of the merge that is checked out.
     """
 
 
@@ -65,7 +65,12 @@ def out_option(function: F) -> F:
 
 def report_option(function: F) -> F:
     """--no-report and --bot."""
-    silent = click.option("--no-report", is_flag=True, help="Post no comment and no issue.")
+    silent = click.option(
+        "--no-report",
+        is_flag=True,
+        envvar="RECONCILER_NO_REPORT",
+        help="Post no comment and no issue; $RECONCILER_NO_REPORT.",
+    )
     bot = click.option(
         "--bot",
         metavar="LOGIN",
@@ -95,19 +100,19 @@ class Request:
 
 
 @command.command(epilog=SHARED_EPILOG.format(more=""), short_help="Check settings and manifests.")
-@config_option
-@environment_option
+@world
 @out_option
-def validate(config: Path, environment: str | None, out: Path | None) -> int:
-    """Check settings and manifests, as `reconciler validate` does.
+def validate(config: Path, environment: str | None, gateway: str | None, out: Path | None) -> int:
+    """Check settings and manifests, as `reconciler validate` does; with --gateway, that the settings have it.
 
-    It needs no token, no gateway and no secret: forks may run it.
+    It needs no token and no secret, and connects to nothing: forks may run it.
     """
     from reconciler.ci import texts  # noqa: PLC0415  not needed for --help
     from reconciler.ci.outputs import outputs  # noqa: PLC0415  as above
     from reconciler.ci.surroundings import TOKENS, job_of  # noqa: PLC0415  as above
     from reconciler.cli.failures import taken  # noqa: PLC0415  as above
     from reconciler.files.discovery import shown  # noqa: PLC0415  as above
+    from reconciler.pipeline import gateway_settings  # noqa: PLC0415  as above
 
     job = job_of(os.environ)
     taken(TOKENS[job.service])
@@ -116,8 +121,10 @@ def validate(config: Path, environment: str | None, out: Path | None) -> int:
     _annotate(job, found.findings, config)
     code = DONE if found.valid else EXPECTED
     writing.tell(exit_code=code)
+    if not code:
+        gateway_settings(found, gateway)
     if code:
-        where = texts.place(shown(config), None, environment)
+        where = texts.place(shown(config), gateway, environment)
         listed = texts.fenced(findings_as("text", found.findings, config))
         writing.show(texts.post("plan", where, job, texts.INVALID, listed))
     return code
