@@ -37,7 +37,7 @@ SLOWLY = pytest.mark.slow
 @pytest.mark.parametrize("kind", [pytest.param("embedded", marks=SLOWLY), "saas"])
 def test_a_grant_that_arrives_after_its_sender_was_killed_counts_once(kind, company, tmp_path):
     """The process dies with its request on the way; the next apply starts before the gateway has it."""
-    with world(kind, tmp_path, 0, timeout=5.0) as here:
+    with world(kind, tmp_path, 0, timeout=2.0) as here:
         before = begun(here)
         here.declare(company)
         process = here.driver.start(*APPLY)
@@ -47,7 +47,7 @@ def test_a_grant_that_arrives_after_its_sender_was_killed_counts_once(kind, comp
             if stage == "arrived" and not on_the_way.is_set():
                 process.kill()
                 on_the_way.set()
-                here.proxy.hold = 4.0
+                here.proxy.hold = 1.6
             return False
 
         here.proxy.watch = hold

@@ -111,7 +111,7 @@ def test_a_kill_at_every_boundary_is_healed_by_one_more_apply(kind, situation, t
     ("kind", "start"), [("embedded", 5), pytest.param("saas", 13, marks=pytest.mark.slow)]
 )
 def test_a_kill_at_some_boundaries_is_healed_by_one_more_apply(kind, start, tmp_path):
-    every(kind, "change", tmp_path, start, 30)
+    every(kind, "change", tmp_path, start, 40)
 
 
 def test_the_boundaries_are_those_of_intent_request_commit_and_outcome(tmp_path):
