@@ -54,15 +54,21 @@ def open_path():
     shutil.rmtree(directory)
 
 
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory):
+    """What is imported late may lie where nobody may read."""
+    place = example(tmp_path_factory.mktemp("warm"))
+    for command in (*READING, ("apply", "--yes")):
+        place._run(command)
+
+
+@pytest.mark.usefixtures("warm")
 @pytest.mark.parametrize("applied", [True, False], ids=["applied", "new"])
 def test_reading_needs_no_place_to_write(open_path, applied, request, monkeypatch):
     place = example(open_path / "here")
     if applied:
         place.applied()
     before = place.database.read_bytes() if applied else None
-    warm = example(open_path / "warm")  # what is imported late may lie where nobody may read
-    for command in (*READING, ("apply", "--yes")):
-        warm._run(command)
     closed(place)
     monkeypatch.chdir(place.directory)
     request.getfixturevalue("nobody")

@@ -98,7 +98,7 @@ def test_no_stream_at_all(place, way):
 
 
 @pytest.mark.parametrize("way", ways("show"))
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+@pytest.mark.parametrize("encoding", ["ascii", pytest.param("latin-1", marks=pytest.mark.slow)])
 def test_an_encoding_that_lacks_characters(place, way, encoding):
     done = run(place, way, "", PYTHONIOENCODING=encoding, PYTHONUTF8="0")
     no_bug(done)

@@ -21,7 +21,6 @@ from reconciler.render.plan.saved import plan_file_content
 
 ALLOWED = frozenset({"loss", "too-many-updates", "too-many-deletes", "cascade"})
 GROUPS, TEAMS, PLANS = ["g0", "g1", "g2"], ["t0", "t1", "t2"], ["p0", "p1", "p2"]
-EDITS = 4
 
 
 def company(rng: random.Random) -> dict:
@@ -127,13 +126,14 @@ async def twice(directory):
 PATHS = [plainly, by_a_saved_plan, in_parts, only_some_teams, twice]
 
 
+@pytest.mark.parametrize("edits", [3, pytest.param(20, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("path", PATHS)
-def test_a_plan_after_an_apply_says_nothing(tmp_path, path):
+def test_a_plan_after_an_apply_says_nothing(tmp_path, path, edits):
     rng = random.Random(path.__name__)
     directory = tmp_path / "config"
     directory.mkdir()
     said = company(rng)
-    for number in range(EDITS):
+    for number in range(edits):
         (directory / "all.yaml").write_text(yaml.safe_dump(said))
         scope = asyncio.run(path(directory))
         plan, *_ = asyncio.run(planned(directory, scope))
