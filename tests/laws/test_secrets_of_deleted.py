@@ -36,7 +36,7 @@ class Keeping:
 
     @property
     def support(self):
-        return replace(self._inner.support, owes_secret=owes_secret)
+        return replace(self._inner.support, owes_secret=lambda _ref, wish: owes_secret(wish))
 
 
 class Place:
