@@ -225,5 +225,22 @@ def test_one_object_with_a_problem_leaves_the_edits_of_the_others():
     assert done.text == SHARED.replace("c: {access_groups: *groups", "c: {access_groups: [g9]")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x: &t {a: {name: A}}\nteams: *t\norganizations: {o: {name: O}}\n",
+        "x: &t {teams: {a: {name: A}}}\n<<: *t\norganizations: {o: {name: O}}\n",
+        "x: &t\n  a: {name: A}\nteams: *t\norganizations: {o: {name: O}}\n",
+    ],
+)
+def test_a_section_that_is_an_alias_is_one_problem(text):
+    document = values(text)[0]
+    document["teams"] = {"a": {"name": "B"}}
+    document["organizations"] = {"o": {"name": "P"}}
+    done = edited(text, [document], ORDER)
+    assert [problem.path for problem in done.problems] == [("teams",)]
+    assert done.text == text.replace("name: O", "name: P")
+
+
 def test_sections_are_appended():
     assert appended("a: 1", {"teams": {"t": {"plan": "x"}}}) == "a: 1\n\nteams:\n  t: {plan: x}\n"

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.files.yaml import read as yaml_source
-from reconciler.files.yaml.places import Places, locate
 from reconciler.files.yaml.read import read_yaml
+from reconciler.files.yaml.tree import Place, tree
 
 
 def value(text: str) -> object:
@@ -50,6 +50,7 @@ def value(text: str) -> object:
         ("{<<: {a: 1, b: 2}, b: 3}", {"a": 1, "b": 3}),
         ("{<<: [{a: 1}, {a: 2, b: 2}], c: 3}", {"a": 1, "b": 2, "c": 3}),
         ("{'<<': 1}", {"<<": 1}),
+        ("{a: &x <<, *x : {b: 1}}", {"a": "<<", "<<": {"b": 1}}),
     ],
 )
 def test_values(text, expected):
@@ -94,19 +95,19 @@ def test_a_duplicate_names_the_first_place_too():
 
 
 def test_what_precedes_a_syntax_error_is_still_located():
-    assert locate("a:\n  b: 1\n  c: [\n", ("a", "b")) == (2, 6)
+    assert tree("a:\n  b: 1\n  c: [\n").find(("a", "b")) == Place(2, 2, 6)
 
 
 def test_columns_count_characters():
-    assert locate("{ä: 1, b: 2}", ("b",)) == (1, 11)
+    assert tree("{ä: 1, b: 2}").find(("b",)) == Place(1, 1, 11)
 
 
 def test_the_pure_parser_reads_the_same(monkeypatch):
     by_libyaml = read_yaml(COMPANY.encode(), "f")
-    places = Places(COMPANY).find(("teams", "acme-prod", "plan"))
+    places = tree(COMPANY).find(("teams", "acme-prod", "plan"))
     monkeypatch.setattr(yaml, "__with_libyaml__", False)
     assert read_yaml(COMPANY.encode(), "f") == by_libyaml
-    assert Places(COMPANY).find(("teams", "acme-prod", "plan")) == places
+    assert tree(COMPANY).find(("teams", "acme-prod", "plan")) == places
 
 
 # JSON writes characters beyond the first plane as two \\u escapes, which YAML does not put together.
@@ -128,3 +129,45 @@ TREES = st.recursive(
 @given(TREES)
 def test_law_what_json_says_is_read_as_it_is(tree):
     assert read_yaml(json.dumps(tree, ensure_ascii=True).encode(), "f").documents == (tree,)
+
+
+def paths(value, path=()):
+    """Every path in a value, and what stands there."""
+    yield path, value
+    if isinstance(value, list):
+        value = dict(enumerate(value))
+    for step, inner in value.items() if isinstance(value, dict) else ():
+        yield from paths(inner, (*path, step))
+
+
+@given(TREES)
+def test_law_every_value_has_its_place(written):
+    text = json.dumps(written)
+    for path, value in paths(written):
+        place = tree(text).find(path)
+        assert place.steps == len(path)
+        if not isinstance(value, (dict, list)):
+            assert text[place.column - 1 :].startswith(json.dumps(value))
+
+
+ALIASED = """\
+x: &x {a: 1, b: &b [p, q]}
+y: {<<: *x, b: 2}
+z: {<<: [{c: 3}, *x], d: *b}
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        (("y", "a"), Place(2, 1, 11)),
+        (("y", "b"), Place(2, 2, 16)),
+        (("z", "c"), Place(2, 3, 14)),
+        (("z", "b"), Place(2, 1, 14)),
+        (("z", "d", 1), Place(3, 1, 24)),
+        (("z", "d", "q"), Place(3, 1, 24)),
+        (("z", "d"), Place(2, 3, 23)),
+    ],
+)
+def test_what_is_aliased_or_merged_is_found_where_it_is_written(path, place):
+    assert tree(ALIASED).find(path) == place

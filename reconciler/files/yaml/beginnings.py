@@ -15,7 +15,7 @@ from yaml.tokens import (
     ValueToken,
 )
 
-from reconciler.files.yaml.places import parser
+from reconciler.files.yaml.events import parser
 
 Token = Any  # PyYAML's stubs do not tell the marks of tokens
 

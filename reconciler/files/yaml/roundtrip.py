@@ -10,8 +10,8 @@ from typing import Any
 
 from reconciler.files.yaml.edit import Editor, Problem, Splice, object_entry
 from reconciler.files.yaml.emit import entry
-from reconciler.files.yaml.nodes import documents
 from reconciler.files.yaml.read import read_yaml
+from reconciler.files.yaml.tree import tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +25,16 @@ class Edited:
 def edited(text: str, wanted: Sequence[Any], order: Sequence[str] = ()) -> Edited:
     """The text whose documents have the `wanted` values. New keys of a mapping go where `order` says, or to its end.
 
-    Values are plain JSON as `yaml_source.read_yaml` reads them, one for each document.
+    Values are plain JSON as `read.read_yaml` reads them, one for each document.
     """
     mark = "\ufeff" if text.startswith("\ufeff") else ""
     body = text.removeprefix(mark)
     have = read_yaml(body.encode("utf-8"), "").documents
-    roots = documents(body)
-    shared = frozenset(name for root in roots for name in root.aliases())
-    editor = Editor(body, shared, {name: place for place, name in enumerate(order)})
+    nodes = tree(body)
+    editor = Editor(body, nodes.shared, {name: rank for rank, name in enumerate(order)})
     problems: list[Problem] = []
     splices: list[Splice] = []
-    for root, old, new in zip(roots, have, wanted, strict=True):
+    for root, old, new in zip(nodes.roots, have, wanted, strict=True):
         splices += editor.root(root, old, new, problems)
     if problems:
         rest = edited(
