@@ -19,6 +19,7 @@ from unittest.mock import patch
 from hurry import hurry
 
 PRELOAD = [
+    "reconciler.cli.applying",
     "reconciler.cli.commands.apply",
     "reconciler.cli.commands.plan",
     "reconciler.cli.commands.unlock",

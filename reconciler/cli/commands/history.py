@@ -88,7 +88,7 @@ def decide(obj: tuple["Ledger", str], journal_id: int, verdict: str) -> int:
     from reconciler.apply.recover import decide as settle  # noqa: PLC0415  not for --help
 
     ledger, identity = obj
-    from reconciler.cli.commands.apply import actor  # noqa: PLC0415  as above
+    from reconciler.cli.actor import actor  # noqa: PLC0415  as above
     from reconciler.pipeline import utc_now  # noqa: PLC0415  as above
 
     settle(ledger, identity, journal_id, applied=verdict == "applied", actor=actor(), now=utc_now())
@@ -112,7 +112,7 @@ def prune(obj: tuple["Ledger", str], keep: int) -> int:
     """
     from datetime import timedelta  # noqa: PLC0415  not for --help
 
-    from reconciler.cli.commands.apply import actor  # noqa: PLC0415  as above
+    from reconciler.cli.actor import actor  # noqa: PLC0415  as above
     from reconciler.pipeline import utc_now  # noqa: PLC0415  as above
 
     ledger, identity = obj

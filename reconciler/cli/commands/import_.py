@@ -139,7 +139,7 @@ def command(
 async def _adopted(config: "Loaded", gateway: str | None) -> None:
     """Take over what the files declare, where that changes nothing on the gateway; the connection refuses writes."""
     from reconciler.apply.run import Options, apply  # noqa: PLC0415  not needed for --help
-    from reconciler.cli.commands.apply import actor  # noqa: PLC0415  as above
+    from reconciler.cli.actor import actor  # noqa: PLC0415  as above
     from reconciler.pipeline import opened, require_valid  # noqa: PLC0415  as above
 
     require_valid(config)

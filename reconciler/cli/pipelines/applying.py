@@ -10,8 +10,9 @@ from reconciler.ci import texts
 from reconciler.ci.approval import PLAN, outdated, refused_flags
 from reconciler.ci.labels import allowance
 from reconciler.ci.surroundings import Reviewed, reviewed
-from reconciler.cli.commands.apply import (
-    actor,
+from reconciler.cli.actor import actor
+from reconciler.cli.applying import (
+    Manner,
     carried_out,
     closed,
     closing,
@@ -158,10 +159,8 @@ def _carry_out(
     )
     config = loaded(request.config, request.environment)
     patience = PROBE_SECONDS if wishes.probe else None
-    doing = carried_out(
-        config, request.gateway, options, yes=True, quiet=False, probe=patience, wait=wishes.wait
-    )
-    report, probed = run(doing)
+    manner = Manner(yes=True, probe=patience, wait=wishes.wait)
+    report, probed = run(carried_out(config, request.gateway, options, manner))
     account.report = report
     account.printed.append(closing(report, render_outcomes(report.outcomes)))
     account.code = max(closed(report, quiet=False), tell_probes(probed))
