@@ -121,6 +121,14 @@ def remember_secrets(books: Books, support: Support) -> None:
         books.ledger.remember_facts(books.lease, facts, books.now())
 
 
+def remember_first_sight(books: Books, support: Support) -> None:
+    """Write down facts that nobody wrote down before, whatever the apply is about and comes to."""
+    known = books.planned.known.facts
+    first = {name: value for name, value in support.facts.items() if name not in known}
+    if first:
+        books.ledger.remember_facts(books.lease, first, books.now())
+
+
 def remember_facts(
     books: Books, support: Support, saved: SavedPlan | None, live: State, renaming: Renaming
 ) -> None:

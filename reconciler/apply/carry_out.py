@@ -14,6 +14,7 @@ from reconciler.apply.adopt import (
     record_pricing,
     recorded_wishes,
     remember_facts,
+    remember_first_sight,
     remember_prices,
     remember_secrets,
 )
@@ -73,6 +74,7 @@ async def carry_out(work: Work) -> Report:
     wishes = recorded_wishes(plan, desired, known.inventory, moment)
     record_at_once(books, wishes, known.inventory)
     remember_secrets(books, support)
+    remember_first_sight(books, support)
     ours = desired.resources.keys()
     needs = schedule(plan.changes, live, support, ours, work.options.order)
     if not needs:

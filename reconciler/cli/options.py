@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from reconciler.pipeline import Loaded
 
 TOLD = "reconciler.config-told"
+HERE = (Path("config"), Path())
 # What people call kinds beside the kinds' own names and the sections of YAML.
 KIND_WORDS = {
     "model": "model_alias",
@@ -210,7 +211,7 @@ def kind_named(word: str) -> str:
 def _tell_config_above(config: Path) -> None:
     """Says once which config is meant where nobody named one and it does not lie here."""
     ctx = click.get_current_context(silent=True)
-    if ctx is None or config == Path("config") or ctx.meta.get(TOLD) or ctx.params.get("quiet"):
+    if ctx is None or config in HERE or ctx.meta.get(TOLD) or ctx.params.get("quiet"):
         return
     if ctx.get_parameter_source("config") is ParameterSource.DEFAULT:
         ctx.meta[TOLD] = True

@@ -264,28 +264,6 @@ def test_what_nobody_declared_is_no_drift_and_stays(edited, name):
     assert objects(edited) == before
 
 
-def test_an_adopted_model_that_is_gone_is_not_made_anew_without_its_key(edited):
-    edited.delete_model("adopted")
-    [seen] = [each for each in drifted(edited).objects if each.missing]
-    assert seen.ref.name == edited.n("adopted")
-    with pytest.raises(ReconcilerError, match="what secret it had was only on the gateway"):
-        applied(edited)
-    assert not edited.proxy.rows(edited.n("adopted"))
-    assert applied(edited, frozenset(FLAGS)).complete
-
-
-def test_a_parameter_that_cannot_be_taken_away_holds_up_nothing_else_of_its_alias(edited):
-    edited.model("adopted-too", litellm_params={"rpm": 5, "model": "openai/o3"}, blocked=True)
-    report = applied(edited)
-    [failed] = [outcome for outcome in report.outcomes if outcome.error]
-    assert "rpm" in failed.error or "parameter" in failed.error
-    assert "api_key" in failed.error
-    [row] = edited.proxy.rows(edited.n("adopted-too"))
-    assert (row["litellm_params"]["model"], row["litellm_params"]["rpm"]) == ("openai/gpt-4o", 5)
-    assert not row["model_info"].get("blocked")
-    assert any(finding.code == "cannot-read-secret" for finding in report.plan.findings)
-
-
 # name of the edit -> what is done, what is said of it (names without their prefix), and what it means for whom
 MOVED = {
     "legacy group put": (lambda e: e.tag("b", "beta"), "legacy access group beta was put on model b", {"tagged": {"gained": {"b"}}}),
@@ -347,3 +325,25 @@ def test_a_team_reaches_by_a_legacy_group_what_drift_says_it_does(routed):
     [fact] = drifted(routed).moved
     assert fact.gained == {routed.n("tagged"): {routed.n("b")}}
     assert routed.proxy.chat(key, routed.n("b")).status_code == 200
+
+
+def test_an_adopted_model_that_is_gone_is_not_made_anew_without_its_key(edited):
+    edited.delete_model("adopted")
+    [seen] = [each for each in drifted(edited).objects if each.missing]
+    assert seen.ref.name == edited.n("adopted")
+    with pytest.raises(ReconcilerError, match="what secret it had was only on the gateway"):
+        applied(edited)
+    assert not edited.proxy.rows(edited.n("adopted"))
+    assert applied(edited, frozenset(FLAGS)).complete
+
+
+def test_a_parameter_that_cannot_be_taken_away_holds_up_nothing_else_of_its_alias(edited):
+    edited.model("adopted-too", litellm_params={"rpm": 5, "model": "openai/o3"}, blocked=True)
+    report = applied(edited)
+    [failed] = [outcome for outcome in report.outcomes if outcome.error]
+    assert "rpm" in failed.error or "parameter" in failed.error
+    assert "api_key" in failed.error
+    [row] = edited.proxy.rows(edited.n("adopted-too"))
+    assert (row["litellm_params"]["model"], row["litellm_params"]["rpm"]) == ("openai/gpt-4o", 5)
+    assert not row["model_info"].get("blocked")
+    assert any(finding.code == "cannot-read-secret" for finding in report.plan.findings)

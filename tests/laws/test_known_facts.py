@@ -135,6 +135,12 @@ def test_the_first_sight_is_written_down_without_noise_and_what_moves_then_is_dr
     assert not place.drift()[0].drifted
 
 
+def test_the_first_sight_counts_whatever_the_apply_is_about_and_comes_to(place):
+    place.apply(scope=parse_scope(["organizations", "model_aliases", "access_groups", "teams"]))
+    place.aliases["best"] = "dear"
+    assert place.plan() != []
+
+
 def test_an_apply_of_a_part_leaves_them_told(place):
     place.apply()
     place.aliases["best"] = "dear"
