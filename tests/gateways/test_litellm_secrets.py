@@ -2,7 +2,7 @@
 
 import json
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reconciler.core.access.litellm.rules import LiteLLMRules
@@ -127,7 +127,14 @@ def sent(stored, change):
     )
 
 
+TIED = [
+    stored_row("0-by-hand", "openai/a", {"auth_token", "x_password"}),
+    stored_row("1-by-hand", "openai/a", {"api_base", "timeout"}),
+]
+
+
 @LAW
+@example(TIED, ModelAlias(litellm_model="openai/a"))
 @given(rows, wishes)
 def test_a_secret_stays_unless_its_deployment_is_declared_away(stored, wish):
     plan, _ = planned(stored, wish)

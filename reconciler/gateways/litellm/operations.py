@@ -76,13 +76,15 @@ def carried(have: Sequence[Content], want: Sequence[Content]) -> list[Content]:
     rows = [Row(str(index), "", content) for index, content in enumerate(have)]
     kept = list(want)
     for row, content in _paired(rows, want):
-        hidden = {
-            name: row.content.params[name]
-            for name in row.content.unreadable - content.params.keys()
-        }
         kept.remove(content)
-        kept.append(replace(content, params={**content.params, **hidden}))
+        kept.append(_with_hidden(row.content, content))
     return kept
+
+
+def _with_hidden(have: Content, want: Content) -> Content:
+    """The wanted content with what nobody can read of the other, where it says nothing of it itself."""
+    hidden = {name: have.params[name] for name in have.unreadable - want.params.keys()}
+    return replace(want, params={**want.params, **hidden})
 
 
 def without_losses(have: Content, want: Content) -> Content:
@@ -109,13 +111,23 @@ def operations(rows: Sequence[Row], wanted: Sequence[Content], words: Words) -> 
 
 
 def _paired(rows: Sequence[Row], wanted: Sequence[Content]) -> list[tuple[Row, Content]]:
-    """Each wanted content with the row that needs the least to become it; nearest pairs first."""
+    """Each wanted content with the row that needs the least to become it; nearest pairs first.
+
+    What nobody can read stays where it is, so it keeps no row from being near. Rows are told apart by what they hold
+    before their ids: a plan, which knows no ids, has to come to the same pairs as the writing, or what it carries over
+    goes to one row and another one is replaced.
+    """
     left, open_rows = list(wanted), sorted(rows, key=lambda row: row.id)
     pairs: list[tuple[Row, Content]] = []
     while left and open_rows:
         row, content = min(
             ((row, content) for row in open_rows for content in left),
-            key=lambda pair: (_distance(pair[0].content, pair[1]), pair[0].id, pair[1].key),
+            key=lambda pair: (
+                _distance(pair[0].content, _with_hidden(pair[0].content, pair[1])),
+                pair[0].content.key,
+                pair[1].key,
+                pair[0].id,
+            ),
         )
         pairs.append((row, content))
         open_rows.remove(row)
