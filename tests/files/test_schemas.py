@@ -44,6 +44,25 @@ def test_every_schema_is_itself_valid(name):
     Draft202012Validator.check_schema(SCHEMAS[name]())
 
 
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_an_editor_says_of_every_field_what_it_is_for(name):
+    silent = [path for path, field in fields_of(SCHEMAS[name]()) if "description" not in field]
+    assert silent == []
+
+
+def fields_of(schema, path=()):
+    """(path, field) of every property that says itself what it is; a reference is described where it leads."""
+    if isinstance(schema, dict):
+        for field_name, field in (schema.get("properties") or {}).items():
+            if isinstance(field, dict) and not {"$ref", "const"} & field.keys():
+                yield (*path, field_name), field
+        for key, value in schema.items():
+            yield from fields_of(value, (*path, key))
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from fields_of(value, path)
+
+
 def test_the_company_fits_the_manifest_schema_and_not_a_typo_in_it():
     validator = Draft202012Validator(manifest_schema())
     assert validator.is_valid(DOCUMENT)

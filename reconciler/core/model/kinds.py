@@ -130,8 +130,12 @@ class Deployment(Spec):
         StringConstraints(min_length=1),
         Field(description="provider/model, as LiteLLM names it."),
     ]
-    api_base: str | None = None
-    api_version: str | None = None
+    api_base: Annotated[
+        str | None, Field(description="Base URL of the provider's API, if it is not the usual one.")
+    ] = None
+    api_version: Annotated[
+        str | None, Field(description="Version of the provider's API, e.g. for Azure.")
+    ] = None
     api_key: Annotated[
         str | None,
         Field(
@@ -139,13 +143,21 @@ class Deployment(Spec):
             description="A reference, never a secret.",
         ),
     ] = None
-    litellm_credential_name: str | None = None
-    rpm: Count | None = None
-    tpm: Count | None = None
-    weight: Count | None = None
-    order: Count | None = None
-    base_model: str | None = None
-    litellm_params: dict[str, Any] = {}
+    litellm_credential_name: Annotated[
+        str | None, Field(description="Credential stored on the proxy, instead of api_key.")
+    ] = None
+    rpm: Annotated[Count | None, Field(description="Requests per minute.")] = None
+    tpm: Annotated[Count | None, Field(description="Tokens per minute.")] = None
+    weight: Annotated[
+        Count | None, Field(description="Share of the calls, relative to the other deployments.")
+    ] = None
+    order: Annotated[Count | None, Field(description="Lower is asked first.")] = None
+    base_model: Annotated[
+        str | None, Field(description="Model that prices and limits are those of, e.g. for Azure.")
+    ] = None
+    litellm_params: Annotated[
+        dict[str, Any], Field(description="Any other parameter of LiteLLM, for this deployment.")
+    ] = {}
 
 
 class ModelAlias(Resource):
@@ -328,15 +340,21 @@ class Grant(Spec):
     since: Annotated[
         Instant | None, Field(description="First day (or instant) with the grant.")
     ] = None
-    reason: Text | None = None
+    reason: Annotated[Text | None, Field(description="Why, for people who read the plan.")] = None
 
 
 class TopUp(Spec):
     """Credits granted exactly once ever, under an id of their own."""
 
-    id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=100)]
+    id: Annotated[
+        str,
+        StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=100),
+        Field(
+            description="Names the top-up for ever: what was granted under it is not granted again."
+        ),
+    ]
     amount: Annotated[int, Field(gt=0, le=2**31 - 1, strict=True, description="Credits to add.")]
-    reason: Text | None = None
+    reason: Annotated[Text | None, Field(description="Why, for people who read the plan.")] = None
 
 
 class Team(Limits):
@@ -395,11 +413,23 @@ class Key(Resource):
         To("model_alias", checked=False),
         Field(description="Narrows the team's models; empty means all of the team's."),
     ] = frozenset()
-    max_budget_usd: Annotated[Money | None, IfDeclared()] = None
-    budget_duration: Annotated[Duration | None, IfDeclared()] = None
-    tpm_limit: Annotated[Count | None, IfDeclared()] = None
-    rpm_limit: Annotated[Count | None, IfDeclared()] = None
-    metadata: Annotated[dict[str, Any] | None, IfDeclared()] = None
+    max_budget_usd: Annotated[
+        Money | None,
+        IfDeclared(),
+        Field(description="US dollars that calls with the key may cost."),
+    ] = None
+    budget_duration: Annotated[
+        Duration | None, IfDeclared(), Field(description="After how long the budget starts again.")
+    ] = None
+    tpm_limit: Annotated[Count | None, IfDeclared(), Field(description="Tokens per minute.")] = None
+    rpm_limit: Annotated[Count | None, IfDeclared(), Field(description="Requests per minute.")] = (
+        None
+    )
+    metadata: Annotated[
+        dict[str, Any] | None,
+        IfDeclared(),
+        Field(description="Free fields; others are left alone."),
+    ] = None
     status: Annotated[
         Literal[Status.ACTIVE, Status.SUSPENDED], Field(description="A suspended key is refused.")
     ] = Status.ACTIVE
@@ -412,7 +442,7 @@ class Policy(Resource):
     section: ClassVar[str] = "policies"
     virtual: ClassVar[bool] = True
 
-    description: Annotated[Text | None, GitOnly()] = None
+    description: Annotated[Text | None, GitOnly(), Field(description="What it is for.")] = None
     match: Annotated[
         str | None,
         GitOnly(),
@@ -427,7 +457,11 @@ class Policy(Resource):
     message: Annotated[
         Text | None, GitOnly(), Field(description="Said when the rule is violated.")
     ] = None
-    level: Annotated[Literal["error", "warning"], GitOnly()] = "error"
+    level: Annotated[
+        Literal["error", "warning"],
+        GitOnly(),
+        Field(description="error: a plan that violates it is refused; warning: it is told."),
+    ] = "error"
 
 
 KINDS: Mapping[str, type[Resource]] = {
