@@ -3,6 +3,7 @@
 Commands are loaded when they are called, so that `--help` stays fast.
 """
 
+import gc
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
@@ -48,6 +49,10 @@ OTHER_WORDS: Mapping[str, str] = {
     "sync": "did you mean apply?",
     "status": "did you mean drift?",
 }
+
+
+# Allocations before the youngest objects are looked at, and how many such looks before the older ones are.
+COLLECTED_AFTER = (50_000, 20, 100)
 
 
 class Commands(click.Group):
@@ -101,4 +106,6 @@ def group() -> None:
 
 def main(args: list[str] | None = None) -> Any:
     """Run the command line and exit with its code."""
+    # Of 100,000 objects next to none is garbage: looking for it at every 700th takes a third of a plan's time.
+    gc.set_threshold(*COLLECTED_AFTER)
     guarded(group, args)

@@ -5,9 +5,11 @@ Everything here is pure: from resources to requests, and from answers to resourc
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import Any
 from urllib.parse import quote
 
+from reconciler.core.model.construct import constructed, defaults
 from reconciler.core.model.kinds import KINDS, Resource
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.secrets.literal import concealed
@@ -90,7 +92,7 @@ class Endpoint:
     def decoded(self, body: Body) -> Resource:
         """The resource in a list entry; values of hands other than ours are kept even where we would refuse them."""
         values = {wire.field: _open(wire.decode(body)) for wire in self.wires if wire.decode}
-        return KINDS[self.kind].model_construct(**values)
+        return constructed(KINDS[self.kind], values)
 
     def creation(self, name: str, after: Resource) -> Iterator[Request]:
         """The POST, and then one request for each field that a POST does not take."""
@@ -190,20 +192,43 @@ def _open(value: Any) -> Any:
     return concealed(value) if isinstance(value, Mapping) else value
 
 
+def _echoed_defaults(endpoint: Endpoint) -> Mapping[str, Any]:
+    """The defaults that a gateway answers as they are, whatever the object is called."""
+    usual: dict[str, Any] = {}
+    for wire in endpoint.wires:
+        default = defaults(KINDS[endpoint.kind]).get(wire.field)
+        if wire.decode and type(default) in (NoneType, bool, frozenset) and not default:
+            echo = wire.decode(wire.encode("name", default))
+            if echo == default and type(echo) is type(default):
+                usual[wire.field] = default
+    return usual
+
+
 def echoed(endpoints: Mapping[str, Endpoint]) -> Callable[[Ref, Resource], Resource]:
     """normalise: what the gateway would answer after it was sent the resource, field by field through its own row.
 
     `model_fields_set` stays: a value that the gateway filled in is not one that was declared.
     """
+    usuals = {kind: _echoed_defaults(endpoint) for kind, endpoint in endpoints.items()}
 
     def normalise(ref: Ref, resource: Resource) -> Resource:
         endpoint = endpoints.get(ref.kind)
         if endpoint is None:
             return resource
-        values = {name: getattr(resource, name) for name in type(resource).model_fields}
+        values = resource.__dict__
+        usual = usuals[ref.kind]
+        moved: dict[str, Any] = {}
         for wire in endpoint.wires:
-            if wire.decode:
-                values[wire.field] = _open(wire.decode(wire.encode(ref.name, values[wire.field])))
-        return type(resource).model_construct(_fields_set=set(resource.model_fields_set), **values)
+            if wire.decode is None:
+                continue
+            value = values[wire.field]
+            if wire.field in usual and value is usual[wire.field]:
+                continue
+            echo = _open(wire.decode(wire.encode(ref.name, value)))
+            if echo is not value:
+                moved[wire.field] = echo
+        if not moved:
+            return resource
+        return constructed(type(resource), {**values, **moved}, resource.model_fields_set)
 
     return normalise

@@ -113,23 +113,30 @@ def differences(before: Resource, after: Resource, kind: KindSupport) -> tuple[D
     """The stored fields in which two resources of one kind differ, in declaration order."""
     if before == after:
         return ()
+    old_values, new_values = before.__dict__, after.__dict__
     pairs = [
-        (name, getattr(before, name), getattr(after, name))
-        for name in gateway_fields(type(after))
-        if name in kind.stored
+        (name, old_values[name], new_values[name]) for name in stored_fields(type(after), kind)
     ]
     return tuple(
         Difference(name, old, new, name in kind.updatable) for name, old, new in pairs if old != new
     )
 
 
+@cache
+def stored_fields(cls: type[Resource], kind: KindSupport) -> tuple[str, ...]:
+    """The fields that a gateway could keep and this one does, in declaration order."""
+    return tuple(name for name in gateway_fields(cls) if name in kind.stored)
+
+
+@cache
+def unstored_fields(cls: type[Resource], kind: KindSupport) -> tuple[str, ...]:
+    """The fields that a gateway could keep and this one does not, in declaration order."""
+    return tuple(name for name in gateway_fields(cls) if name not in kind.stored)
+
+
 def unstored(wish: Resource, kind: KindSupport) -> Mapping[str, Any]:
     """Declared fields that this gateway cannot keep, with their values."""
-    names = [
-        name
-        for name in gateway_fields(type(wish))
-        if name in wish.model_fields_set and name not in kind.stored
-    ]
+    names = [name for name in unstored_fields(type(wish), kind) if name in wish.model_fields_set]
     return {
         name: getattr(wish, name)
         for name in names

@@ -298,6 +298,8 @@ def _still_referenced(
 ) -> dict[Ref, Finding]:
     """Deletions that would leave something of others dangling (or be refused by the gateway), until none is left."""
     dropped: dict[Ref, Finding] = {}
+    if not deletes:
+        return dropped
     kinds = {change.ref.kind for change in deletes}
     while True:
         going = {change.ref: None for change in deletes if change.ref not in dropped}

@@ -97,7 +97,8 @@ def _teams(context: Context, world: Transition) -> Iterator[TeamImpact]:
     for name in sorted(world.live.of(Team).keys() | world.desired.of(Team)):
         found = _team(name, context, world, changed.get(name), (dear_before, dear_after))
         # What refuses every call was announced by no date.
-        yield found if found.cut_off else replace(found, announced=found.lost & gone(name))
+        announced = found.lost & gone(name) if found.lost and not found.cut_off else frozenset()
+        yield replace(found, announced=announced) if announced else found
 
 
 def _gone_by_dates(context: Context) -> Callable[[str], frozenset[str]]:
@@ -219,6 +220,8 @@ def dearest(state: State, prices: PriceMap) -> Dearest:
 
 def exposed(context: Context, world: Transition) -> Iterator[Exposure]:
     """What teams can reach while grants are done and revokes are not, though neither before nor after."""
+    if not context.changes:
+        return
     widest = access(expanded_state(context.changes, context.live), context.support.rules)
     for team in sorted(widest.teams):
         beyond = widest.of(team) - world.before.of(team) - world.after.of(team)

@@ -55,7 +55,7 @@ def fresh(expanded: Mapping[Ref, datetime], support: Support, now: datetime) -> 
 
 def holds(
     steps: Iterable[Step],
-    changes: Iterable[Change],
+    changes: Collection[Change],
     live: State,
     support: Support,
     fresh: Fresh = NOTHING_FRESH,

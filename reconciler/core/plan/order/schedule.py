@@ -47,9 +47,12 @@ class Transition:
     after: Access
 
 
-def transition(changes: Iterable[Change], live: State, support: Support) -> Transition:
+def transition(changes: Collection[Change], live: State, support: Support) -> Transition:
+    before = access(live, support.rules)
+    if not changes:
+        return Transition(live, live, before, before)
     desired = live.updated({change.ref: change.after for change in changes})
-    return Transition(live, desired, access(live, support.rules), access(desired, support.rules))
+    return Transition(live, desired, before, access(desired, support.rules))
 
 
 def schedule(
