@@ -13,7 +13,8 @@ from reconciler.core.model.secrets.literal import without_literals
 SECRET = "(secret)"  # noqa: S105  # what a secret prints as
 # Servers quote values cut short ('sk-0123...cdef', or up to their own limit), so that many characters in a row count.
 PIECE = 8
-_SCHEME = re.compile(r"(?i)(?:bearer|basic|token)\s+(?=\S)")
+# One space: what follows belongs to the secret, be it white space.
+_SCHEME = re.compile(r"(?is)(?:bearer|basic|token)\s(?=.*\S)")
 
 
 def redacted(text: str, secrets: Collection[str]) -> str:
