@@ -23,7 +23,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "list": ("list_", "List the objects of a kind, with counts."),
     "show": ("show", "Show one object: declared, live, and as last applied."),
     "explain": ("explain", "Say why a team can or cannot call a model."),
-    "promote": ("compare", "Show what differs between two environments."),
+    "compare": ("compare", "Show what differs between two environments."),
     "access": ("access", "Show which teams or plans reach which models."),
     "lint": ("lint", "Look for what is allowed but unwise."),
     "policy": ("policy", "Test policies against cases."),
@@ -40,6 +40,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
 }
 
 
+# What a command was called before, and is called still by scripts; help and completion do not list it.
+FORMER: Mapping[str, str] = {"promote": "compare"}
 # What other tools call it, and what it is here.
 OTHER_WORDS: Mapping[str, str] = {
     "get": "did you mean show (one object) or list (all of a kind)?",
@@ -62,9 +64,10 @@ class Commands(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  click's signature
-        if cmd_name not in COMMANDS:
+        name = FORMER.get(cmd_name, cmd_name)
+        if name not in COMMANDS:
             return None
-        module = import_module(f"reconciler.cli.commands.{COMMANDS[cmd_name][0]}")
+        module = import_module(f"reconciler.cli.commands.{COMMANDS[name][0]}")
         command: click.Command = module.command
         return command
 
@@ -77,7 +80,7 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, with a suggestion for a misspelt command."""
         name = args[0] if args else ""
-        if name and not name.startswith("-") and name not in COMMANDS:
+        if name and not name.startswith("-") and name not in (*COMMANDS, *FORMER):
             from reconciler.core.model.findings import did_you_mean  # noqa: PLC0415  only for a mistake
 
             hint = OTHER_WORDS.get(name) or did_you_mean(name, COMMANDS)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from reconciler.core.explain.compare import Promotion, TeamGap
+from reconciler.core.explain.compare import EnvironmentComparison, TeamGap
 from reconciler.core.model.printable import json_text, safe
 from reconciler.render.layout import WIDTH, column, printed, rows, text
 from reconciler.render.plan.fields import fields_of
@@ -22,7 +22,9 @@ MOST_ROWS = 200
 WHERE = {"create": "from", "delete": "to"}
 
 
-def render_promotion(found: Promotion, *, color: bool = False, width: int | None = None) -> str:
+def render_comparison(
+    found: EnvironmentComparison, *, color: bool = False, width: int | None = None
+) -> str:
     """What differs per kind and field, then which teams can call what in only one of the environments."""
     wide = width or WIDTH
     lines = [text((_title(found), "title"))]
@@ -35,7 +37,7 @@ def render_promotion(found: Promotion, *, color: bool = False, width: int | None
     return printed(lines, color=color)
 
 
-def _title(found: Promotion) -> str:
+def _title(found: EnvironmentComparison) -> str:
     if not found.changes:
         return (
             f"{safe(found.target)} is as {safe(found.source)}: {count(found.same, 'object')} alike"
@@ -45,7 +47,7 @@ def _title(found: Promotion) -> str:
     return f"{safe(found.source)} -> {safe(found.target)}: {differ}, {found.same:,} alike"
 
 
-def _legend(found: Promotion) -> Iterator["Text"]:
+def _legend(found: EnvironmentComparison) -> Iterator["Text"]:
     here, there = safe(found.source), safe(found.target)
     signs = [
         ("+", f"only in {here}"),
@@ -67,7 +69,7 @@ def _counts(section: Section) -> str:
     )
 
 
-def _access(found: Promotion, width: int) -> Iterator["Text"]:
+def _access(found: EnvironmentComparison, width: int) -> Iterator["Text"]:
     if found.changes and not found.teams:
         yield from (text(), text("Every team can call the same models in both."))
     if not found.teams:
@@ -85,7 +87,7 @@ def _teams(names: list[str]) -> str:
     return listed if len(names) == 1 else f"{count(len(names), 'team')}: {listed}"
 
 
-def _gap(gap: TeamGap, found: Promotion) -> Iterator["Text"]:
+def _gap(gap: TeamGap, found: EnvironmentComparison) -> Iterator["Text"]:
     if gap.only:
         yield text(f"only in {safe(found.source if gap.only == 'from' else found.target)}")
     if gap.lacks:
@@ -94,7 +96,7 @@ def _gap(gap: TeamGap, found: Promotion) -> Iterator["Text"]:
         yield text((f"{safe(found.target)} has beyond it {some(gap.beyond, MOST_NAMES)}", "+"))
 
 
-def promotion_json(found: Promotion) -> str:
+def comparison_json(found: EnvironmentComparison) -> str:
     """{"version", "from", "to", "same", "objects": [{"ref", "only", "fields"}], "teams": [...]}.
 
     A team is {"team", "only", "lacks", "beyond"}. `only` is `from`, `to` or null; the fields of an object that is in
@@ -129,7 +131,7 @@ def promotion_json(found: Promotion) -> str:
     return json_text(content) + "\n"
 
 
-def promotion_markdown(found: Promotion) -> str:
+def comparison_markdown(found: EnvironmentComparison) -> str:
     """Counts, a table of the teams (at most 200 rows), and the objects folded."""
     lines = [f"### {_inert(_title(found))}", ""]
     if found.teams:

@@ -144,7 +144,7 @@ COLOURED = (
     ("explain", "acme-prod", "gpt-4"),
     ("access",),
     ("history",),
-    ("promote", "--from", "base", "--to", "prod"),
+    ("compare", "--from", "base", "--to", "prod"),
 )
 
 

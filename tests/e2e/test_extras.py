@@ -79,7 +79,7 @@ WITHOUT = {
     "list": ("list teams --live", 0),
     "show": ("show team t", 0),
     "explain": ("explain t gpt-4", 0),
-    "promote": ("promote --from base --to base", 0),
+    "compare": ("compare --from base --to base", 0),
     "access": ("access --live", 0),
     "lint": ("lint", 0),
     "policy": ("policy variables", 0),

@@ -12,7 +12,7 @@ from reconciler.cli import COMMANDS, group
 ARGUMENTS = {
     "explain": ("acme-prod",),
     "access": ("--live",),
-    "promote": ("--from", "base", "--to", "base"),
+    "compare": ("--from", "base", "--to", "base"),
 }
 # Their document is the list of findings itself; the others have one of their own and fail with an object.
 FINDINGS_ARE_THE_DOCUMENT = {"validate", "lint"}
@@ -52,7 +52,7 @@ def test_there_are_such_commands():
         "drift",
         "explain",
         "access",
-        "promote",
+        "compare",
         "policy",
         "lint",
     }

@@ -36,7 +36,7 @@ COMMANDS = (
     "drift",
     "history",
     "show team t",
-    "promote --from base --to base",
+    "compare --from base --to base",
     "unlock",
 )
 

@@ -1,4 +1,4 @@
-"""`reconciler promote`: what differs between two environments."""
+"""`reconciler compare`: what differs between two environments."""
 
 from datetime import datetime
 from pathlib import Path
@@ -12,16 +12,16 @@ from reconciler.cli.options import as_of_option, config_option, gateway_option, 
 from reconciler.cli.output import color, say, width
 
 if TYPE_CHECKING:
-    from reconciler.core.explain.compare import Promotion
+    from reconciler.core.explain.compare import EnvironmentComparison
     from reconciler.core.explain.routes import Asked
 
 BASE = "base"
 
 EPILOG = """\b
 Examples:
-  reconciler promote --from staging --to prod                what prod lacks, or has beyond it
-  reconciler promote --from base --to prod                   what the overlay of prod changes
-  reconciler promote --from staging --to prod --format markdown --exit-code
+  reconciler compare --from staging --to prod                what prod lacks, or has beyond it
+  reconciler compare --from base --to prod                   what the overlay of prod changes
+  reconciler compare --from staging --to prod --format markdown --exit-code
 
 `base` is the manifests without any overlay. Nothing is written: take over what you want into environments/TO.
 
@@ -69,10 +69,10 @@ def command(
 
     The effective desired states are compared, plans, selections and grants resolved. No gateway is asked.
     """
-    from reconciler.core.explain.compare import promotion  # noqa: PLC0415  not needed for --help
+    from reconciler.core.explain.compare import compare_environments  # noqa: PLC0415  not needed for --help
 
     here, there = (_asked(config, name, gateway, as_of) for name in (source, target))
-    found = promotion((source, here.desired), (target, there.desired), there.rules)
+    found = compare_environments((source, here.desired), (target, there.desired), there.rules)
     say(_rendered(found, form))
     return PENDING if exit_code and found.differs else DONE
 
@@ -83,13 +83,13 @@ def _asked(config: Path, environment: str, gateway: str | None, as_of: datetime 
     return offline(loaded(config, None if environment == BASE else environment, as_of), gateway)
 
 
-def _rendered(found: "Promotion", form: str) -> str:
-    from reconciler.render.compare import promotion_json, promotion_markdown, render_promotion  # noqa: PLC0415  as above
+def _rendered(found: "EnvironmentComparison", form: str) -> str:
+    from reconciler.render.compare import comparison_json, comparison_markdown, render_comparison  # noqa: PLC0415  as above
 
     if form == "json":
-        return promotion_json(found)
+        return comparison_json(found)
     return (
-        promotion_markdown(found)
+        comparison_markdown(found)
         if form == "markdown"
-        else render_promotion(found, color=color(), width=width())
+        else render_comparison(found, color=color(), width=width())
     )

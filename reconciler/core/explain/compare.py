@@ -1,4 +1,4 @@
-"""promote: what the environment at hand lacks of another one, by the effective desired state of both.
+"""compare: what the environment at hand lacks of another one, by the effective desired state of both.
 
 As a change reads: before is what `target` has, after what it would have if it were like `source`.
 """
@@ -31,7 +31,7 @@ class TeamGap:
 
 
 @dataclass(frozen=True)
-class Promotion:
+class EnvironmentComparison:
     """Every object that differs, sorted by ref, and every team that can call other models. `same` counts the rest."""
 
     source: str
@@ -45,9 +45,9 @@ class Promotion:
         return bool(self.changes)
 
 
-def promotion(
+def compare_environments(
     source: tuple[str, Resolved], target: tuple[str, Resolved], rules: AccessRules
-) -> Promotion:
+) -> EnvironmentComparison:
     """What taking `source` (name, desired state) over into `target` would mean. Credits are wishes, not balances."""
     (name, here), (other, there) = source, target
     mine, theirs = _comparable(here), _comparable(there)
@@ -56,7 +56,7 @@ def promotion(
         change for ref in refs if (change := _change(ref, theirs.get(ref), mine.get(ref)))
     )
     gaps = tuple(_gaps(here.state, there.state, rules))
-    return Promotion(name, other, changes, gaps, len(refs) - len(changes))
+    return EnvironmentComparison(name, other, changes, gaps, len(refs) - len(changes))
 
 
 def _comparable(resolved: Resolved) -> State:

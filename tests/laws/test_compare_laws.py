@@ -1,4 +1,4 @@
-"""What promote says of two environments, for random pairs: what is said is what differs, from both sides alike."""
+"""What compare says of two environments, for random pairs: what is said is what differs, from both sides alike."""
 
 import json
 
@@ -6,13 +6,15 @@ from hypothesis import given, settings
 from law_worlds import states
 
 from reconciler.core.access.rules import GroupRules, access
-from reconciler.core.explain.compare import promotion
+from reconciler.core.explain.compare import compare_environments
 from reconciler.core.plan.resolve import Resolved
-from reconciler.render.compare import promotion_json, promotion_markdown, render_promotion
+from reconciler.render.compare import comparison_json, comparison_markdown, render_comparison
 
 
 def compared(source, target):
-    return promotion(("here", Resolved(source, {})), ("there", Resolved(target, {})), GroupRules())
+    return compare_environments(
+        ("here", Resolved(source, {})), ("there", Resolved(target, {})), GroupRules()
+    )
 
 
 @given(states(), states())
@@ -48,11 +50,11 @@ def test_every_team_that_can_call_other_models_is_named_and_no_other(source, tar
 @settings(max_examples=30, deadline=None)
 def test_every_format_names_every_team_that_lacks_a_model(source, target):
     found = compared(source, target)
-    said = {team["team"]: team["lacks"] for team in json.loads(promotion_json(found))["teams"]}
+    said = {team["team"]: team["lacks"] for team in json.loads(comparison_json(found))["teams"]}
     assert said == {gap.team: sorted(gap.lacks) for gap in found.teams}
     assert (
-        render_promotion(found) == render_promotion(compared(source, target))
-    ) and promotion_markdown(found)
+        render_comparison(found) == render_comparison(compared(source, target))
+    ) and comparison_markdown(found)
 
 
 @given(states())
@@ -61,4 +63,4 @@ def test_an_environment_is_as_itself(state):
     found = compared(state, state)
     assert not found.differs
     assert found.teams == ()
-    assert f"there is as here: {len(state):,} object" in render_promotion(found)
+    assert f"there is as here: {len(state):,} object" in render_comparison(found)
