@@ -1,17 +1,31 @@
 """Opening a ledger: the URL, the engine, the format.
 
-A ledger in the newest format is recognised with one query; alembic is only imported to change it.
+A ledger in the newest format is recognised with one query; the migrations are only imported to change it.
 """
 
 import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import (
+    URL,
+    Column,
+    Connection,
+    Engine,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    create_engine,
+    event,
+    make_url,
+    text,
+)
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 
 from reconciler.ledger.errors import LedgerError
@@ -23,6 +37,12 @@ from reconciler.system.extras import require
 PATIENCE = 30  # seconds to wait for another process's transaction
 WRITES = (
     "ledger_writes"  # the execution option that makes a transaction a writing one from its start
+)
+_VERSION = Table(
+    VERSION_TABLE,
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name=f"{VERSION_TABLE}_pkc"),
 )
 _MIGRATION_LOCK = 0x1ED6E4  # any number that other users of the same PostgreSQL database do not use
 _SECRETS = ("password", "sslpassword")
@@ -164,11 +184,12 @@ def _bring_up_to_date(engine: Engine, where: str) -> None:
     with engine.connect().execution_options(**{WRITES: True}) as conn, conn.begin():
         if engine.dialect.name == "postgresql":
             conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-        if not _has_format(conn) or _format(conn, where) != FORMATS[-1]:
-            _migrate(conn)
+        current = _format(conn, where) if _has_table(conn) else None
+        if current != FORMATS[-1]:
+            _migrate(conn, current)
 
 
-def _has_format(conn: Connection) -> bool:
+def _has_table(conn: Connection) -> bool:
     return bool(conn.dialect.has_table(conn, VERSION_TABLE))
 
 
@@ -214,12 +235,10 @@ def _is_wal(cursor: Any, until: float) -> bool:
     return True
 
 
-def _migrate(conn: Connection) -> None:
-    from alembic import command  # noqa: PLC0415 - slow to import, and hardly ever needed
-    from alembic.config import Config  # noqa: PLC0415
-
-    config = Config()
-    home = Path(__file__).parent / "migrations"
-    config.set_main_option("script_location", str(home).replace("%", "%%"))
-    config.attributes["connection"] = conn
-    command.upgrade(config, "head")
+def _migrate(conn: Connection, current: str | None) -> None:
+    """From the current format (None: there is nothing) to the newest, in the caller's transaction."""
+    _VERSION.create(conn, checkfirst=True)
+    for number in FORMATS[FORMATS.index(current) + 1 :] if current else FORMATS:
+        import_module(f"reconciler.ledger.migrations.format_{number}").upgrade(conn)
+    conn.execute(_VERSION.delete())
+    conn.execute(_VERSION.insert().values(version_num=FORMATS[-1]))

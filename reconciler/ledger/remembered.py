@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from reconciler.core.model.inventory import Inventory, Known, Record
 from reconciler.core.model.refs import Ref
 from reconciler.core.plan.credits.allocation import ALLOCATION
 from reconciler.ledger.records import GrantRecord
-from reconciler.ledger.store import Ledger
+
+if TYPE_CHECKING:
+    from reconciler.ledger.store import Ledger
 
 
 def remembered(
-    ledger: Ledger,
+    ledger: "Ledger",
     identity: str,
     *,
     expanded_since: datetime | None,
@@ -36,7 +39,7 @@ def remembered(
     )
 
 
-def inventory_of(ledger: Ledger, identity: str) -> Inventory:
+def inventory_of(ledger: "Ledger", identity: str) -> Inventory:
     """The ledger's inventory as the core knows it."""
     rows = ledger.inventory(identity)
     return {

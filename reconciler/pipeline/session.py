@@ -15,7 +15,7 @@ from reconciler.core.plan.order.holding import remembered_for
 from reconciler.core.plan.plan import Target
 from reconciler.gateways import connect, identity
 from reconciler.gateways.base import Gateway
-from reconciler.ledger import Ledger, LedgerError, open_ledger
+from reconciler.ledger import LedgerError
 from reconciler.ledger.place import ledger_place
 from reconciler.ledger.remembered import remembered
 from reconciler.pipeline.loading import Loaded, utc_now
@@ -23,6 +23,8 @@ from reconciler.system.disk import readable_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from reconciler.ledger import Ledger
 
 SQLITE = "sqlite:///"
 
@@ -34,7 +36,7 @@ class Session:
     loaded: Loaded
     target: Target
     gateway: Gateway
-    ledger: Ledger
+    ledger: "Ledger"
 
 
 def gateway_settings(loaded: Loaded, name: str | None) -> tuple[str, GatewaySettings]:
@@ -49,7 +51,7 @@ def gateway_settings(loaded: Loaded, name: str | None) -> tuple[str, GatewaySett
     return chosen, known[chosen]
 
 
-def gateway_identity(ledger: Ledger, settings: GatewaySettings, directory: Path) -> str:
+def gateway_identity(ledger: "Ledger", settings: GatewaySettings, directory: Path) -> str:
     """What names a gateway in the ledger, without connecting to it."""
     return ledger.known_as(identity(settings, directory))
 
@@ -86,6 +88,8 @@ def ledger_of(loaded: Loaded, *, read_only: bool = False) -> "Iterator[Ledger]":
 
     One that is only read may lie on a read-only file system.
     """
+    from reconciler.ledger import open_ledger  # noqa: PLC0415  loads SQLAlchemy, which validate needs none of
+
     url = ledger_place(loaded.settings.ledger, loaded.directory, loaded.variables)
     try:
         with ExitStack() as stack:

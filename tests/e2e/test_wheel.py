@@ -89,7 +89,7 @@ def test_schemas_starter_and_migrations_are_inside(wheel):
         "py.typed",
     ):
         assert f"reconciler/{wanted}" in names
-    assert any(name.startswith("reconciler/ledger/migrations/versions/") for name in names)
+    assert any(name.startswith("reconciler/ledger/migrations/format_") for name in names)
     assert not [name for name in names if name.startswith(("tests/", "config/"))]
 
 

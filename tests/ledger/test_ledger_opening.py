@@ -1,16 +1,18 @@
 import json
+import pkgutil
 import sqlite3
 import traceback
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
-from reconciler.ledger import Claim, LedgerError, open_ledger, opening, tables
+from reconciler.ledger import Claim, LedgerError, migrations, open_ledger, opening, tables
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 TTL = timedelta(minutes=5)
@@ -34,11 +36,67 @@ def test_migrations_lead_to_the_tables_of_the_code(ledger):
 
 
 def test_the_known_formats_are_the_migrations():
-    config = Config()
-    config.set_main_option("script_location", "reconciler.ledger:migrations")
-    revisions = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+    modules = sorted(module.name for module in pkgutil.iter_modules(migrations.__path__))
+    assert modules == [f"format_{number}" for number in tables.FORMATS]
 
-    assert tuple(reversed(revisions)) == tables.FORMATS
+
+# What the first three formats made when they were released, by alembic.
+FORMAT_3 = Path(__file__).with_name("format_3.sql")
+
+
+def schema(file: Path) -> list[str]:
+    """Every table and index, one a line."""
+    with closing(sqlite3.connect(file)) as db:
+        rows = db.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name")
+        return [" ".join(sql.split()) for (sql,) in rows]
+
+
+def at_format(file: Path, count: int) -> None:
+    """A ledger as the first formats left it, with a team in it."""
+    engine = create_engine(f"sqlite:///{file}")
+    with engine.begin() as conn:
+        for number in tables.FORMATS[:count]:
+            import_module(f"reconciler.ledger.migrations.format_{number}").upgrade(conn)
+        opening._VERSION.create(conn)
+        conn.execute(opening._VERSION.insert().values(version_num=tables.FORMATS[count - 1]))
+        row = "'gw', 'team', 'a', '{\"n\": 1}', false, '2026-11-01 00:00:00', null"
+        conn.execute(text(f"INSERT INTO ledger_inventory VALUES ({row})"))
+    engine.dispose()
+
+
+def test_a_released_format_is_never_edited(tmp_path):
+    at_format(tmp_path / "ledger.db", 3)
+    assert schema(tmp_path / "ledger.db") == FORMAT_3.read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.parametrize("count", range(1, len(tables.FORMATS) + 1))
+def test_a_ledger_of_every_earlier_format_becomes_the_newest_and_keeps_what_it_holds(
+    count, tmp_path
+):
+    open_ledger(str(tmp_path / "new.db")).close()
+    at_format(tmp_path / "old.db", count)
+    with open_ledger(str(tmp_path / "old.db")) as ledger:
+        assert ledger.inventory("gw")["team", "a"].applied == {"n": 1}
+    assert schema(tmp_path / "old.db") == schema(tmp_path / "new.db")
+    with closing(sqlite3.connect(tmp_path / "old.db")) as db:
+        versions = db.execute("SELECT version_num FROM ledger_version").fetchall()
+    assert versions == [(tables.FORMATS[-1],)]
+
+
+def test_a_migration_that_fails_changes_nothing(tmp_path, monkeypatch):
+    at_format(tmp_path / "old.db", 1)
+    before = schema(tmp_path / "old.db")
+
+    def broken(conn):
+        conn.execute(text("CREATE TABLE half (x)"))
+        conn.execute(text("no SQL"))
+
+    monkeypatch.setattr("reconciler.ledger.migrations.format_0003.upgrade", broken)
+    with pytest.raises(LedgerError):
+        open_ledger(str(tmp_path / "old.db"))
+    assert schema(tmp_path / "old.db") == before
+    monkeypatch.undo()
+    open_ledger(str(tmp_path / "old.db")).close()
 
 
 def test_a_ledger_of_a_newer_format_is_refused_and_left_alone(url):
@@ -77,7 +135,8 @@ import json, sys
 import reconciler.ledger
 before = "sqlalchemy" in sys.modules
 reconciler.ledger.open_ledger(sys.argv[1]).close()
-print(json.dumps([before, "sqlalchemy" in sys.modules, "alembic" in sys.modules]))
+migrated = any(name.startswith("reconciler.ledger.migrations.") for name in sys.modules)
+print(json.dumps([before, "sqlalchemy" in sys.modules, migrated]))
 """
 
 

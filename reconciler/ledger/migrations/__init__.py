@@ -1,1 +1,4 @@
-"""Alembic's home: `env.py` runs the files in `versions/`, one per ledger format."""
+"""One module per ledger format, `format_NNNN`, whose `upgrade(conn)` leads there from the one before.
+
+A released one is never edited. They are run in one transaction, by `reconciler.ledger.opening`.
+"""

@@ -1,27 +1,24 @@
 """The first format: locks, inventory, applies, journal, grants."""
 
 import sqlalchemy as sa
-from alembic import op
-
-revision = "0001"
-down_revision = None
 
 MOMENT = sa.DateTime(timezone=True)
+STILL_OPEN = sa.text("state IN ('intended', 'unknown')")
 BIG_ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
-def upgrade() -> None:
+def upgrade(conn: sa.Connection) -> None:
     """Every table."""
-    _locks()
-    _inventory()
-    _applies()
-    _journal()
-    _grants()
+    metadata = sa.MetaData()
+    for table in (_locks, _inventory, _applies, _journal, _grants):
+        table(metadata)
+    metadata.create_all(conn, checkfirst=False)
 
 
-def _locks() -> None:
-    op.create_table(
+def _locks(metadata: sa.MetaData) -> None:
+    sa.Table(
         "ledger_locks",
+        metadata,
         sa.Column("gateway", sa.Text, primary_key=True),
         sa.Column("token", sa.BigInteger, nullable=False),
         sa.Column("holder", sa.Text),
@@ -30,9 +27,10 @@ def _locks() -> None:
     )
 
 
-def _inventory() -> None:
-    op.create_table(
+def _inventory(metadata: sa.MetaData) -> None:
+    sa.Table(
         "ledger_inventory",
+        metadata,
         sa.Column("gateway", sa.Text, primary_key=True),
         sa.Column("kind", sa.Text, primary_key=True),
         sa.Column("name", sa.Text, primary_key=True),
@@ -43,9 +41,10 @@ def _inventory() -> None:
     )
 
 
-def _applies() -> None:
-    op.create_table(
+def _applies(metadata: sa.MetaData) -> None:
+    sa.Table(
         "ledger_applies",
+        metadata,
         sa.Column("id", BIG_ID, primary_key=True),
         sa.Column("gateway", sa.Text, nullable=False),
         sa.Column("token", sa.BigInteger, nullable=False),
@@ -58,14 +57,15 @@ def _applies() -> None:
         sa.Column("counts", sa.Text, nullable=False),
         sa.Column("started", MOMENT, nullable=False),
         sa.Column("finished", MOMENT),
+        sa.Index("ledger_applies_gateway", "gateway", "id"),
         sqlite_autoincrement=True,
     )
-    op.create_index("ledger_applies_gateway", "ledger_applies", ["gateway", "id"])
 
 
-def _journal() -> None:
-    op.create_table(
+def _journal(metadata: sa.MetaData) -> None:
+    sa.Table(
         "ledger_journal",
+        metadata,
         sa.Column("id", BIG_ID, primary_key=True),
         sa.Column("gateway", sa.Text, nullable=False),
         sa.Column(
@@ -88,22 +88,21 @@ def _journal() -> None:
         sa.Column("intended", MOMENT, nullable=False),
         sa.Column("settled", MOMENT),
         sa.UniqueConstraint("apply_id", "step_id", name="ledger_journal_step"),
+        sa.Index(
+            "ledger_journal_open",
+            "gateway",
+            "id",
+            sqlite_where=STILL_OPEN,
+            postgresql_where=STILL_OPEN,
+        ),
         sqlite_autoincrement=True,
     )
-    still_open = sa.text("state IN ('intended', 'unknown')")
-    columns = ["gateway", "id"]
-    op.create_index(
-        "ledger_journal_open",
-        "ledger_journal",
-        columns,
-        sqlite_where=still_open,
-        postgresql_where=still_open,
-    )
 
 
-def _grants() -> None:
-    op.create_table(
+def _grants(metadata: sa.MetaData) -> None:
+    sa.Table(
         "ledger_grants",
+        metadata,
         sa.Column("gateway", sa.Text, primary_key=True),
         sa.Column("team", sa.Text, primary_key=True),
         sa.Column("grant_id", sa.Text, primary_key=True),

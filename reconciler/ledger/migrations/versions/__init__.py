@@ -1,1 +1,0 @@
-"""One file per ledger format. A released one is never edited."""
