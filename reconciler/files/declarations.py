@@ -9,6 +9,7 @@ from reconciler.core.model.kinds import SECTIONS
 from reconciler.core.model.refs import Ref
 from reconciler.files.parsing import Parsed
 from reconciler.files.places import PlacesByFile
+from reconciler.files.validate.schemas import REUSABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,8 @@ def _sections(
         findings.append(_not_a_mapping(file, number, (), "a manifest", places))
         return
     for section, specs in document.items():
+        if section.startswith(REUSABLE):
+            continue
         if section not in SECTIONS:
             findings.append(_unknown_section(section, file, number, places))
         elif isinstance(specs, dict):

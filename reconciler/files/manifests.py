@@ -9,15 +9,13 @@ from reconciler.core.model.kinds import KINDS, Resource
 from reconciler.core.model.refs import FieldPath, Ref
 from reconciler.core.model.secrets.typed import filled
 from reconciler.core.model.state import State
-from reconciler.files.declarations import Declarations, Declared, declare, merge
+from reconciler.files.declarations import Declarations, declare, merge
 from reconciler.files.discovery import ENVIRONMENTS, Found, discover, shown
 from reconciler.files.parsing import Parsed, collection_paused, parse_files, unreadable
 from reconciler.files.places import PlacesByFile
-from reconciler.files.validate.typed import typed
+from reconciler.files.specs import AT_THE_KEY, read_spec
 from reconciler.files.validate.wording import Problem
-from reconciler.files.variables import Variables, substitute, unshown
-
-_AT_THE_KEY = frozenset({"unknown-key"})
+from reconciler.files.variables import Variables
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ def locate(manifests: Manifests, finding: Finding) -> Finding:
         return finding
     return replace(
         finding,
-        origin=_origin(manifests, finding.ref, finding.path, key=finding.code in _AT_THE_KEY),
+        origin=_origin(manifests, finding.ref, finding.path, key=finding.code in AT_THE_KEY),
     )
 
 
@@ -137,38 +135,20 @@ def _typed(
     resources: dict[Ref, Resource] = {}
     findings: list[Finding] = []
     for ref, declaration in declared.items():
-        resource = _resource(ref, declaration, variables)
-        if isinstance(resource, Resource):
-            resources[ref] = resource
-        else:
-            findings += (_finding(ref, problem) for problem in resource)
+        if declaration.spec is None:
+            hint = "write {} where nothing else is to be said"
+            findings.append(error("wrong-type", f"{ref} has no spec", hint=hint, ref=ref))
+            continue
+        its_variables = variables if declaration.variables else None
+        reading = read_spec(KINDS[ref.kind], declaration.spec, its_variables, subject=str(ref))
+        if reading.value is not None:
+            resources[ref] = filled(reading.value, reading.filled)
+        findings += (_finding(ref, problem) for problem in reading.problems)
     return resources, tuple(findings)
 
 
-def _resource(ref: Ref, declared: Declared, variables: Variables) -> Resource | tuple[Problem, ...]:
-    spec: object = declared.spec
-    taken: list[FieldPath] = []
-    if spec is None:
-        return (
-            Problem(
-                "wrong-type", f"{ref} has no spec", "write {} where nothing else is to be said"
-            ),
-        )
-    if declared.variables:
-        spec, problems = substitute(spec, variables, taken.append)
-        if problems:
-            return problems
-    resource = typed(KINDS[ref.kind], spec)
-    if isinstance(resource, Resource):
-        return filled(resource, taken)
-    if not declared.variables:
-        return resource
-    return tuple(unshown(problem, declared.spec) for problem in resource)
-
-
 def _finding(ref: Ref, problem: Problem) -> Finding:
-    message = problem.sentence.replace("the spec", str(ref), 1)
-    return error(problem.code, message, hint=problem.hint, ref=ref, path=problem.path)
+    return error(problem.code, problem.sentence, hint=problem.hint, ref=ref, path=problem.path)
 
 
 def _origin(manifests: Manifests, ref: Ref, path: FieldPath, *, key: bool) -> Origin:

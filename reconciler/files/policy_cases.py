@@ -13,7 +13,7 @@ from reconciler.core.rules.policy_cases import PolicyCase
 from reconciler.files.discovery import root_of, shown
 from reconciler.files.parsing import parse_file
 from reconciler.files.places import PlacesByFile
-from reconciler.files.validate.typed import typed
+from reconciler.files.specs import read_spec
 from reconciler.files.validate.wording import Problem
 
 
@@ -64,20 +64,15 @@ def _read(file: Path, within: Path, places: PlacesByFile) -> Iterator[FoundCase 
 
 
 def _case(item: object, origin: Origin) -> Iterator[FoundCase | Finding]:
-    case = typed(PolicyCase, item)
-    if not isinstance(case, PolicyCase):
-        yield from (_finding(problem, origin) for problem in case)
-        return
-    manifest = _state(case.manifest) if case.manifest is not None else None
+    reading = read_spec(PolicyCase, item, None, subject="the case")
+    case, problems = reading.value, reading.problems
+    manifest = _state(case.manifest) if case is not None and case.manifest is not None else None
     if isinstance(manifest, tuple):
-        yield from (_finding(problem, origin) for problem in manifest)
-    else:
+        problems = manifest
+    elif case is not None:
         yield FoundCase(case, origin, manifest)
-
-
-def _finding(problem: Problem, origin: Origin) -> Finding:
-    says = problem.sentence.replace("the spec", "the case", 1)
-    return error(problem.code, says, hint=problem.hint, origin=origin)
+    for problem in problems:
+        yield error(problem.code, problem.sentence, hint=problem.hint, origin=origin)
 
 
 def _state(manifest: Mapping[str, Mapping[str, Any]]) -> State | tuple[Problem, ...]:
@@ -93,8 +88,8 @@ def _state(manifest: Mapping[str, Mapping[str, Any]]) -> State | tuple[Problem, 
                 ),
             )
         for name, spec in specs.items():
-            resource = typed(SECTIONS[section], spec)
-            if isinstance(resource, tuple):
-                return resource
-            resources[Ref(SECTIONS[section].kind, name)] = resource
+            reading = read_spec(SECTIONS[section], spec, None, subject="the case")
+            if reading.value is None:
+                return reading.problems
+            resources[Ref(SECTIONS[section].kind, name)] = reading.value
     return State(resources)

@@ -20,10 +20,11 @@ from reconciler.core.model.settings import TO_FILL_IN, Settings, secret_variable
 from reconciler.files.discovery import SETTINGS_FILES, root_of, shown
 from reconciler.files.parsing import Parsed, parse_file
 from reconciler.files.places import PlacesByFile
-from reconciler.files.validate.typed import typed
+from reconciler.files.specs import AT_THE_KEY, read_spec
+from reconciler.files.validate.schemas import REUSABLE
 from reconciler.files.validate.wording import Problem, either, named
 from reconciler.files.validate.wording import shown as quoted
-from reconciler.files.variables import Variables, substitute, unshown
+from reconciler.files.variables import Variables
 from reconciler.gateways import UNKNOWN_BACKEND, backend_names, backend_of
 
 _PASSWORD_IN_URL = re.compile(r"^[a-z][a-z0-9+.-]*://[^/@\s]*:[^/@\s]+@", re.IGNORECASE)
@@ -113,25 +114,21 @@ def _settings(
             Problem("bad-value", "settings are one document, not several", "remove the --- lines"),
         )
     written = documents[0]
-    document, unset = substitute(
-        written, _readable(written, environ) if base is None else readable(base, environ)
+    if isinstance(written, dict):
+        written = {key: part for key, part in written.items() if not key.startswith(REUSABLE)}
+    variables = _readable(written, environ) if base is None else readable(base, environ)
+    reading = read_spec(
+        Settings,
+        written,
+        variables,
+        subject="the settings",
+        prepared=_filled_in,
+        further=_backends,
+        reworded=_reworded,
     )
-    if unset:
-        return Settings(), unset
-    asked_for = tuple(_to_fill_in(document))
-    secrets = tuple(_secrets(document))
-    complete = _filled_in(document, asked_for)
-    read = typed(Settings, complete)
-    backends = tuple(_backends(complete))
-    if isinstance(read, Settings) and not backends:
-        return read, (*asked_for, *secrets)
-    said = () if isinstance(read, Settings) else read
-    problems = (unshown(_reworded(problem, document), written) for problem in (*said, *backends))
-    return Settings(), (
-        *asked_for,
-        *secrets,
-        *(problem for problem in problems if not _beneath(problem, secrets)),
-    )
+    secrets = tuple(_secrets(reading.document))
+    problems = (problem for problem in reading.problems if not _beneath(problem, secrets))
+    return reading.value or Settings(), (*_to_fill_in(reading.document), *secrets, *problems)
 
 
 def _backends(document: object) -> Iterator[Problem]:
@@ -179,11 +176,11 @@ def _to_fill_in(document: object) -> Iterator[Problem]:
                 )
 
 
-def _filled_in(document: object, asked_for: Iterable[Problem]) -> object:
-    """The document with a value where one is asked for, so that everything else in it is read and judged."""
-    for problem in asked_for:
-        if isinstance(document, dict) and problem.path[-1] == "url":
-            name = problem.path[1]
+def _filled_in(document: object) -> object:
+    """The document with a value where one is to be filled in, so that everything else in it is read and judged."""
+    for problem in _to_fill_in(document):
+        _, name, field = problem.path
+        if isinstance(document, dict) and field == "url":
             gateway = {**document["gateways"][name], "url": _NOWHERE}
             document = {**document, "gateways": {**document["gateways"], name: gateway}}
     return document
@@ -208,7 +205,7 @@ def _reworded(problem: Problem, document: object) -> Problem:
         near = did_you_mean(str(chosen), gateways)
         hint = near or f"there are: {', '.join(gateways) or 'none'}"
         return replace(problem, hint=hint, found=quoted(chosen, problem.path))
-    return replace(problem, message=problem.message.replace("the spec", "the settings"))
+    return problem
 
 
 def _secrets(document: object) -> Iterator[Problem]:
@@ -239,7 +236,5 @@ def _has_password(section: object) -> bool:
 
 
 def _located(problem: Problem, file: Path, places: PlacesByFile) -> Finding:
-    place = places.origin(
-        file, problem.path, key=problem.code in ("unknown-key", "secret-in-settings")
-    )
+    place = places.origin(file, problem.path, key=problem.code in AT_THE_KEY)
     return error(problem.code, problem.sentence, hint=problem.hint, path=problem.path, origin=place)

@@ -1,5 +1,6 @@
 """Discovery, several files, overlays, variables, and the places that findings point at."""
 
+import json
 import string
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from reconciler.files import parsing
 from reconciler.files.declarations import merged_values
 from reconciler.files.manifests import Manifests, load_manifests, locate
 from reconciler.files.variables import Variables, substitute
+from reconciler.files.yaml.read import read_yaml
 from reconciler.files.yaml.scalars import Unquoted
 
 
@@ -341,3 +343,26 @@ def test_long_texts_take_linear_time(text):
     write(a=f"teams:\n  a:\n    metadata:\n      x: {text}\n      y: {text}/@\n")
     manifests = load()
     check(manifests.state, declared=manifests.files)
+
+
+def test_a_block_under_x_is_reused_by_anchors_and_nothing_else(tmp_path):
+    blocks = {}
+    lines = ["x-blocks:"]
+    (document,) = read_yaml(COMPANY.encode(), "f").documents
+    for section, specs in document.items():
+        blocks[section] = [f"a{len(lines) + n}" for n in range(len(specs))]
+        lines += [
+            f"  - &{anchor} {json.dumps(spec)}"
+            for anchor, spec in zip(blocks[section], specs.values(), strict=True)
+        ]
+    for section, specs in document.items():
+        lines += [f"{section}:"]
+        merged = zip(specs, blocks[section], strict=True)
+        lines += [f"  {name}: {{<<: *{anchor}}}" for name, anchor in merged]
+    plain, reused = tmp_path / "plain", tmp_path / "reused"
+    for place, text in ((plain, COMPANY), (reused, "\n".join((*lines, "x-more: [1]\n")))):
+        place.mkdir()
+        (place / "all.yaml").write_text(text, encoding="utf-8")
+    loaded = load_manifests(reused, variables=Variables())
+    assert loaded.findings == ()
+    assert loaded.state == load_manifests(plain, variables=Variables()).state

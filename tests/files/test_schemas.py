@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from reconciler.core.model.kinds import KINDS, Resource, Team
-from reconciler.core.model.settings import Settings
 from reconciler.files.validate.schemas import (
     SCHEMAS,
     manifest_schema,
@@ -85,14 +84,33 @@ def test_an_editor_learns_titles_descriptions_and_defaults():
     assert settings_schema()["properties"]["prune"]["description"]
 
 
-@pytest.mark.parametrize("cls", [*KINDS.values(), Settings])
-def test_every_key_is_described_and_no_other_is_allowed(cls):
-    schema = spec_schema(cls)
-    assert schema["additionalProperties"] is False
-    assert all(
-        "title" in field or "$ref" in field or "description" in field
-        for field in schema["properties"].values()
-    )
+def described(schema, path=()):
+    """Every property of a schema and of what it defines, and its description."""
+    for name, field in schema.get("properties", {}).items():
+        yield (*path, name), field.get("description")
+    for name, definition in schema.get("$defs", {}).items():
+        yield from described(definition, (*path, name))
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_every_key_is_described_and_no_other_is_allowed(name):
+    schema = SCHEMAS[name]()
+    properties = dict(described(schema))
+    assert len(properties) > 20
+    assert [path for path, says in properties.items() if not says] == []
+    mappings = [each for each in (schema, *schema["$defs"].values()) if "properties" in each]
+    assert all(each["additionalProperties"] is False for each in mappings)
+
+
+def test_every_schema_has_an_id_of_its_own():
+    assert len({SCHEMAS[name]()["$id"] for name in SCHEMAS}) == len(SCHEMAS)
+
+
+def test_a_key_for_anchors_fits_every_schema():
+    for name in SCHEMAS:
+        validator = Draft202012Validator(SCHEMAS[name]())
+        assert validator.is_valid({"x-base": {"a": [1]}})
+        assert not validator.is_valid({"xbase": {}})
 
 
 VALUES = st.recursive(

@@ -84,3 +84,18 @@ def test_a_file_with_the_other_suffix_is_a_warning():
 def test_a_file_that_cannot_be_read_is_a_finding():
     Path("reconciler.yaml").write_bytes(b"prune: \xff")
     assert [f.code for f in load_settings(Path())[1]] == ["yaml-encoding"]
+
+
+def test_a_block_under_x_is_reused_by_anchors(tmp_path):
+    text = (
+        "x-nothing: ${UNSET}\n"
+        "x-proxy: &proxy {backend: litellm, admin_key_env: K}\n"
+        "default_gateway: a\n"
+        "gateways:\n"
+        '  a: {<<: *proxy, url: "https://a.example"}\n'
+        '  b: {<<: *proxy, url: "https://b.example"}\n'
+    )
+    (tmp_path / "reconciler.yaml").write_text(text, encoding="utf-8")
+    settings, findings = load_settings(tmp_path)
+    assert findings == ()
+    assert {gateway.backend for gateway in settings.gateways.values()} == {"litellm"}

@@ -185,12 +185,19 @@ class Settings(Spec):
             description="What may be deleted when it is not declared: what we own, nothing, or anything."
         ),
     ] = "owned"
-    safety: Safety = Safety()
-    ledger: LedgerSettings = LedgerSettings()
+    safety: Annotated[
+        Safety, Field(description="What needs a flag of its own at apply, and from where on.")
+    ] = Safety()
+    ledger: Annotated[
+        LedgerSettings,
+        Field(description="SQLite beside the config by default; PostgreSQL for a team."),
+    ] = LedgerSettings()
     lint: Annotated[
         dict[str, Level], Field(description="Level by finding code: error, warning, info or off.")
     ] = {}
-    lint_limits: LintSettings = LintSettings()
+    lint_limits: Annotated[
+        LintSettings, Field(description="What lint takes for soon, dear and development.")
+    ] = LintSettings()
 
     @model_validator(mode="after")
     def _default_exists(self) -> Self:

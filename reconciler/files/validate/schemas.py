@@ -13,6 +13,9 @@ from reconciler.system.disk import atomic_write
 
 Schema = dict[str, Any]
 
+REUSABLE = "x-"
+"""A top-level key that begins so holds what is reused by anchors and aliases; it is ignored otherwise."""
+
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _DATE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _DATE_TIME = "^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\\.[0-9]+)?)?([Zz]|[+-][0-9]{2}:[0-9]{2})?$"
@@ -29,14 +32,14 @@ def spec_schema(cls: type[Spec]) -> Schema:
 def manifest_schema() -> Schema:
     """The schema of a manifest: each section maps ids to specs. An empty section is allowed, an unknown one is not."""
     return _sections_schema(
-        "Manifest", "Resources by section and id; any number of files below the config directory."
+        "manifest", "Resources by section and id; any number of files below the config directory."
     )
 
 
 def overlay_schema() -> Schema:
     """The schema of a file below `environments/<name>/`: as a manifest, but all keys optional and null to remove."""
     schema = _sections_schema(
-        "Overlay", "What one environment changes: merged key by key over the manifests."
+        "overlay", "What one environment changes: merged key by key over the manifests."
     )
     for section in schema["properties"].values():
         section["additionalProperties"] = {
@@ -49,7 +52,7 @@ def overlay_schema() -> Schema:
 
 def settings_schema() -> Schema:
     """The schema of `reconciler.yaml`."""
-    return {**spec_schema(Settings), "title": "Settings"}
+    return {**_head("settings"), **spec_schema(Settings), "title": "Settings", **_reusable()}
 
 
 SCHEMAS: Mapping[str, Any] = {
@@ -89,7 +92,17 @@ def _text(file: Path) -> str | None:
         return None
 
 
-def _sections_schema(title: str, description: str) -> Schema:
+def _head(name: str) -> Schema:
+    return {"$schema": _DIALECT, "$id": f"urn:reconciler:{name}:1"}
+
+
+def _reusable() -> Schema:
+    """The keys that are free for anchors."""
+    says = "Anything to reuse in this file by an anchor (&name) and aliases (*name); ignored otherwise."
+    return {"patternProperties": {f"^{REUSABLE}": {"description": says}}}
+
+
+def _sections_schema(name: str, description: str) -> Schema:
     definitions: Schema = {}
     properties = {}
     for section, cls in SECTIONS.items():
@@ -98,12 +111,13 @@ def _sections_schema(title: str, description: str) -> Schema:
         definitions[cls.__name__] = schema
         properties[section] = _section(cls)
     return {
-        "$schema": _DIALECT,
-        "title": title,
+        **_head(name),
+        "title": name.capitalize(),
         "description": description,
         "type": "object",
         "additionalProperties": False,
         "properties": properties,
+        **_reusable(),
         "$defs": json.loads(json.dumps(dict(sorted(definitions.items())))),
     }
 

@@ -1,0 +1,76 @@
+"""What is written under an id, or in the settings, to its typed value: variables filled in, judged, told in words."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+from reconciler.core.model.kinds import Spec
+from reconciler.core.model.refs import FieldPath
+from reconciler.files.validate.typed import typed
+from reconciler.files.validate.wording import Problem
+from reconciler.files.variables import Variables, substitute, unshown
+
+S = TypeVar("S", bound=Spec)
+
+AT_THE_KEY = frozenset({"unknown-key", "secret-in-settings"})
+"""Codes of problems with a key itself: their place is the key's, not its value's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading(Generic[S]):
+    """The value, or what is wrong.
+
+    document    what was judged, variables filled in; None where they could not be
+    filled      where the environment, not a default, had a part in a value
+    """
+
+    value: S | None = None
+    problems: tuple[Problem, ...] = ()
+    document: object = None
+    filled: tuple[FieldPath, ...] = ()
+
+
+def _as_it_is(document: object) -> object:
+    return document
+
+
+def _nothing(_document: object) -> Iterable[Problem]:
+    return ()
+
+
+def _as_told(problem: Problem, _document: object) -> Problem:
+    return problem
+
+
+def read_spec(
+    cls: type[S],
+    written: object,
+    variables: Variables | None,
+    *,
+    subject: str,
+    prepared: Callable[[object], object] = _as_it_is,
+    further: Callable[[object], Iterable[Problem]] = _nothing,
+    reworded: Callable[[Problem, object], Problem] = _as_told,
+) -> Reading[S]:
+    """Reads what is written as a model. Without `variables` nothing is filled in.
+
+    `subject` is what sentences call it (`team/acme`), `prepared` changes the document before it is judged, `further`
+    tells what no model knows is wrong with that, `reworded` changes what is said about one of its values. No problem
+    shows a value that a variable brought.
+    """
+    document, filled = written, list[FieldPath]()
+    if variables is not None:
+        document, unset = substitute(written, variables, filled.append)
+        if unset:
+            return Reading(problems=unset)
+    judged = prepared(document)
+    value = typed(cls, judged)
+    wrong = (*(value if isinstance(value, tuple) else ()), *further(judged))
+    if isinstance(value, cls) and not wrong:
+        return Reading(value, document=document, filled=tuple(filled))
+    problems = []
+    for problem in wrong:
+        told = reworded(problem, document)
+        told = replace(told, message=told.message.replace("the spec", subject))
+        problems.append(told if variables is None else unshown(told, written))
+    return Reading(problems=tuple(problems), document=document)
