@@ -66,6 +66,10 @@ COMMANDS = [
     ("history", "show", "1"),
     ("plan", "--only", "{name}"),
     ("plan", "--gateway", "{name}"),
+    ("list", "teams", "--live"),
+    ("list", "--foreign"),
+    ("show", "team", "{name}", "--format", "json"),
+    ("history", "show", "1", "--format", "json"),
 ]
 LEAN = [COMMANDS[at] for at in (0, 2, 3, 4, 5, 6, 7, 9, 11, 14)]
 LEAN_TEXTS = ("title", "bidi", "html", "github", "lines")

@@ -19,6 +19,8 @@ READING = (
     ("show", "team", "acme-prod"),
     ("explain", "acme-prod", "gpt-4"),
     ("access", "--live"),
+    ("list", "teams", "--live"),
+    ("history", "--format", "json"),
 )
 
 

@@ -63,6 +63,10 @@ COMMANDS = [
     ("history", "show", "1"),
     ("history", "show", "2"),
     ("unlock", "--yes"),
+    ("list", "models", "--live", "--format", "json"),
+    ("show", "team", "t", "--format", "json"),
+    ("show", "model_alias", "gpt", "--format", "json"),
+    ("history", "show", "1", "--format", "json"),
 ]
 LEAN = [COMMANDS[at] for at in (9, 10, 11, 12, 14, 15, 21, 27, 28)]
 WRONG = {

@@ -83,7 +83,8 @@ def command(
     """Show where the gateway differs from what was last applied; exit with 2 where it does.
 
     The ledger tells the two sides apart: what somebody changed on the gateway is drift; what git changed since the
-    last apply is counted, and shown by `plan`.
+    last apply is counted, and shown by `plan`. On LiteLLM Proxy, legacy access groups and router aliases that another
+    hand moved are drift, too: apply leaves them, and what its plan told counts as known.
     """
     if adopt:
         return _adopted(config, environment, gateway, form, quiet=quiet, full=full, watch=watch)
