@@ -184,7 +184,13 @@ def _inside(value: BaseModel) -> Iterator[bool]:
 
 
 def _one_of(choices: tuple[Fits, ...]) -> Fits:
-    return lambda value: any(fits(value) for fits in choices)
+    def one_fits(value: Any) -> bool:
+        for fits in choices:  # noqa: SIM110  any() of a generator takes three times as long
+            if fits(value):
+                return True
+        return False
+
+    return one_fits
 
 
 def _collection(fits: Fits) -> Fits:

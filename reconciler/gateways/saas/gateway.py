@@ -103,7 +103,7 @@ class RestGateway:
         }
         for ref, (_, body) in bodies.items():
             self.memory.see(ref, body)
-        resources = {ref: _decoded(row, body) for ref, (row, body) in bodies.items()}
+        resources = {ref: _opened(row, body) for ref, (row, body) in bodies.items()}
         runtime = {
             ref: {key: body[key] for key in row.runtime if body.get(key) is not None}
             for ref, (row, body) in bodies.items()
@@ -342,13 +342,19 @@ class RestGateway:
 
 
 def _decoded(endpoint: Endpoint, body: Body) -> Resource:
-    name = body.get(endpoint.id) if isinstance(body, Mapping) else None
-    try:
-        resource = endpoint.decoded(body)
-    except UNEXPECTED as error:
-        raise odd(error, f"{endpoint.kind}/{name}: ") from error
-    sound(Ref(endpoint.kind, name), resource)  # type: ignore[arg-type]  # that it is a text is looked at there
+    """The resource in an answer. Raises GatewayError where a field has a type that its kind does not know."""
+    resource = _opened(endpoint, body)
+    sound(Ref(endpoint.kind, body[endpoint.id]), resource)
     return resource
+
+
+def _opened(endpoint: Endpoint, body: Body) -> Resource:
+    """The resource in an answer, whose fields nobody has looked at yet."""
+    try:
+        return endpoint.decoded(body)
+    except UNEXPECTED as error:
+        name = body.get(endpoint.id) if isinstance(body, Mapping) else None
+        raise odd(error, f"{endpoint.kind}/{name}: ") from error
 
 
 def _virtual_key(answer: Any) -> SecretStr | None:
