@@ -3,8 +3,17 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
-from reconciler.core.model.kinds import AccessGroup, ModelAlias, Organization, Status, Team, TopUp
+from reconciler.core.model.kinds import (
+    AccessGroup,
+    ModelAlias,
+    Organization,
+    Resource,
+    Status,
+    Team,
+    TopUp,
+)
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.state import State
 
@@ -22,6 +31,26 @@ class TeamWish:
     suspended: bool = False
 
 
+ORGANIZATION = Organization(name="O")
+ALIAS = ModelAlias(litellm_model="openai/gpt-4")
+
+
+@lru_cache(maxsize=10_000)
+def _group(aliases: frozenset[str]) -> AccessGroup:
+    return AccessGroup(model_aliases=aliases)
+
+
+@lru_cache(maxsize=10_000)
+def _team(wish: TeamWish) -> Team:
+    return Team(
+        organization_id="o",
+        access_groups=wish.groups,
+        credits_allocated=wish.credits,
+        status=Status.SUSPENDED if wish.suspended else Status.ACTIVE,
+        top_ups=tuple(TopUp(id=name, amount=amount) for name, amount in wish.top_ups),
+    )
+
+
 @dataclass(frozen=True)
 class Company:
     aliases: frozenset[str]
@@ -29,19 +58,13 @@ class Company:
     teams: dict[str, TeamWish] = field(default_factory=dict)
 
     def state(self) -> State:
-        found = {Ref("organization", "o"): Organization(name="O")}
+        found: dict[Ref, Resource] = {Ref("organization", "o"): ORGANIZATION}
         for alias in sorted(self.aliases):
-            found[Ref("model_alias", alias)] = ModelAlias(litellm_model="openai/gpt-4")
+            found[Ref("model_alias", alias)] = ALIAS
         for group, aliases in self.groups.items():
-            found[Ref("access_group", group)] = AccessGroup(model_aliases=aliases)
+            found[Ref("access_group", group)] = _group(aliases)
         for team, wish in self.teams.items():
-            found[Ref("team", team)] = Team(
-                organization_id="o",
-                access_groups=wish.groups,
-                credits_allocated=wish.credits,
-                status=Status.SUSPENDED if wish.suspended else Status.ACTIVE,
-                top_ups=tuple(TopUp(id=name, amount=amount) for name, amount in wish.top_ups),
-            )
+            found[Ref("team", team)] = _team(wish)
         return State(found)
 
     def models(self, team: str) -> frozenset[str]:

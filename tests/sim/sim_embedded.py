@@ -4,6 +4,7 @@ Beside what the API shows it keeps an account of who made, changed and rotated w
 """
 
 import copy
+import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -95,6 +96,10 @@ class Account:
     deleted: list[tuple[str, str, float, str, float]] = field(default_factory=list)
     blind: list[tuple[str, str, str]] = field(default_factory=list)
     shown: dict[str, dict[tuple[str, str], int]] = field(default_factory=dict)
+
+    def digest(self) -> str:
+        """The same for two accounts of the same happenings."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,12 @@ class Apply:
         return "; ".join(parts)
 
 
+# How most histories begin: the first version, on a machine with a right clock, while nothing happens.
+FOUNDING = Apply(machine=0, version=0, seed=0)
+# So many companies there are; what becomes of them is another in each history.
+COMPANIES = 64
+
+
 @dataclass(frozen=True)
 class Unlock:
     """Whoever has the lock: somebody says that this process is gone."""
@@ -128,7 +134,7 @@ class History:
 def history(seed: int, dialect: Dialect = "embedded") -> History:
     """The history of a seed. Most have a theme, so that what must meet to do harm meets often enough."""
     rng = random.Random(seed)
-    versions = [founded(rng)]
+    versions = [founded(random.Random(f"company {seed % COMPANIES}"))]
     for _ in range(rng.randint(1, 2)):
         versions.append(changed(versions[-1], rng, returns=dialect == "embedded"))
     shared = rng.random() < 0.85
@@ -137,6 +143,8 @@ def history(seed: int, dialect: Dialect = "embedded") -> History:
         versions, events, shared = theme(rng, versions, dialect)
     else:
         events = _events(rng, len(versions), dialect)
+    if _nothing_happens(events[0]):
+        events[0] = FOUNDING
     skews = (0.0, rng.choice((0.0, 0.0, 60.0, -60.0, 86400.0, -86400.0)))
     return History(
         seed=seed,
@@ -147,6 +155,10 @@ def history(seed: int, dialect: Dialect = "embedded") -> History:
         skews=skews if rng.random() < 0.5 else (skews[1], 0.0),
         patient=rng.random() < 0.3,
     )
+
+
+def _nothing_happens(event: Event) -> bool:
+    return isinstance(event, Apply) and replace(event, machine=0, seed=0) == FOUNDING
 
 
 def _calm(rng: random.Random, version: int) -> Apply:

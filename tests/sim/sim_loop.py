@@ -23,7 +23,9 @@ class Stuck(AssertionError):  # noqa: N818 - as a law that is broken
 class Task(asyncio.Task[Any]):
     """Its hash is its number, so that sets of tasks have the same order in each run."""
 
-    number = 0
+    def __init__(self, number: int, coro: Any, **named: Any) -> None:
+        self.number = number  # before asyncio puts the task into a set of its own
+        super().__init__(coro, **named)
 
     def __hash__(self) -> int:
         return self.number
@@ -111,8 +113,7 @@ class Loop(asyncio.AbstractEventLoop):
     def create_task(
         self, coro: Any, *, name: str | None = None, context: Context | None = None
     ) -> asyncio.Task[Any]:
-        task = Task(coro, loop=self, name=name or "-", context=context)
-        task.number = len(self.tasks)
+        task = Task(len(self.tasks), coro, loop=self, name=name or "-", context=context)
         task._log_destroy_pending = False
         self.tasks.append(task)
         return task
@@ -192,4 +193,6 @@ class Loop(asyncio.AbstractEventLoop):
             if not task.done():
                 with suppress(BaseException):  # whatever it is, the process is dead
                     task.get_coro().close()
+        for task in self.tasks:
+            asyncio.tasks._unregister_task(task)
         self.tasks.clear()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sim_history import Dialect, history
+from sim_remembered import forget
 from sim_run import Verdict, carried_out
 
 from reconciler.apply import attempt as attempting
@@ -313,34 +314,35 @@ class Mutation:
 
 
 MUTATIONS = (
-    Mutation(no_operation_ids, start=5021),
-    Mutation(no_generations, start=5007),
+    Mutation(no_operation_ids, start=5013),
+    Mutation(no_generations, start=5051),
     Mutation(allocation_named_anew, start=5002),
-    Mutation(no_order_of_grants, start=5091),
-    Mutation(one_memory_is_enough, start=5091),
-    Mutation(recovery_without_void, start=5021),
-    Mutation(recovery_only_looks, start=5135),
+    Mutation(no_order_of_grants, start=5115),
+    Mutation(one_memory_is_enough, start=5325),
+    Mutation(recovery_without_void, start=5013),
+    Mutation(recovery_only_looks, start=5072),
     Mutation(no_void_in_apply, start=5024),
-    Mutation(unknown_creation_is_ours, start=5016),
-    Mutation(settled_before_sent, start=5021),
-    Mutation(no_intents, start=5021),
-    Mutation(no_lock, "saas-litellm", start=5058),
-    Mutation(revokes_first, start=5268),
-    Mutation(no_key_is_owed, start=5039),
-    Mutation(no_hand_over, start=5021),
-    Mutation(existing_team_gets_a_key, start=5002),
-    Mutation(no_recovery, "saas-litellm", start=5021),
-    Mutation(no_grace, "saas-litellm", start=5323),
-    Mutation(short_grace, "saas-litellm", start=5323),
-    Mutation(sent_again_in_doubt, "saas-litellm", start=5023),
-    Mutation(no_look, "saas-litellm", start=5021),
-    Mutation(no_fence, "saas-litellm", start=5152),
+    Mutation(unknown_creation_is_ours, start=5068),
+    Mutation(settled_before_sent, start=5013),
+    Mutation(no_intents, start=5013),
+    Mutation(no_lock, "saas-litellm", start=5043),
+    Mutation(revokes_first, start=5988),
+    Mutation(no_key_is_owed, start=6016),
+    Mutation(no_hand_over, start=5013),
+    Mutation(existing_team_gets_a_key, start=5014),
+    Mutation(no_recovery, "saas-litellm", start=5022),
+    Mutation(no_grace, "saas-litellm", start=5123),
+    Mutation(short_grace, "saas-litellm", start=5123),
+    Mutation(sent_again_in_doubt, "saas-litellm", start=5030),
+    Mutation(no_look, "saas-litellm", start=5020),
+    Mutation(no_fence, "saas-litellm", start=5810),
 )
 
 
 @contextmanager
 def mutated(breaks: Callable[[Swap], None]) -> Iterator[None]:
     undone: list[tuple[Any, str, Any]] = []
+    forget()
 
     def swap(owner: Any, name: str, value: Any) -> None:
         undone.append((owner, name, getattr(owner, name)))
@@ -352,6 +354,7 @@ def mutated(breaks: Callable[[Swap], None]) -> Iterator[None]:
     finally:
         for owner, name, value in reversed(undone):
             setattr(owner, name, value)
+        forget()
 
 
 def first_caught(

@@ -123,28 +123,18 @@ class Response:
     def __init__(
         self, request: Request, status: int, body: Any, headers: Mapping[str, str] | None = None
     ) -> None:
-        self.request, self.status_code, self._body, self.headers = (
-            request,
-            status,
-            body,
-            dict(headers or {}),
-        )
+        self.request, self.status_code, self.headers = request, status, dict(headers or {})
+        self.content = b"<html>who?" if body is GARBAGE else to_json(body)
         self.is_success, self.is_redirect = 200 <= status < 300, False
         self.reason_phrase = PHRASES.get(status, "Error")
         self.encoding = "utf-8"
-
-    @property
-    def content(self) -> bytes:
-        return b"<html>who?" if self._body is GARBAGE else to_json(self._body)
 
     @property
     def text(self) -> str:
         return self.content.decode()
 
     def json(self) -> Any:
-        if self._body is GARBAGE:
-            raise ValueError("no JSON")
-        return self._body
+        return from_json(self.content)
 
     async def aread(self) -> bytes:
         return self.content
@@ -197,7 +187,7 @@ class Network:
             if isinstance(body, dict) and "generation" in body
             else {}
         )
-        response = Response(request, status, from_json(to_json(body)), tag)
+        response = Response(request, status, body, tag)
         if fate.garbage or fate.status is not None:
             response = self._instead(request, fate)
         self.loop.at(self.loop.now + fate.back, _answer, (answered, response))

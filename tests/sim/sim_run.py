@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sim_history import Apply, History
+from sim_founding import found
+from sim_history import FOUNDING, Apply, History
 from sim_laws import Broken, Watch, ending
 from sim_loop import Stuck
 from sim_seams import begun
@@ -19,6 +20,7 @@ class Verdict:
     trace: tuple[str, ...] = ()
     steps: int = 0
     requests: int = 0
+    accounts: str = ""
 
     def __str__(self) -> str:
         laws = "\n".join(f"! {each}" for each in self.broken)
@@ -32,7 +34,11 @@ def carried_out(history: History, home: Path, *, traced: bool = False) -> Verdic
     world = World(history, place, traced=traced, watch=watch)
     with begun(world.loop, history.seed):
         try:
-            for event in history.events:
+            events = history.events
+            if events[0] == FOUNDING:
+                found(world)
+                watch.settled, events = True, events[1:]
+            for event in events:
                 world.happen(event)
                 watch.settled = watch.settled or any(run.code == 0 for run in world.runs)
             broken = tuple(dict.fromkeys(ending(world, watch)))
@@ -41,7 +47,8 @@ def carried_out(history: History, home: Path, *, traced: bool = False) -> Verdic
     shutil.rmtree(place, ignore_errors=True)
     trace = tuple(world.trace.lines) if world.trace else ()
     requests = sum(run.process.client.reads + run.process.client.writes for run in world.runs)
-    return Verdict(history, broken, trace, world.loop.steps, requests)
+    accounts = world.gateway.account.digest()
+    return Verdict(history, broken, trace, world.loop.steps, requests, accounts)
 
 
 def smallest(verdict: Verdict, home: Path) -> Verdict:

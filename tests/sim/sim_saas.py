@@ -1,7 +1,7 @@
 """SaaS LiteLLM 1.0.2 in memory, as its server is: no operation ids, no preconditions, `add` counts each time it comes.
 
-Written from what the server was seen to do; no test compares it with the double on a real socket. A team's id is LiteLLM's for ever: a team
-that was deleted cannot be made again.
+Written from what the server was seen to do; `test_sim_saas` compares it with the double on a real socket. A team's id is
+LiteLLM's for ever: a team that was deleted cannot be made again.
 """
 
 import re

@@ -154,6 +154,7 @@ def begun(loop: Loop, seed: int) -> Iterator[None]:
     HERE.histories += 1
     if HERE.histories % COLLECT_EVERY == 0:
         gc.collect()
+        gc.freeze()  # what is remembered need not be looked through again
     HERE.loop, HERE.rng = loop, random.Random(seed)
     random.seed(seed)
     before = asyncio._get_running_loop()

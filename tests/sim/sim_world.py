@@ -17,6 +17,7 @@ from sim_company import Company
 from sim_disk import Disk
 from sim_embedded import Embedded
 from sim_history import (
+    FOUNDING,
     Apply,
     Bought,
     Event,
@@ -32,6 +33,7 @@ from sim_ledger import Book, Ledger
 from sim_loop import Loop
 from sim_machine import EPOCH, Killed, Machine, Process
 from sim_network import Client, Network, Request, Url
+from sim_remembered import forget_plans, remembering
 from sim_saas import Saas
 
 from reconciler.apply import execute as execution
@@ -40,7 +42,7 @@ from reconciler.apply import run as applying
 from reconciler.apply.means import Pace
 from reconciler.core.model.findings import ReconcilerError, error
 from reconciler.core.model.prices import NO_PRICES
-from reconciler.core.model.settings import GatewaySettings, Settings
+from reconciler.core.model.settings import GatewaySettings, LedgerSettings, Settings
 from reconciler.core.plan.plan import Target
 from reconciler.core.plan.resolve import Resolved, resolve
 from reconciler.core.plan.safety import FLAGS
@@ -89,13 +91,14 @@ class World:
     def __init__(
         self, history: History, home: Path, *, traced: bool = False, watch: Any = None
     ) -> None:
+        forget_plans()
         self.history, self.home, self.watch = history, home, watch
         self.loop = Loop()
         self.trace = Trace(self.loop) if traced else None
         self.rng = random.Random(history.seed)
-        self.machines = [
-            Machine(str(number), self.loop, skew) for number, skew in enumerate(history.skews)
-        ]
+        self.machines = [Machine(str(number), self.loop) for number in range(len(history.skews))]
+        if history.events[0] != FOUNDING:
+            self.set_clocks()
         book = Book()
         self.books = [book, book] if history.shared else [book, Book()]
         self.backups = [Book(), Book()]
@@ -105,6 +108,17 @@ class World:
         self.network = Network(self.loop, self._serve, self.trace)
         self.runs: list[Run] = []
         self.edited: set[str] = set()
+        self.loaded: dict[int, Loaded] = {}
+
+    def set_clocks(self) -> None:
+        for machine, skew in zip(self.machines, self.history.skews, strict=True):
+            machine.skew = skew
+
+    def dice(self, seed: int | str) -> None:
+        """All that is random from now on."""
+        self.rng = random.Random(seed)
+        sim_seams.HERE.rng = random.Random(seed)
+        random.seed(seed)
 
     def _serve(self, request: Request) -> tuple[int, Any]:
         answer = self.gateway.serve(request)
@@ -253,12 +267,16 @@ class World:
         if self.trace:
             self.trace(run.process.name, f"exit {run.code} {run.said}")
 
+    def _loaded(self, version: int) -> Loaded:
+        if version not in self.loaded:
+            company = self.history.versions[version]
+            self.loaded[version] = _loaded(self.home, company, version, self.history.dialect)
+        return self.loaded[version]
+
     async def _apply(self, run: Run) -> Any:
         event, process = run.event, run.process
         directory = self.home / process.machine.name
-        loaded = _loaded(
-            directory, self.history.versions[event.version], event.version, self.history.dialect
-        )
+        loaded = replace(self._loaded(event.version), directory=directory)
         settings = loaded.settings.gateways[NAME]
         connection = connect(NAME, settings, directory=directory, environ={}, read_only=False)
         async with connection as gateway:
@@ -330,7 +348,7 @@ def simulation() -> Iterator[Path]:
     disk.os = _Os()
     home = Path(tempfile.mkdtemp(prefix="sim-", dir=sim_seams.SHM))
     try:
-        with sim_seams.simulated():
+        with remembering(), sim_seams.simulated():
             yield home
     finally:
         http._over_network, http.Http._whole, disk.os, execution.TopologicalSorter = (
@@ -364,8 +382,12 @@ async def _whole(http: Any, request: Any) -> Any:
 
 @lru_cache(maxsize=1)
 def _settings(dialect: str) -> Settings:
-    gateway = GatewaySettings(backend=dialect, url=URL)  # type: ignore[arg-type]  # a literal
-    return Settings(default_gateway=NAME, gateways={NAME: gateway})
+    gateway = GatewaySettings(backend=dialect, url=URL)
+    return Settings(
+        default_gateway=NAME,
+        gateways={NAME: gateway},
+        ledger=LedgerSettings(url_env="LEDGER"),
+    )
 
 
 def _loaded(directory: Path, company: Company, version: int, dialect: str) -> Loaded:
@@ -378,7 +400,7 @@ def _loaded(directory: Path, company: Company, version: int, dialect: str) -> Lo
         desired=desired,
         findings=(),
         now=EPOCH,
-        variables={},
+        variables={"LEDGER": "postgresql://ledger/one"},
         prices=NO_PRICES,
         revision=f"v{version}",
     )
