@@ -13,17 +13,18 @@ from typing import Any, Self
 from pydantic_core import to_json
 from tenacity import AsyncRetrying, Future, RetryCallState
 
-from reconciler import gateways, pipeline
+from reconciler import gateways
 from reconciler.core.model.refs import Ref
 from reconciler.core.plan.make import Inputs
 from reconciler.core.plan.plan import Plan
 from reconciler.gateways import http
 from reconciler.gateways.base import Live
 from reconciler.gateways.saas.gateway import RestGateway
+from reconciler.pipeline import planning
 
 MOST_LIVES, MOST_PLANS = 5_000, 8
 
-_read, _make_plan = RestGateway._live, pipeline.make_plan
+_read, _make_plan = RestGateway._live, planning.make_plan
 _lives: dict[tuple[str, bytes], Live] = {}
 _plans: list[tuple[Inputs, Plan]] = []
 foundings: dict[Any, Any] = {}
@@ -137,7 +138,7 @@ class _Attempt:
 
 _PLACES: tuple[tuple[Any, str, Callable[..., Any]], ...] = (
     (RestGateway, "_live", _live),
-    (pipeline, "make_plan", _planned),
+    (planning, "make_plan", _planned),
     (http, "AsyncRetrying", Retrying),
     (gateways, "_host", cache(gateways._host)),
     (gateways, "_canonical", cache(gateways._canonical)),

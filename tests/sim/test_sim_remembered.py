@@ -2,15 +2,18 @@
 
 import asyncio
 import random
+from dataclasses import fields
 
 import pytest
 from sim_history import COMPANIES, FOUNDING, history
 from sim_loop import Loop
-from sim_remembered import Retrying, forget
+from sim_remembered import _BY_IDENTITY, _BY_VALUE, Retrying, forget
 from sim_run import carried_out
 from sim_seams import begun
 from sim_world import simulation
 from tenacity import AsyncRetrying, retry_if_exception, wait_random_exponential
+
+from reconciler.core.plan.make import Inputs
 
 DIALECTS = ("embedded", "saas-litellm")
 
@@ -72,3 +75,8 @@ def test_requests_are_tried_again_as_tenacity_does():
             plain, double = (ending(each, kinds, seed) for each in (AsyncRetrying, Retrying))
             assert plain == double
             assert plain[1]
+
+
+def test_a_plan_is_remembered_by_all_that_it_depends_on():
+    compared = {*_BY_IDENTITY, *_BY_VALUE}
+    assert compared | {"find"} == {each.name for each in fields(Inputs)}
