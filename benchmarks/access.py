@@ -19,7 +19,7 @@ from reconciler.core.explain.routes import Asked
 from reconciler.core.model.kinds import AccessGroup, ModelAlias, Policy, PricingPlan, Team
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.state import State
-from reconciler.core.plan.meaning.impact import Context, impact, world_of
+from reconciler.core.plan.meaning.impact import Context, impact, transition_in
 from reconciler.core.plan.resolve import Resolved, resolve
 from reconciler.core.plan.support import Support, everything
 from reconciler.core.rules.lint import RULES, lint
@@ -95,7 +95,7 @@ def main() -> None:
         ("access of all teams", lambda: access(State(desired.state.resources), rules)),
         (
             "impact of no changes",
-            lambda: impact(nothing, world_of(nothing)),
+            lambda: impact(nothing, transition_in(nothing)),
         ),
         ("matrix, folded", lambda: team_matrix(State(desired.state.resources), rules)),
         ("explain one pair", lambda: explain(asked, "team-000000", "gpt-4")),

@@ -23,7 +23,7 @@ from benchmarks.company import some_applies_ago, write
 from reconciler.core.access.rules import access
 from reconciler.core.model.inventory import Known
 from reconciler.core.plan.diff import diff
-from reconciler.core.plan.meaning.impact import Context, impact, world_of
+from reconciler.core.plan.meaning.impact import Context, impact, transition_in
 from reconciler.core.plan.order.schedule import schedule
 from reconciler.core.plan.resolve import resolve
 from reconciler.core.rules.check import check
@@ -79,7 +79,7 @@ def measure(directory: Path, clock: Clock) -> str:
     found = clock("diff", lambda: diff(desired, world.live, Known(world.inventory), SUPPORT))
     clock("access of every team", lambda: access(desired, SUPPORT.rules))
     context = Context(found.changes, world.live, desired, world.inventory, SUPPORT, prices)
-    meant = clock("impact", lambda: impact(context, world_of(context)))
+    meant = clock("impact", lambda: impact(context, transition_in(context)))
     steps = clock("schedule", lambda: schedule(found.changes, world.live, SUPPORT))
     planned = (
         f"{len(found.changes):,} changes, {len(meant.teams):,} teams affected, {len(steps):,} steps"

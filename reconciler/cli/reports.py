@@ -63,7 +63,7 @@ class Made:
 
 def plan_as(form: str, made: Made, config: Path, *, full: bool = False) -> str:
     """The plan in a format; html also tells who has access to what, sarif only the findings and refusals."""
-    from reconciler.core.plan.order.schedule import transition  # noqa: PLC0415  not needed for --help
+    from reconciler.core.plan.order.schedule import transition_of  # noqa: PLC0415  not needed for --help
     from reconciler.core.plan.safety import at_their_lines  # noqa: PLC0415  not needed for --help
     from reconciler.render import FORMATS, plan_view  # noqa: PLC0415  as above
 
@@ -75,8 +75,8 @@ def plan_as(form: str, made: Made, config: Path, *, full: bool = False) -> str:
     if form == "html":
         from reconciler.render.plan.html import render  # noqa: PLC0415  a format is loaded when it is asked for
 
-        world = transition(made.plan.changes, made.live, made.support)
-        return render(view, (world.before, world.after), made=made.when)
+        transition = transition_of(made.plan.changes, made.live, made.support)
+        return render(view, (transition.before, transition.after), made=made.when)
     return FORMATS[form](view, color=color(), width=width())
 
 

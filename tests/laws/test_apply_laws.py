@@ -217,10 +217,10 @@ def first_violation(live, desired, seeds=range(12)):
 
 MUTATIONS = {
     "rule 1: no union on the way": ("expanded", lambda before, after: after),
-    "rule 2: references do not order": ("_need_references", lambda steps, by_ref, needs: None),
+    "rule 2: references do not order": ("_by_references", lambda steps, by_ref: iter(())),
     "rule 3: replaced paths do not order": (
-        "_need_replacements",
-        lambda world, by_ref, needs: None,
+        "_replacements_first",
+        lambda transition, by_ref: iter(()),
     ),
 }
 

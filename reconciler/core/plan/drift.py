@@ -20,7 +20,7 @@ from reconciler.core.model.refs import Ref
 from reconciler.core.model.state import State
 from reconciler.core.plan.credits.allocation import CREDITS
 from reconciler.core.plan.diff import diff
-from reconciler.core.plan.meaning.impact import Context, impact, world_of
+from reconciler.core.plan.meaning.impact import Context, impact, transition_in
 from reconciler.core.plan.support import Support
 
 
@@ -132,7 +132,7 @@ def _meaning(
 ) -> Iterator[TeamDrift]:
     """What healing would give to teams is what they have lost, and the other way round."""
     healing = Context(heal, live, applied, known.inventory, support, NO_PRICES, runtime=runtime)
-    for team in impact(healing, world_of(healing)).teams:
+    for team in impact(healing, transition_in(healing)).teams:
         refused = team.refused_before if not team.refused_after else None
         if team.gained or team.lost or refused:
             yield TeamDrift(team.team, lost=team.gained, gained=team.lost, refused=refused)

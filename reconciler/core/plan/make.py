@@ -18,7 +18,7 @@ from reconciler.core.plan.lookalikes import lookalikes
 from reconciler.core.plan.meaning.announced import Come, by_date, come
 from reconciler.core.plan.meaning.causes import causes
 from reconciler.core.plan.meaning.evidence import Evidence, Find, nowhere
-from reconciler.core.plan.meaning.impact import Context, impact, world_of
+from reconciler.core.plan.meaning.impact import Context, impact, transition_in
 from reconciler.core.plan.meaning.moved import moved_findings
 from reconciler.core.plan.meaning.prices import PRICES, prices_finding, prices_used
 from reconciler.core.plan.meaning.unpriced import unpriced_changes
@@ -84,7 +84,7 @@ def make_plan(given: Inputs) -> Plan:
         runtime=given.runtime,
         ahead=ahead,
     )
-    world = world_of(context)
+    world = transition_in(context)
     noted_changes = tuple(_noted(given, compared))
     meaning = _explained(impact(context, world), given, world, found.changes, noted_changes, ahead)
     dated = frozenset(change.ref for change in found.changes if by_date(change, ahead))

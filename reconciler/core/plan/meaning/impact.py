@@ -15,7 +15,7 @@ from reconciler.core.model.state import State
 from reconciler.core.plan.credits.change import limits
 from reconciler.core.plan.credits.spending import Standing, standing
 from reconciler.core.plan.meaning.announced import Come
-from reconciler.core.plan.order.schedule import Order, Transition, expanded_state, transition
+from reconciler.core.plan.order.schedule import Order, Transition, expanded_state, transition_of
 from reconciler.core.plan.plan import Exposure, Impact, Risk, TeamImpact
 from reconciler.core.plan.support import Support
 
@@ -42,11 +42,14 @@ class Context:
     ahead: Come | None = None
 
 
-def impact(context: Context, world: Transition) -> Impact:
-    """Per team and in total, without causes. Teams for which nothing changes are left out. `world` is `world_of`'s."""
-    every = tuple(_teams(context, world))
-    teams = tuple(found for found in every if _matters(found))
-    exposures = tuple(exposed(context, world)) if context.order is Order.GRANT_FIRST else ()
+def impact(context: Context, transition: Transition) -> Impact:
+    """Per team and in total, without causes. Teams for which nothing changes are left out.
+
+    `transition` is `transition_in(context)`.
+    """
+    every = tuple(_teams(context, transition))
+    teams = tuple(team for team in every if _matters(team))
+    exposures = tuple(exposed(context, transition)) if context.order is Order.GRANT_FIRST else ()
     granted, taken = _credits(context)
     risk, reasons = _risk(teams, exposures, context.changes)
     return Impact(
@@ -60,24 +63,28 @@ def impact(context: Context, world: Transition) -> Impact:
         credits_taken=taken,
         risk=risk,
         reasons=reasons,
-        silent=_silent(every, world),
+        silent=_silent(every, transition),
     )
 
 
-def _silent(teams: tuple[TeamImpact, ...], world: Transition) -> frozenset[str]:
+def _silent(teams: tuple[TeamImpact, ...], transition: Transition) -> frozenset[str]:
     """The teams that will be there and can call nothing: without a model, or refused every call."""
-    there = world.desired.of(Team)
+    there = transition.desired.of(Team)
     return frozenset(
-        t.team for t in teams if t.team in there and (t.refused_after or not world.after.of(t.team))
+        t.team
+        for t in teams
+        if t.team in there and (t.refused_after or not transition.after.of(t.team))
     )
 
 
-def world_of(context: Context) -> Transition:
+def transition_in(context: Context) -> Transition:
     """From where to where, with effective access of both sides; aliases as they are called until then."""
-    world = transition(context.changes, context.live, context.support)
+    transition = transition_of(context.changes, context.live, context.support)
     if context.called is None or context.called is context.live:
-        return world
-    return replace(world, live=context.called, before=access(context.called, context.support.rules))
+        return transition
+    return replace(
+        transition, live=context.called, before=access(context.called, context.support.rules)
+    )
 
 
 def _matters(found: TeamImpact) -> bool:
@@ -87,15 +94,15 @@ def _matters(found: TeamImpact) -> bool:
     return bool(moved or money or stands or found.credits_before != found.credits_after)
 
 
-def _teams(context: Context, world: Transition) -> Iterator[TeamImpact]:
+def _teams(context: Context, transition: Transition) -> Iterator[TeamImpact]:
     changed = {
         change.ref.name: change for change in context.changes if change.ref.kind == Team.kind
     }
     gone = _gone_by_dates(context)
-    dear_before = dearest(world.live, context.prices)
-    dear_after = dearest(world.desired, context.prices)
-    for name in sorted(world.live.of(Team).keys() | world.desired.of(Team)):
-        found = _team(name, context, world, changed.get(name), (dear_before, dear_after))
+    dear_before = dearest(transition.live, context.prices)
+    dear_after = dearest(transition.desired, context.prices)
+    for name in sorted(transition.live.of(Team).keys() | transition.desired.of(Team)):
+        found = _team(name, context, transition, changed.get(name), (dear_before, dear_after))
         # What refuses every call was announced by no date.
         announced = found.lost & gone(name) if found.lost and not found.cut_off else frozenset()
         yield replace(found, announced=announced) if announced else found
@@ -113,16 +120,16 @@ def _gone_by_dates(context: Context) -> Callable[[str], frozenset[str]]:
 def _team(
     name: str,
     context: Context,
-    world: Transition,
+    transition: Transition,
     change: Change | None,
     dear: tuple[Dearest, Dearest],
 ) -> TeamImpact:
-    before, after = world.before.of(name), world.after.of(name)
-    stood, stands = _standings(name, context, world, change)
+    before, after = transition.before.of(name), transition.after.of(name)
+    stood, stands = _standings(name, context, transition, change)
     gained, lost = _moved(before, after, stood, stands)
     record = context.inventory.get(Ref(Team.kind, name))
     wish = context.desired.of(Team).get(name)
-    exists = name in world.desired.of(Team)
+    exists = name in transition.desired.of(Team)
     return TeamImpact(
         team=name,
         gained=gained,
@@ -139,7 +146,7 @@ def _team(
         unit=stands.unit or stood.unit,
         refused_before=stood.refused,
         refused_after=stands.refused,
-        everything=_opened(name, context, world),
+        everything=_opened(name, context, transition),
         dearest_before=dear[0](before) if gained or lost else None,
         dearest_after=dear[1](after) if gained or lost else None,
         created=change is not None and change.verb == "create",
@@ -155,7 +162,7 @@ def _credits_before(change: Change | None, support: Support) -> int | None:
 
 
 def _standings(
-    name: str, context: Context, world: Transition, change: Change | None
+    name: str, context: Context, transition: Transition, change: Change | None
 ) -> tuple[Standing, Standing]:
     """How the team stands before and after: what it has left to spend, and whether it may call at all."""
     old = change.renamed_from if change is not None and change.renamed_from else name
@@ -167,7 +174,7 @@ def _standings(
         else 0
     )
     before = standing(team, facts, context.support)
-    return before, standing(world.desired.of(Team).get(name), facts, context.support, granted)
+    return before, standing(transition.desired.of(Team).get(name), facts, context.support, granted)
 
 
 def _moved(
@@ -193,8 +200,8 @@ def _allocated(team: object) -> int | None:
     return team.credits_allocated if isinstance(team, Team) else None
 
 
-def _opened(name: str, context: Context, world: Transition) -> bool:
-    before, after = world.live.of(Team).get(name), world.desired.of(Team).get(name)
+def _opened(name: str, context: Context, transition: Transition) -> bool:
+    before, after = transition.live.of(Team).get(name), transition.desired.of(Team).get(name)
     rules = context.support.rules
     return (
         after is not None
@@ -218,13 +225,13 @@ def dearest(state: State, prices: PriceMap) -> Dearest:
     return find
 
 
-def exposed(context: Context, world: Transition) -> Iterator[Exposure]:
+def exposed(context: Context, transition: Transition) -> Iterator[Exposure]:
     """What teams can reach while grants are done and revokes are not, though neither before nor after."""
     if not context.changes:
         return
     widest = access(expanded_state(context.changes, context.live), context.support.rules)
     for team in sorted(widest.teams):
-        beyond = widest.of(team) - world.before.of(team) - world.after.of(team)
+        beyond = widest.of(team) - transition.before.of(team) - transition.after.of(team)
         for model in sorted(beyond):
             yield Exposure(team, model, _because(team, model, widest))
 
@@ -254,63 +261,70 @@ def _revenue_before(inventory: Inventory) -> float:
 def _risk(
     teams: tuple[TeamImpact, ...], exposures: tuple[Exposure, ...], changes: tuple[Change, ...]
 ) -> tuple[Risk, tuple[str, ...]]:
-    high = _said(
+    """How much somebody should look, and why: each reason with the number that it counts."""
+
+    def number(matters: Callable[[TeamImpact], object]) -> int:
+        return sum(1 for team in teams if matters(team))
+
+    high = _reasons(
         (
-            sum(1 for t in teams if t.unannounced and not t.deleted),
-            "{} {s} a model",
-            ("team loses", "teams lose"),
+            number(lambda team: team.unannounced and not team.deleted),
+            "team loses a model",
+            "teams lose a model",
         ),
-        (sum(1 for t in teams if t.deleted), "{} {s} deleted", ("team is", "teams are")),
-        (sum(1 for t in teams if t.cut_off), "{} {s} refused every call", ("team is", "teams are")),
+        (number(lambda team: team.deleted), "team is deleted", "teams are deleted"),
         (
-            sum(1 for t in teams if t.left_with_nothing and t.unannounced),
-            "{} {s} left with no model",
-            ("team is", "teams are"),
-        ),
-        (
-            sum(1 for t in teams if t.everything),
-            "{} {s} access to everything",
-            ("team gets", "teams get"),
-        ),
-    )
-    low = _said(
-        (
-            sum(1 for t in teams if t.announced),
-            "{} {s} a model as announced",
-            ("team loses", "teams lose"),
-        ),
-        (sum(1 for t in teams if t.gained), "{} {s} a model", ("team gains", "teams gain")),
-        (_dearer(teams), "{} {s} a dearer model than before", ("team reaches", "teams reach")),
-        (sum(1 for t in teams if _repriced(t)), "{} {s} another price", ("team pays", "teams pay")),
-        (
-            sum(1 for t in teams if _taken_back(t)),
-            "{} {s} credits taken back",
-            ("team has", "teams have"),
+            number(lambda team: team.cut_off),
+            "team is refused every call",
+            "teams are refused every call",
         ),
         (
-            len({e.team for e in exposures}),
-            "{} {s} exposed to a model for a moment",
-            ("team is", "teams are"),
+            number(lambda team: team.left_with_nothing and team.unannounced),
+            "team is left with no model",
+            "teams are left with no model",
         ),
         (
-            sum(1 for c in changes if c.ref.kind in _SHARED and c.fields),
-            "{} {s}",
-            ("group or model that teams share changes", "groups or models that teams share change"),
+            number(lambda team: team.everything),
+            "team gets access to everything",
+            "teams get access to everything",
         ),
     )
-    risk = Risk.HIGH if high else Risk.LOW if low or changes else Risk.NONE
-    return risk, (*high, *low)
+    low = _reasons(
+        (
+            number(lambda team: team.announced),
+            "team loses a model as announced",
+            "teams lose a model as announced",
+        ),
+        (number(lambda team: team.gained), "team gains a model", "teams gain a model"),
+        (
+            number(lambda team: team.dearer),
+            "team reaches a dearer model than before",
+            "teams reach a dearer model than before",
+        ),
+        (number(_repriced), "team pays another price", "teams pay another price"),
+        (number(_taken_back), "team has credits taken back", "teams have credits taken back"),
+        (
+            len({exposure.team for exposure in exposures}),
+            "team is exposed to a model for a moment",
+            "teams are exposed to a model for a moment",
+        ),
+        (
+            sum(1 for change in changes if change.ref.kind in _SHARED and change.fields),
+            "group or model that teams share changes",
+            "groups or models that teams share change",
+        ),
+    )
+    if high:
+        return Risk.HIGH, (*high, *low)
+    return Risk.LOW if low or changes else Risk.NONE, low
 
 
 _SHARED = (AccessGroup.kind, ModelAlias.kind)
 
 
-def _said(*counts: tuple[int, str, tuple[str, str]]) -> tuple[str, ...]:
-    return tuple(text.format(f"{n:,}", s=words[n != 1]) for n, text, words in counts if n)
-
-
-def _left_with_nothing(team: TeamImpact) -> bool:
-    return team.left_with_nothing and bool(team.unannounced)
+def _reasons(*counted: tuple[int, str, str]) -> tuple[str, ...]:
+    """A sentence for each number that is not 0, in the singular or the plural."""
+    return tuple(f"{n:,} {one if n == 1 else many}" for n, one, many in counted if n)
 
 
 def _repriced(team: TeamImpact) -> bool:
@@ -320,10 +334,6 @@ def _repriced(team: TeamImpact) -> bool:
 
 def _taken_back(team: TeamImpact) -> bool:
     return team.credits_after is not None and team.credits_after < (team.credits_before or 0)
-
-
-def _dearer(teams: tuple[TeamImpact, ...]) -> int:
-    return sum(1 for team in teams if team.dearer)
 
 
 def totals(found: Impact) -> Mapping[str, float]:

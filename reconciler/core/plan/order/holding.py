@@ -17,7 +17,7 @@ from reconciler.core.model.kinds import KINDS, AccessGroup, Team
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.state import State
 from reconciler.core.plan.order.replacements import Cut, replacements
-from reconciler.core.plan.order.schedule import ByRef, by_ref_of, schedule, transition
+from reconciler.core.plan.order.schedule import ByRef, by_ref_of, schedule, transition_of
 from reconciler.core.plan.support import Support
 
 # A process may have begun to read right before the write, and counts from when it kept what it had read.
@@ -69,8 +69,8 @@ def holds(
         return {}
     work = _Work(by_ref_of(steps), support.lifetimes, fresh)
     found: dict[Step, set[Hold]] = {}
-    world = transition(changes, live, support)
-    for team, cuts in replacements(world.before, world.after, fresh.keys()):
+    transition = transition_of(changes, live, support)
+    for team, cuts in replacements(transition.before, transition.after, fresh.keys()):
         for cut in cuts:
             for step, hold in work.held(team, cut):
                 found.setdefault(step, set()).add(hold)

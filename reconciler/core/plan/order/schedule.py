@@ -10,9 +10,10 @@ and from effective access alone; there are no waves and no priorities. With `rev
 before it expands, and a grant waits for the revokes without which it would show a team more than before and after.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 
 from reconciler.core.access.rules import Access, access
 from reconciler.core.model.changes import Action, Change, Step
@@ -21,7 +22,7 @@ from reconciler.core.model.refs import Ref, names_in
 from reconciler.core.model.state import State, references
 from reconciler.core.plan.credits.allocation import ALLOCATION
 from reconciler.core.plan.credits.change import without_credits
-from reconciler.core.plan.order.replacements import Cut, replacements, spills
+from reconciler.core.plan.order.replacements import replacements, spills
 from reconciler.core.plan.support import Support
 
 
@@ -33,7 +34,9 @@ class Order(StrEnum):
 
 
 GRANTING = (Action.CREATE, Action.EXPAND)
-Needs = dict[Step, set[Step]]
+Needs = Mapping[Step, frozenset[Step]]
+# (step, one that must be done before it)
+Pairs = Iterator[tuple[Step, Step]]
 ByRef = Mapping[Ref, Mapping[Action, Step]]
 
 
@@ -47,7 +50,7 @@ class Transition:
     after: Access
 
 
-def transition(changes: Collection[Change], live: State, support: Support) -> Transition:
+def transition_of(changes: Collection[Change], live: State, support: Support) -> Transition:
     before = access(live, support.rules)
     if not changes:
         return Transition(live, live, before, before)
@@ -61,7 +64,7 @@ def schedule(
     support: Support,
     ours: Collection[Ref] = (),
     order: Order = Order.GRANT_FIRST,
-) -> Mapping[Step, frozenset[Step]]:
+) -> Needs:
     """Step -> the steps that must be done before it. Acyclic and deterministic.
 
     `ours` are the declared refs: only those teams are sent again after a group of theirs changed.
@@ -70,18 +73,33 @@ def schedule(
     steps = [step for change in changes for step in steps_of(change, support, order)]
     steps += touches(changes, live, ours) if support.touch_teams else []
     by_ref = by_ref_of(steps)
-    needs: Needs = {step: set() for step in steps}
-    _need_own(steps, by_ref, needs)
-    _need_allocations(steps, needs)
-    _need_references(steps, by_ref, needs)
-    _need_renames(steps, by_ref, needs)
-    world = transition(changes, live, support)
+    own = chain(
+        _within_an_object(steps, by_ref),
+        _allocation_before_top_ups(steps),
+        _by_references(steps, by_ref),
+        _renames_first(steps, by_ref),
+    )
+    needs = _collected(steps, own)
+    transition = transition_of(changes, live, support)
     if order is Order.GRANT_FIRST:
-        _need_replacements(world, by_ref, needs)
+        by_access = _replacements_first(transition, by_ref)
     else:
-        _need_revokes(world, by_ref, needs)
-    _need_groups(steps, by_ref, needs)
-    return {step: frozenset(found) for step, found in needs.items()}
+        by_access = _revokes_first(transition, by_ref, needs)
+    return _collected(steps, chain(by_access, _groups_before_touches(steps, by_ref)), needs)
+
+
+NO_NEEDS: Needs = {}
+
+
+def _collected(
+    steps: Sequence[Step], pairs: Iterable[tuple[Step, Step]], before: Needs = NO_NEEDS
+) -> Needs:
+    """What each step needs by the pairs, and needed before."""
+    needs = {step: set(before.get(step, ())) for step in steps}
+    for step, need in pairs:
+        if need is not step:
+            needs[step].add(need)
+    return {step: frozenset(needed) for step, needed in needs.items()}
 
 
 def expanded_state(changes: Iterable[Change], live: State) -> State:
@@ -104,52 +122,40 @@ def steps_of(change: Change, support: Support, order: Order = Order.GRANT_FIRST)
     ref, before, after = written.ref, written.before, written.after
     if after is None:
         return [Step(ref, Action.DELETE, before, None)]
-    steps = (
-        [Step(ref, Action.CREATE, None, after)]
-        if before is None
-        else _updates(ref, before, after, order)
-    )
-    grants = (
-        [Step(ref, Action.GRANT, after, after, credit=grant) for grant in change.credits]
-        if apart
-        else []
-    )
-    return _rename(change) + steps[:1] + grants + steps[1:]
+    steps = [Step(ref, Action.CREATE, None, after)]
+    if before is not None:
+        steps = _updates(ref, before, after, order)
+    grants: list[Step] = []
+    if apart:
+        grants = [Step(ref, Action.GRANT, after, after, credit=grant) for grant in change.credits]
+    return [*_rename(change), *steps[:1], *grants, *steps[1:]]
 
 
 def _rename(change: Change) -> list[Step]:
     """First of all: under the old name nothing else of the change would find its object."""
-    if change.renamed_from is None or change.before is None:
+    ref, before = change.ref, change.before
+    if change.renamed_from is None or before is None:
         return []
-    return [
-        Step(
-            change.ref,
-            Action.RENAME,
-            change.before,
-            change.before,
-            renamed_from=change.renamed_from,
-        )
-    ]
+    return [Step(ref, Action.RENAME, before, before, renamed_from=change.renamed_from)]
 
 
 def _updates(ref: Ref, before: Resource, after: Resource, order: Order) -> list[Step]:
-    between = contracted(before, after) if order is Order.REVOKE_FIRST else expanded(before, after)
-    first, second = (
-        (Action.CONTRACT, Action.EXPAND)
-        if order is Order.REVOKE_FIRST
-        else (Action.EXPAND, Action.CONTRACT)
-    )
-    if between is None:
-        return _updates(ref, before, after, Order.GRANT_FIRST)
-    pairs = ((first, before, between), (second, between, after))
-    return [Step(ref, action, old, new) for action, old, new in pairs if _sends(old, new)]
+    """Two halves, less what no gateway would notice. Revokes come first where that leaves something to hold."""
+    less = contracted(before, after) if order is Order.REVOKE_FIRST else None
+    if less is not None:
+        halves = [Step(ref, Action.CONTRACT, before, less), Step(ref, Action.EXPAND, less, after)]
+    else:
+        more = expanded(before, after)
+        halves = [Step(ref, Action.EXPAND, before, more), Step(ref, Action.CONTRACT, more, after)]
+    return [half for half in halves if _sends(half)]
 
 
-def _sends(old: Resource, new: Resource) -> bool:
-    """Whether the two differ in something that a gateway holds: a git-only field needs no request."""
-    return old is not new and any(
-        getattr(old, name) != getattr(new, name) for name in gateway_fields(type(new))
-    )
+def _sends(half: Step) -> bool:
+    """Whether its sides differ in something that a gateway holds: a git-only field needs no request."""
+    old, new = half.before, half.after
+    if old is new or new is None:
+        return False
+    return any(getattr(old, name) != getattr(new, name) for name in gateway_fields(type(new)))
 
 
 def expanded(before: Resource, after: Resource) -> Resource:
@@ -185,7 +191,7 @@ def contracted(before: Resource, after: Resource) -> Resource | None:
 
 
 def _team_aliases(resource: Resource) -> Mapping[str, str]:
-    """A team's own aliases, which grant access as names in a list do (`core.litellm_rules`)."""
+    """A team's own aliases, which grant access as names in a list do (`core.access.litellm`)."""
     return (resource.model_aliases or {}) if isinstance(resource, Team) else {}
 
 
@@ -232,54 +238,58 @@ def by_ref_of(steps: Iterable[Step]) -> ByRef:
 # ---- 2. needs by identity and by reference
 
 
-def _need_own(steps: Iterable[Step], by_ref: ByRef, needs: Needs) -> None:
+def _within_an_object(steps: Iterable[Step], by_ref: ByRef) -> Pairs:
     """The second half of an update needs the first; credits need the team as it starts out; all need a rename."""
     last: dict[Ref, Step] = {}
     for step in steps:
         if step.ref in last:
-            needs[step].add(last[step.ref])
+            yield step, last[step.ref]
         if step.action is not Action.GRANT:
             last[step.ref] = step
         if step.action is Action.TOUCH:
-            needs[step].update(set(by_ref[step.ref].values()) - {step})
+            yield from ((step, other) for other in by_ref[step.ref].values())
 
 
-def _need_allocations(steps: Iterable[Step], needs: Needs) -> None:
-    """Top-ups wait for the allocation: where it raises to what is declared, one that came first would count as part."""
+def _allocation_before_top_ups(steps: Iterable[Step]) -> Pairs:
+    """Where the allocation raises to what is declared, a top-up that came first would count as part of it."""
     grants = [(step, step.credit) for step in steps if step.credit]
-    first = {step.ref: step for step, credit in grants if credit.grant_id == ALLOCATION}
+    allocations = {step.ref: step for step, credit in grants if credit.grant_id == ALLOCATION}
     for step, _ in grants:
-        needs[step].update({first[step.ref]} - {step} if step.ref in first else ())
+        if step.ref in allocations:
+            yield step, allocations[step.ref]
 
 
-def _need_references(steps: Iterable[Step], by_ref: ByRef, needs: Needs) -> None:
+def _by_references(steps: Iterable[Step], by_ref: ByRef) -> Pairs:
+    """What starts to refer to an object needs its creation; its deletion needs what lets go of it."""
     for step in steps:
-        old, new = _targets(step.before), _targets(step.after)
         if step.action in (Action.GRANT, Action.TOUCH):
             continue
+        old, new = _targets(step.before), _targets(step.after)
         for target in new - old:
-            needs[step].update(_of(by_ref, target, Action.CREATE))
+            yield from ((step, creation) for creation in _of(by_ref, target, Action.CREATE))
         for target in old - new:
-            for delete in _of(by_ref, target, Action.DELETE):
-                needs[delete].add(step)
+            yield from ((deletion, step) for deletion in _of(by_ref, target, Action.DELETE))
 
 
-def _need_renames(steps: Iterable[Step], by_ref: ByRef, needs: Needs) -> None:
+def _renames_first(steps: Iterable[Step], by_ref: ByRef) -> Pairs:
     """What is sent says new names, so it waits for the renames; a rename says only its own, a deletion none."""
-    if not any(Action.RENAME in found for found in by_ref.values()):
+    if not any(Action.RENAME in actions for actions in by_ref.values()):
         return
     for step in steps:
-        if step.action not in (Action.RENAME, Action.DELETE):
-            for target in _named(step.before) | _named(step.after):
-                needs[step].update(_of(by_ref, target, Action.RENAME))
+        if step.action in (Action.RENAME, Action.DELETE):
+            continue
+        for target in _named(step.before) | _named(step.after):
+            yield from ((step, rename) for rename in _of(by_ref, target, Action.RENAME))
 
 
 def _named(resource: Resource | None) -> frozenset[Ref]:
     """Everything that a resource names, also where it need not exist."""
-    found = links(type(resource)).items() if resource else ()
-    return frozenset(
-        Ref(to.kind, each) for name, to in found for each in names_in(getattr(resource, name))
-    )
+    if resource is None:
+        return frozenset()
+    refs: set[Ref] = set()
+    for name, to in links(type(resource)).items():
+        refs.update(Ref(to.kind, target) for target in names_in(getattr(resource, name)))
+    return frozenset(refs)
 
 
 def _targets(resource: Resource | None) -> frozenset[Ref]:
@@ -287,63 +297,59 @@ def _targets(resource: Resource | None) -> frozenset[Ref]:
 
 
 def _of(by_ref: ByRef, ref: Ref, *actions: Action) -> set[Step]:
-    found = by_ref.get(ref, {})
-    return {found[action] for action in actions if action in found}
+    steps = by_ref.get(ref, {})
+    return {steps[action] for action in actions if action in steps}
 
 
-def _need_groups(steps: Iterable[Step], by_ref: ByRef, needs: Needs) -> None:
+def _groups_before_touches(steps: Iterable[Step], by_ref: ByRef) -> Pairs:
     for step in steps:
         if step.action is Action.TOUCH and isinstance(step.after, Team):
             for group in step.after.access_groups:
-                needs[step].update(
-                    _of(by_ref, Ref(AccessGroup.kind, group), Action.EXPAND, Action.CONTRACT)
-                )
+                ref = Ref(AccessGroup.kind, group)
+                halves = _of(by_ref, ref, Action.EXPAND, Action.CONTRACT)
+                yield from ((step, half) for half in halves)
 
 
 # ---- 3. needs by effective access
 
 
-def _need_replacements(world: Transition, by_ref: ByRef, needs: Needs) -> None:
-    for team, cuts in replacements(world.before, world.after):
-        own = _of(by_ref, Ref(Team.kind, team), *GRANTING)
-        contract = _of(by_ref, Ref(Team.kind, team), Action.CONTRACT)
+def _replacements_first(transition: Transition, by_ref: ByRef) -> Pairs:
+    """What cuts a path that a team keeps only by a new one needs the steps that build that."""
+    for name, cuts in replacements(transition.before, transition.after):
+        team = Ref(Team.kind, name)
         for cut in cuts:
-            builders = _builders(cut, by_ref) | (own if cut.team_joins else set())
-            for step in _cutters(cut, by_ref) | (contract if cut.team_leaves else set()):
-                needs[step].update(builders - {step})
+            builders = _of_groups(by_ref, cut.growing, *GRANTING)
+            if cut.team_joins:
+                builders |= _of(by_ref, team, *GRANTING)
+            cutters = _of_groups(by_ref, cut.shrinking, Action.CONTRACT)
+            if cut.team_leaves:
+                cutters |= _of(by_ref, team, Action.CONTRACT)
+            yield from ((cutter, builder) for cutter in cutters for builder in builders)
 
 
-def _builders(cut: Cut, by_ref: ByRef) -> set[Step]:
-    return {
-        step
-        for group in cut.growing
-        for step in _of(by_ref, Ref(AccessGroup.kind, group), *GRANTING)
-    }
+def _of_groups(by_ref: ByRef, groups: Iterable[str], *actions: Action) -> set[Step]:
+    steps: set[Step] = set()
+    for group in groups:
+        steps |= _of(by_ref, Ref(AccessGroup.kind, group), *actions)
+    return steps
 
 
-def _cutters(cut: Cut, by_ref: ByRef) -> set[Step]:
-    refs = (Ref(AccessGroup.kind, group) for group in cut.shrinking)
-    return {step for ref in refs for step in _of(by_ref, ref, Action.CONTRACT)}
-
-
-def _need_revokes(world: Transition, by_ref: ByRef, needs: Needs) -> None:
+def _revokes_first(transition: Transition, by_ref: ByRef, needs: Needs) -> Pairs:
     """revoke-first: a grant waits for the revokes without which a team would reach what it never should."""
-    for team, spill in spills(world.before, world.after):
-        own = _of(by_ref, Ref(Team.kind, team), *GRANTING)
-        revokes = _leading(by_ref, Ref(Team.kind, team), needs)
+    for name, spill in spills(transition.before, transition.after):
+        team = Ref(Team.kind, name)
         for group in spill.joined_shrinking:
-            for step in own:
-                needs[step].update(_leading(by_ref, Ref(AccessGroup.kind, group), needs))
+            revokes = _leading(by_ref, Ref(AccessGroup.kind, group), needs)
+            grants = _of(by_ref, team, *GRANTING)
+            yield from ((grant, revoke) for grant in grants for revoke in revokes)
         for group in spill.left_growing:
-            for step in _of(by_ref, Ref(AccessGroup.kind, group), Action.EXPAND):
-                needs[step].update(revokes)
+            revokes = _leading(by_ref, team, needs)
+            grants = _of(by_ref, Ref(AccessGroup.kind, group), Action.EXPAND)
+            yield from ((grant, revoke) for grant in grants for revoke in revokes)
 
 
 def _leading(by_ref: ByRef, ref: Ref, needs: Needs) -> set[Step]:
     """The revokes of an object that wait for no grant of its own: waiting for one that does could close a circle."""
     grants = _of(by_ref, ref, *GRANTING)
-    return {
-        step
-        for step in _of(by_ref, ref, Action.CONTRACT, Action.DELETE)
-        if not needs[step] & grants
-    }
+    revokes = _of(by_ref, ref, Action.CONTRACT, Action.DELETE)
+    return {revoke for revoke in revokes if not needs[revoke] & grants}
