@@ -230,6 +230,7 @@ def test_one_object_with_a_problem_leaves_the_edits_of_the_others():
     [
         "x: &t {a: {name: A}}\nteams: *t\norganizations: {o: {name: O}}\n",
         "x: &t {teams: {a: {name: A}}}\n<<: *t\norganizations: {o: {name: O}}\n",
+        "teams: &t\n  a: {name: A}\nx: *t\norganizations: {o: {name: O}}\n",
         "x: &t\n  a: {name: A}\nteams: *t\norganizations: {o: {name: O}}\n",
     ],
 )

@@ -6,15 +6,17 @@ from typing import Any
 
 from reconciler.core.model.refs import FieldPath
 from reconciler.files.yaml.emit import block, entry, inline, key, scalar
+from reconciler.files.yaml.flow import Flow, alike, same
+from reconciler.files.yaml.lists import extends, split
+from reconciler.files.yaml.sharing import (
+    Problem,
+    ProblemError,
+    Sharing,
+    additions,
+    lost_merges,
+    require_no_lost_merges,
+)
 from reconciler.files.yaml.tree import Node
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """A value that cannot be changed by itself, and why."""
-
-    path: FieldPath
-    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,25 +29,11 @@ class Splice:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """An entry of a flow collection: the separator (and comments) before it, and its own text."""
-
-    lead: str
-    text: str
-
-
-class ProblemError(Exception):
-    def __init__(self, path: FieldPath, why: str) -> None:
-        super().__init__(why)
-        self.problem = Problem(path, why)
-
-
-@dataclass(frozen=True, slots=True)
 class Editor:
-    """The edits of one text. `shared` are the anchors that others refer to, `order` the rank of new fields."""
+    """The edits of one text. `order` is the rank of new fields."""
 
     text: str
-    shared: frozenset[str]
+    sharing: Sharing
     order: Mapping[str, int]
 
     def root(self, root: Node, old: Any, new: Any, problems: list[Problem]) -> Iterator[Splice]:
@@ -62,7 +50,7 @@ class Editor:
             return
         for section, before in old.items():
             after, node = new.get(section), root.own(section)
-            if section not in new or _same(before, after):
+            if section not in new or same(before, after):
                 continue
             if node is None or node.kind == "alias":
                 problems.append(Problem((section,), "it stands elsewhere, behind an alias"))
@@ -75,15 +63,16 @@ class Editor:
     def _section(
         self, node: Node, old: Any, new: Any, path: FieldPath, problems: list[Problem]
     ) -> Iterator[Splice]:
-        if node.anchor in self.shared:
-            problems.append(Problem(path, _sharing(node.anchor)))
+        problem = self.sharing.problem(node, path)
+        if problem is not None:
+            problems.append(problem)
             return
         own = set()
         for name, value in node.entries:
             if not name.merges:
                 own.add(name.text)
                 yield from self._tried(self._member(node, name, value, old, new, path), problems)
-        problems += _lost_merges(old, new, own, path)
+        problems += lost_merges(old, new, own, path)
         added = {name: spec for name, spec in new.items() if name not in old}
         lines = [
             line for name, spec in added.items() for line in object_entry(name, spec, node.indent)
@@ -100,123 +89,35 @@ class Editor:
             return ()
 
     def change(self, node: Node, old: Any, new: Any, path: FieldPath) -> Iterator[Splice]:
-        """The splices that take a node from its value to another one. Raises ProblemError where others share it."""
-        if _same(old, new):
+        """The splices that take a node from its value to another one. Raises ProblemError where others share it.
+
+        written as         the new value                   becomes
+        in brackets        of the same kind                put together anew from its parts
+        lines of its own   a mapping, or a list that       its lines, but for those that
+                           leaves out and adds at its end  change, go or are added
+        anything else      anything else                   the new value's own text
+        """
+        if same(old, new):
             return
-        if node.kind != "alias":
-            self._unshared(node, path)
-        if node.kind in ("mapping", "sequence") and node.flow and _alike(node, new):
-            yield Splice(node.start, node.end, self.flow(node, old, new, path))
-        elif node.kind == "mapping" and isinstance(new, dict) and new:
-            yield from self._mapping(node, old, new, path)
-        elif node.kind == "sequence" and isinstance(new, list) and _extends(old, new):
-            yield from self._items(node, old, new, path)
+        self.sharing.require_own(node, path)
+        if node.flow and alike(node, new):
+            text = Flow(self.text, self.sharing).edited(node, old, new, path)
+            yield Splice(node.start, node.end, text)
+        elif not node.flow and _keeps_lines(node, old, new):
+            lines = self._mapping if node.kind == "mapping" else self._items
+            yield from lines(node, old, new, path)
         else:
             after_a_colon = node.start > 0 and self.text[node.start - 1] == ":"
             text = inline(new) if isinstance(new, (dict, list)) else scalar(new)
             yield Splice(node.start, node.end, f" {text}" if after_a_colon else text)
 
-    def _unshared(self, node: Node, path: FieldPath) -> None:
-        if node.anchor in self.shared:
-            raise ProblemError(path, _sharing(node.anchor))
-
-    def _gone(self, node: Node, path: FieldPath) -> None:
-        used = sorted(self.shared & set(node.anchors()))
-        if used:
-            raise ProblemError(path, _sharing(used[0]))
-
-    # Flow collections: put together anew from their parts.
-
-    def flow(self, node: Node, old: Any, new: Any, path: FieldPath) -> str:
-        """A flow collection's text with another value, its spacing and comments kept."""
-        self._unshared(node, path)
-        if node.kind == "mapping":
-            opening, closing = "{}"
-            spans = [(name.start, value.end) for name, value in node.entries]
-            texts, added = self._pairs(node, old, new, path)
-        else:
-            opening, closing = "[]"
-            spans = [(item.start, item.end) for item in node.items]
-            texts, added = self._elements(node, old, new, path)
-        parts: list[Part] = []
-        before = spans[0][0] if spans else node.start
-        for (start, end), text in zip(spans, texts, strict=True):
-            if text is not None:
-                parts.append(Part(self.text[before:start], text))
-            before = end
-        parts += [Part(", ", text) for text in added]
-        inner = "".join(
-            (part.lead if number else "") + part.text for number, part in enumerate(parts)
-        )
-        if not spans:
-            bracket = self.text.index(opening, node.start)
-            return self.text[node.start : bracket + 1] + inner + closing
-        if not parts:
-            return opening + closing
-        return self.text[node.start : spans[0][0]] + inner + self.text[spans[-1][1] : node.end]
-
-    def _pairs(
-        self, node: Node, old: Any, new: Any, path: FieldPath
-    ) -> tuple[list[str | None], list[str]]:
-        """The text of each entry that there is (None for one that goes), and of those that are added."""
-        texts: list[str | None] = []
-        own = set()
-        for name, value in node.entries:
-            if name.merges:
-                texts.append(self.text[name.start : value.end])
-                continue
-            own.add(name.text)
-            its_path = (*path, name.text)
-            if name.text in new:
-                texts.append(self._pair(name, value, old[name.text], new[name.text], its_path))
-            else:
-                self._gone(value, its_path)
-                texts.append(None)
-        self._no_merged_deletion(old, new, own, path)
-        return texts, [f"{key(k)}: {inline(v)}" for k, v in _more(old, new, own).items()]
-
-    def _pair(self, name: Node, value: Node, old: Any, new: Any, path: FieldPath) -> str:
-        if _same(old, new):
-            return self.text[name.start : value.end]
-        start = self.text[name.start : value.start]
-        if not start.rstrip().endswith(":"):
-            start = f"{self.text[name.start : name.end]}:"
-        if not start[-1].isspace():
-            start += " "
-        if value.kind in ("mapping", "sequence") and _alike(value, new):
-            return start + self.flow(value, old, new, path)
-        if value.kind != "alias":
-            self._unshared(value, path)
-        self._gone(value, path)
-        return start + inline(new)
-
-    def _elements(
-        self, node: Node, old: Any, new: Any, path: FieldPath
-    ) -> tuple[list[str | None], list[str]]:
-        """As `_pairs`, of a sequence."""
-        if not _extends(old, new):
-            self._gone(node, path)
-            return [None] * len(node.items), [inline(each) for each in new]
-        kept, added = _split(old, new)
-        texts = [
-            self.text[item.start : item.end] if keep else None
-            for item, keep in zip(node.items, kept, strict=True)
-        ]
-        return texts, [inline(each) for each in added]
-
-    # Block collections: lines of their own.
-
     def _mapping(self, node: Node, old: Any, new: Any, path: FieldPath) -> Iterator[Splice]:
         own = {name.text for name, _ in node.entries if not name.merges}
-        self._no_merged_deletion(old, new, own, path)
+        require_no_lost_merges(old, new, own, path)
         for name, value in node.entries:
             if not name.merges:
                 yield from self._member(node, name, value, old, new, path)
-        yield from self._inserted(node, _more(old, new, own))
-
-    def _no_merged_deletion(self, old: Any, new: Any, own: set[str], path: FieldPath) -> None:
-        for problem in _lost_merges(old, new, own, path):
-            raise ProblemError(problem.path, problem.why)
+        yield from self._inserted(node, additions(old, new, own))
 
     def _member(
         self, node: Node, name: Node, value: Node, old: Any, new: Any, path: FieldPath
@@ -224,14 +125,14 @@ class Editor:
         """What becomes of one entry of a mapping's own."""
         its_path = (*path, name.text)
         if name.text not in new:
-            self._gone(value, its_path)
+            self.sharing.require_free(value, its_path)
             yield self._without(node, name, value)
             return
         before, after = old[name.text], new[name.text]
         if value.flow or _keeps_lines(value, before, after):
             yield from self.change(value, before, after, its_path)
         elif before != after:
-            self._gone(value, its_path)
+            self.sharing.require_free(value, its_path)
             colon = self.text.index(":", name.end) + 1
             yield Splice(colon, value.end, f" {inline(after)}")
 
@@ -281,10 +182,10 @@ class Editor:
         return place
 
     def _items(self, node: Node, old: Any, new: Any, path: FieldPath) -> Iterator[Splice]:
-        kept, added = _split(old, new)
+        kept, added = split(old, new)
         for item, keep in zip(node.items, kept, strict=True):
             if not keep:
-                self._gone(item, path)
+                self.sharing.require_free(item, path)
                 yield Splice(self._line_start(item.start), self._after_line(item.end), "")
         if added:
             lines = [f"{' ' * node.indent}- {scalar(each)}" for each in added]
@@ -312,60 +213,15 @@ def object_entry(name: str, spec: Any, indent: int) -> Iterator[str]:
         yield from entry(name, spec, indent)
 
 
-def _same(old: Any, new: Any) -> bool:
-    return old == new and type(old) is type(new)
-
-
-def _sharing(anchor: str | None) -> str:
-    return f"others share it through the anchor &{anchor}"
-
-
-def _lost_merges(old: Any, new: Any, own: set[str], path: FieldPath) -> Sequence[Problem]:
-    """What would have to go, but is not there: a `<<` takes it in."""
-    return [
-        Problem((*path, name), "it comes from a merged anchor (<<)")
-        for name in old
-        if name not in new and name not in own
-    ]
-
-
-def _more(old: Any, new: Any, own: set[str]) -> dict[str, Any]:
-    """The entries to add: those that are neither there nor taken in with that value by a `<<`."""
-    return {
-        name: value
-        for name, value in new.items()
-        if name not in own and not (name in old and old[name] == value)
-    }
-
-
 def _share_keys(old: Any, new: Any) -> bool:
     return isinstance(old, dict) and isinstance(new, dict) and not old.keys().isdisjoint(new)
 
 
-def _alike(node: Node, new: Any) -> bool:
-    return isinstance(new, dict) if node.kind == "mapping" else isinstance(new, list)
-
-
 def _keeps_lines(node: Node, old: Any, new: Any) -> bool:
     """Whether a block collection stays one."""
-    if node.kind == "mapping":
-        return isinstance(new, dict) and bool(new)
-    return bool(new) and _extends(old, new)
-
-
-def _extends(old: Any, new: Any) -> bool:
-    """Whether a list of scalars became another by leaving some out and adding some at the end."""
-    if not (isinstance(old, list) and isinstance(new, list)):
+    if not new or not alike(node, new):
         return False
-    if any(isinstance(each, (dict, list)) for each in (*old, *new)):
-        return not new
-    kept, added = _split(old, new)
-    return [each for each, keep in zip(old, kept, strict=True) if keep] + added == new
-
-
-def _split(old: list[Any], new: list[Any]) -> tuple[list[bool], list[Any]]:
-    """Which of the old ones stay, and which are new."""
-    return [each in new for each in old], [each for each in new if each not in old]
+    return node.kind == "mapping" or extends(old, new)
 
 
 def _comment_indent(line: str) -> int:

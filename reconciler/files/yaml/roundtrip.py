@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.files.yaml.edit import Editor, Problem, Splice, object_entry
+from reconciler.files.yaml.edit import Editor, Splice, object_entry
 from reconciler.files.yaml.emit import entry
 from reconciler.files.yaml.read import read_yaml
+from reconciler.files.yaml.sharing import Problem, Sharing
 from reconciler.files.yaml.tree import tree
 
 
@@ -31,7 +32,7 @@ def edited(text: str, wanted: Sequence[Any], order: Sequence[str] = ()) -> Edite
     body = text.removeprefix(mark)
     have = read_yaml(body.encode("utf-8"), "").documents
     nodes = tree(body)
-    editor = Editor(body, nodes.shared, {name: rank for rank, name in enumerate(order)})
+    editor = Editor(body, Sharing(nodes.shared), {name: rank for rank, name in enumerate(order)})
     problems: list[Problem] = []
     splices: list[Splice] = []
     for root, old, new in zip(nodes.roots, have, wanted, strict=True):
