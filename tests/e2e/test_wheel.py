@@ -1,5 +1,6 @@
-"""Built as a wheel and installed outside of the checkout, the product works: schemas and starter files are inside."""
+"""Built as a wheel and installed outside of the checkout, the product works, and what it brings is small."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,8 +13,9 @@ from pathlib import Path
 
 import pytest
 from e2e_world import ROOT
+from fuzz_gateway import canned_proxy, served
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # the registry may be slow, too
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +73,9 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home / "bin" / "reconciler"
 
 
-def run(*command: str, cwd: Path) -> str:
+def run(*command: str, cwd: Path, **variables: str) -> str:
     environ = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "RECONCILER_CONFIG")}
+    environ |= variables
     done = subprocess.run(
         command, cwd=cwd, env=environ, capture_output=True, text=True, timeout=300, check=False
     )
@@ -87,6 +90,7 @@ def test_schemas_starter_and_migrations_are_inside(wheel):
         "cli/starter/plans.yaml",
         "cli/starter/gitignore",
         "py.typed",
+        "files/prices/litellm.json",
     ):
         assert f"reconciler/{wanted}" in names
     assert any(name.startswith("reconciler/ledger/migrations/format_") for name in names)
@@ -105,3 +109,65 @@ def test_init_and_apply_work_outside_of_the_checkout(installed, tmp_path):
     assert "applied" in run(str(installed), "apply", "--yes", cwd=tmp_path)
     assert "No changes" in run(str(installed), "plan", "--exit-code", cwd=tmp_path)
     run(str(installed), "schema", "--check", "config/schemas", cwd=tmp_path)
+
+
+# ---- the core alone, with all that it brings
+
+MOST_DISTRIBUTIONS, MOST_MEGABYTES = 40, 100
+NOT_IN_THE_CORE = {
+    "litellm",
+    "fastapi",
+    "uvicorn",
+    "cel-expr-python",
+    "prometheus-client",
+    "psycopg",
+}
+PROXY = (
+    "default_gateway: p\ngateways: {{p: {{backend: litellm, url: '{url}', admin_key_env: KEY}}}}\n"
+)
+MANIFEST = """\
+model_aliases: {new: {litellm_model: openai/gpt-5, description: New}}
+access_groups: {cheap: {description: By price, select: {max_price_output: 100}}}
+"""
+
+
+@pytest.fixture(scope="module")
+def core(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh environment with what `pip install llm-reconciler` puts there, from the package registry."""
+    home = tmp_path_factory.mktemp("core")
+    venv.create(home, with_pip=False)
+    pip = (sys.executable, "-m", "pip", "--python", str(home))
+    run(*pip, "install", "-q", str(wheel), cwd=home)
+    return home
+
+
+def test_the_core_is_small(core):
+    listed = run(
+        sys.executable, "-m", "pip", "--python", str(core), "list", "--format=json", cwd=core
+    )
+    names = {each["name"].lower() for each in json.loads(listed)}
+    (packages,) = core.glob("lib/python*/site-packages")
+    files = (file for file in packages.rglob("*") if file.is_file() and not file.is_symlink())
+    megabytes = sum(file.stat().st_size for file in files) / (1 << 20)
+    print(f"{len(names)} distributions, {megabytes:.0f} MB: {', '.join(sorted(names))}")
+    assert not NOT_IN_THE_CORE & names
+    assert len(names) <= MOST_DISTRIBUTIONS
+    assert megabytes <= MOST_MEGABYTES
+
+
+def test_the_core_plans_against_a_litellm_proxy(core, tmp_path):
+    with served(canned_proxy) as proxy:
+        config = tmp_path / "config"
+        config.mkdir()
+        (config / "reconciler.yaml").write_text(PROXY.format(url=proxy.url))
+        (config / "all.yaml").write_text(MANIFEST)
+        reconciler = str(core / "bin" / "reconciler")
+        assert run(reconciler, "validate", cwd=tmp_path) == "no findings\n"
+        report = json.loads(
+            run(reconciler, "plan", "--format", "json", cwd=tmp_path, KEY="sk-1234")
+        )
+        assert "this needs" not in run(reconciler, "drift", cwd=tmp_path, KEY="sk-1234")
+    refs = {change["ref"] for change in report["changes"]}
+    assert {"model_alias/new", "access_group/cheap"} <= refs
+    assert report["prices"]["version"].startswith("litellm ")
+    assert {method for method, _ in proxy.seen} == {"GET"}
