@@ -82,7 +82,12 @@ class Spec(BaseModel):
     """What every declared mapping is: frozen, and closed to unknown keys."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", use_enum_values=False, validate_default=False
+        frozen=True,
+        extra="forbid",
+        use_enum_values=False,
+        validate_default=False,
+        # What stands below a field is its description in the JSON Schemas.
+        use_attribute_docstrings=True,
     )
 
 
@@ -93,19 +98,12 @@ class Resource(Spec):
     section: ClassVar[str]
     virtual: ClassVar[bool] = False
 
-    protect: Annotated[
-        bool, GitOnly(), Field(description="Never delete this object, even when it leaves git.")
-    ] = False
-    labels: Annotated[
-        Labels,
-        GitOnly(),
-        Field(description="Free labels for selection and policies, e.g. env: prod."),
-    ] = {}
-    renamed_from: Annotated[
-        str | None,
-        GitOnly(),
-        Field(description="The former id: carries the object over instead of replacing it."),
-    ] = None
+    protect: Annotated[bool, GitOnly()] = False
+    """Never delete this object, even when it leaves git."""
+    labels: Annotated[Labels, GitOnly()] = {}
+    """Free labels for selection and policies, e.g. env: prod."""
+    renamed_from: Annotated[str | None, GitOnly()] = None
+    """The former id: carries the object over instead of replacing it."""
 
 
 class Organization(Resource):
@@ -114,50 +112,37 @@ class Organization(Resource):
     kind: ClassVar[str] = "organization"
     section: ClassVar[str] = "organizations"
 
-    name: Annotated[
-        str, StringConstraints(min_length=1, max_length=255), Field(description="Display name.")
-    ]
-    metadata: Annotated[
-        dict[str, Any] | None, IfDeclared(), Field(description="Free JSON kept on the gateway.")
-    ] = None
+    name: Annotated[str, StringConstraints(min_length=1, max_length=255)]
+    """Display name."""
+    metadata: Annotated[dict[str, Any] | None, IfDeclared()] = None
+    """Free JSON kept on the gateway."""
 
 
 class Deployment(Spec):
     """One backend of an alias on LiteLLM Proxy; several share the load."""
 
-    litellm_model: Annotated[
-        str,
-        StringConstraints(min_length=1),
-        Field(description="provider/model, as LiteLLM names it."),
-    ]
-    api_base: Annotated[
-        str | None, Field(description="Base URL of the provider's API, if it is not the usual one.")
-    ] = None
-    api_version: Annotated[
-        str | None, Field(description="Version of the provider's API, e.g. for Azure.")
-    ] = None
-    api_key: Annotated[
-        str | None,
-        Field(
-            pattern=r"^os\.environ/[A-Za-z_][A-Za-z0-9_]*$",
-            description="A reference, never a secret.",
-        ),
-    ] = None
-    litellm_credential_name: Annotated[
-        str | None, Field(description="Credential stored on the proxy, instead of api_key.")
-    ] = None
-    rpm: Annotated[Count | None, Field(description="Requests per minute.")] = None
-    tpm: Annotated[Count | None, Field(description="Tokens per minute.")] = None
-    weight: Annotated[
-        Count | None, Field(description="Share of the calls, relative to the other deployments.")
-    ] = None
-    order: Annotated[Count | None, Field(description="Lower is asked first.")] = None
-    base_model: Annotated[
-        str | None, Field(description="Model that prices and limits are those of, e.g. for Azure.")
-    ] = None
-    litellm_params: Annotated[
-        dict[str, Any], Field(description="Any other parameter of LiteLLM, for this deployment.")
-    ] = {}
+    litellm_model: Annotated[str, StringConstraints(min_length=1)]
+    """provider/model, as LiteLLM names it."""
+    api_base: str | None = None
+    """Base URL of the provider's API, if it is not the usual one."""
+    api_version: str | None = None
+    """Version of the provider's API, e.g. for Azure."""
+    api_key: Annotated[str | None, Field(pattern=r"^os\.environ/[A-Za-z_][A-Za-z0-9_]*$")] = None
+    """A reference, never a secret."""
+    litellm_credential_name: str | None = None
+    """Credential stored on the proxy, instead of api_key."""
+    rpm: Count | None = None
+    """Requests per minute."""
+    tpm: Count | None = None
+    """Tokens per minute."""
+    weight: Count | None = None
+    """Share of the calls, relative to the other deployments."""
+    order: Count | None = None
+    """Lower is asked first."""
+    base_model: str | None = None
+    """Model that prices and limits are those of, e.g. for Azure."""
+    litellm_params: dict[str, Any] = {}
+    """Any other parameter of LiteLLM, for this deployment."""
 
 
 class ModelAlias(Resource):
@@ -166,75 +151,45 @@ class ModelAlias(Resource):
     kind: ClassVar[str] = "model_alias"
     section: ClassVar[str] = "model_aliases"
 
-    litellm_model: Annotated[
-        str | None,
-        StringConstraints(min_length=1),
-        Field(description="provider/model, as LiteLLM names it, e.g. openai/gpt-4."),
-    ] = None
-    deployments: Annotated[
-        tuple[Deployment, ...],
-        Field(
-            description="Several backends for one alias (LiteLLM Proxy) instead of litellm_model."
-        ),
-    ] = ()
-    description: Annotated[Text | None, Field(description="What the model is good for.")] = None
-    display_name: Annotated[
-        Text | None, IfDeclared(), Field(description="Name shown to people.")
-    ] = None
-    status: Annotated[
-        Literal[Status.ACTIVE, Status.INACTIVE, Status.DEPRECATED],
-        Field(
-            description="Only active aliases answer calls; every other status refuses them at once."
-        ),
-    ] = Status.ACTIVE
-    pricing_input: Annotated[
-        Money | None, IfDeclared(), Field(description="USD per million input tokens.")
-    ] = None
-    pricing_output: Annotated[
-        Money | None, IfDeclared(), Field(description="USD per million output tokens.")
-    ] = None
-    litellm_params: Annotated[
-        dict[str, Any] | None,
-        IfDeclared(),
-        Field(
-            description="Extra LiteLLM parameters, e.g. mock_response. Secrets only as os.environ/NAME."
-        ),
-    ] = None
-    tags: Annotated[Names, GitOnly(), Field(description="Free tags for select: and policies.")] = (
-        frozenset()
-    )
-    sunset: Annotated[
-        date | None,
-        GitOnly(),
-        Field(description="From this day on the alias leaves every access group."),
-    ] = None
-    replacement: Annotated[
-        str | None, To("model_alias"), GitOnly(), Field(description="The alias to move to.")
-    ] = None
+    litellm_model: Annotated[str | None, StringConstraints(min_length=1)] = None
+    """provider/model, as LiteLLM names it, e.g. openai/gpt-4."""
+    deployments: tuple[Deployment, ...] = ()
+    """Several backends for one alias (LiteLLM Proxy) instead of litellm_model."""
+    description: Text | None = None
+    """What the model is good for."""
+    display_name: Annotated[Text | None, IfDeclared()] = None
+    """Name shown to people."""
+    status: Literal[Status.ACTIVE, Status.INACTIVE, Status.DEPRECATED] = Status.ACTIVE
+    """Only active aliases answer calls; every other status refuses them at once."""
+    pricing_input: Annotated[Money | None, IfDeclared()] = None
+    """USD per million input tokens."""
+    pricing_output: Annotated[Money | None, IfDeclared()] = None
+    """USD per million output tokens."""
+    litellm_params: Annotated[dict[str, Any] | None, IfDeclared()] = None
+    """Extra LiteLLM parameters, e.g. mock_response. Secrets only as os.environ/NAME."""
+    tags: Annotated[Names, GitOnly()] = frozenset()
+    """Free tags for select: and policies."""
+    sunset: Annotated[date | None, GitOnly()] = None
+    """From this day on the alias leaves every access group."""
+    replacement: Annotated[str | None, To("model_alias"), GitOnly()] = None
+    """The alias to move to."""
 
 
 class Select(Spec):
     """Chooses aliases by what they are; every given condition must hold."""
 
-    provider: Annotated[
-        str | tuple[str, ...] | None,
-        Field(description="Provider of litellm_model, one or several."),
-    ] = None
-    tag: Annotated[
-        str | tuple[str, ...] | None, Field(description="A tag the alias carries, one of several.")
-    ] = None
-    max_price_input: Annotated[
-        Money | None, Field(description="At most this many USD per million input tokens.")
-    ] = None
-    max_price_output: Annotated[
-        Money | None, Field(description="At most this many USD per million output tokens.")
-    ] = None
-    min_price_input: Annotated[
-        Money | None, Field(description="At least this many USD per million input tokens.")
-    ] = None
-    min_price_output: Annotated[
-        Money | None, Field(description="At least this many USD per million output tokens.")
-    ] = None
+    provider: str | tuple[str, ...] | None = None
+    """Provider of litellm_model, one or several."""
+    tag: str | tuple[str, ...] | None = None
+    """A tag the alias carries, one of several."""
+    max_price_input: Money | None = None
+    """At most this many USD per million input tokens."""
+    max_price_output: Money | None = None
+    """At most this many USD per million output tokens."""
+    min_price_input: Money | None = None
+    """At least this many USD per million input tokens."""
+    min_price_output: Money | None = None
+    """At least this many USD per million output tokens."""
 
 
 class AccessGroup(Resource):
@@ -243,70 +198,47 @@ class AccessGroup(Resource):
     kind: ClassVar[str] = "access_group"
     section: ClassVar[str] = "access_groups"
 
-    description: Annotated[Text | None, Field(description="What the group is for.")] = None
-    display_name: Annotated[
-        Text | None, IfDeclared(), Field(description="Name shown to people.")
-    ] = None
-    model_aliases: Annotated[
-        Names, To("model_alias"), Field(description="The aliases in the group.")
-    ] = frozenset()
-    select: Annotated[
-        Select | None, GitOnly(), Field(description="Adds every alias that fits.")
-    ] = None
+    description: Text | None = None
+    """What the group is for."""
+    display_name: Annotated[Text | None, IfDeclared()] = None
+    """Name shown to people."""
+    model_aliases: Annotated[Names, To("model_alias")] = frozenset()
+    """The aliases in the group."""
+    select: Annotated[Select | None, GitOnly()] = None
+    """Adds every alias that fits."""
 
 
 class Limits(Resource):
     """What a pricing plan gives to its teams, and a team may override."""
 
-    access_groups: Annotated[
-        Names, To("access_group"), Field(description="Access groups granted.")
-    ] = frozenset()
-    credits_allocated: Annotated[
-        Count | None, IfDeclared(), Field(description="Credits granted in all, cumulative.")
-    ] = None
-    credits_mode: Annotated[
-        CreditsMode | None,
-        GitOnly(),
-        Field(description="managed (default): top-ups survive; initial; minimum; exact."),
-    ] = None
+    access_groups: Annotated[Names, To("access_group")] = frozenset()
+    """Access groups granted."""
+    credits_allocated: Annotated[Count | None, IfDeclared()] = None
+    """Credits granted in all, cumulative."""
+    credits_mode: Annotated[CreditsMode | None, GitOnly()] = None
+    """managed (default): top-ups survive; initial; minimum; exact."""
     budget_mode: Annotated[
-        Literal["job_based", "consumption_usd", "consumption_tokens"] | None,
-        IfDeclared(),
-        Field(description="How SaaS LiteLLM charges credits."),
+        Literal["job_based", "consumption_usd", "consumption_tokens"] | None, IfDeclared()
     ] = None
-    credits_per_dollar: Annotated[
-        Money | None, IfDeclared(), Field(description="SaaS LiteLLM conversion rate.")
-    ] = None
-    tokens_per_credit: Annotated[
-        Count | None, IfDeclared(), Field(description="SaaS LiteLLM conversion rate.")
-    ] = None
-    max_budget_usd: Annotated[
-        Money | None, IfDeclared(), Field(description="Hard budget in USD (LiteLLM max_budget).")
-    ] = None
-    soft_budget_usd: Annotated[
-        Money | None,
-        IfDeclared(),
-        Field(description="Budget that only alerts (LiteLLM soft_budget)."),
-    ] = None
-    budget_duration: Annotated[
-        Duration | None,
-        IfDeclared(),
-        Field(description="Budget period: 30s, 5m, 12h, 7d, 4w or 1mo."),
-    ] = None
-    usd_per_credit: Annotated[
-        Money | None,
-        GitOnly(),
-        Field(description="Turns credits into max_budget_usd on LiteLLM Proxy."),
-    ] = None
-    tpm_limit: Annotated[Count | None, IfDeclared(), Field(description="Tokens per minute.")] = None
-    rpm_limit: Annotated[Count | None, IfDeclared(), Field(description="Requests per minute.")] = (
-        None
-    )
-    metadata: Annotated[
-        dict[str, Any] | None,
-        IfDeclared(),
-        Field(description="Free JSON kept on the gateway's team."),
-    ] = None
+    """How SaaS LiteLLM charges credits."""
+    credits_per_dollar: Annotated[Money | None, IfDeclared()] = None
+    """SaaS LiteLLM conversion rate."""
+    tokens_per_credit: Annotated[Count | None, IfDeclared()] = None
+    """SaaS LiteLLM conversion rate."""
+    max_budget_usd: Annotated[Money | None, IfDeclared()] = None
+    """Hard budget in USD (LiteLLM max_budget)."""
+    soft_budget_usd: Annotated[Money | None, IfDeclared()] = None
+    """Budget that only alerts (LiteLLM soft_budget)."""
+    budget_duration: Annotated[Duration | None, IfDeclared()] = None
+    """Budget period: 30s, 5m, 12h, 7d, 4w or 1mo."""
+    usd_per_credit: Annotated[Money | None, GitOnly()] = None
+    """Turns credits into max_budget_usd on LiteLLM Proxy."""
+    tpm_limit: Annotated[Count | None, IfDeclared()] = None
+    """Tokens per minute."""
+    rpm_limit: Annotated[Count | None, IfDeclared()] = None
+    """Requests per minute."""
+    metadata: Annotated[dict[str, Any] | None, IfDeclared()] = None
+    """Free JSON kept on the gateway's team."""
 
 
 class PricingPlan(Limits):
@@ -316,45 +248,36 @@ class PricingPlan(Limits):
     section: ClassVar[str] = "plans"
     virtual: ClassVar[bool] = True
 
-    description: Annotated[Text | None, GitOnly(), Field(description="Who the plan is for.")] = None
-    price_usd_per_month: Annotated[
-        Money | None, GitOnly(), Field(description="What a team on the plan pays.")
-    ] = None
-    extends: Annotated[
-        str | None,
-        To("pricing_plan"),
-        GitOnly(),
-        Field(description="Parent: groups add up, scalars override."),
-    ] = None
+    description: Annotated[Text | None, GitOnly()] = None
+    """Who the plan is for."""
+    price_usd_per_month: Annotated[Money | None, GitOnly()] = None
+    """What a team on the plan pays."""
+    extends: Annotated[str | None, To("pricing_plan"), GitOnly()] = None
+    """Parent: groups add up, scalars override."""
 
 
 class Grant(Spec):
     """Access groups for a limited time."""
 
-    access_groups: Annotated[
-        Names, To("access_group"), Field(min_length=1, description="Access groups granted.")
-    ]
-    until: Annotated[
-        Instant, Field(description="First day (or instant, UTC unless it says) without the grant.")
-    ]
-    since: Annotated[
-        Instant | None, Field(description="First day (or instant) with the grant.")
-    ] = None
-    reason: Annotated[Text | None, Field(description="Why, for people who read the plan.")] = None
+    access_groups: Annotated[Names, To("access_group"), Field(min_length=1)]
+    """Access groups granted."""
+    until: Instant
+    """First day (or instant, UTC unless it says) without the grant."""
+    since: Instant | None = None
+    """First day (or instant) with the grant."""
+    reason: Text | None = None
+    """Why, for people who read the plan."""
 
 
 class TopUp(Spec):
     """Credits granted exactly once ever, under an id of their own."""
 
-    id: Annotated[
-        str,
-        StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=100),
-        Field(
-            description="Names the top-up for ever: what was granted under it is not granted again."
-        ),
-    ]
-    amount: Annotated[int, Field(gt=0, le=2**31 - 1, strict=True, description="Credits to add.")]
-    reason: Annotated[Text | None, Field(description="Why, for people who read the plan.")] = None
+    id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=100)]
+    """Names the top-up for ever: what was granted under it is not granted again."""
+    amount: Annotated[int, Field(gt=0, le=2**31 - 1, strict=True)]
+    """Credits to add."""
+    reason: Text | None = None
+    """Why, for people who read the plan."""
 
 
 class Team(Limits):
@@ -363,42 +286,24 @@ class Team(Limits):
     kind: ClassVar[str] = "team"
     section: ClassVar[str] = "teams"
 
-    organization_id: Annotated[
-        str | None, To("organization"), Field(description="The organization it belongs to.")
-    ] = None
-    team_alias: Annotated[Text | None, IfDeclared(), Field(description="Name shown to people.")] = (
-        None
-    )
-    plan: Annotated[
-        str | None, To("pricing_plan"), GitOnly(), Field(description="Its pricing plan.")
-    ] = None
-    status: Annotated[
-        Literal[Status.ACTIVE, Status.SUSPENDED],
-        Field(description="A suspended team is refused every call."),
-    ] = Status.ACTIVE
-    models: Annotated[
-        Names,
-        To("model_alias", checked=False),
-        Field(description="Models granted directly, without a group (LiteLLM Proxy only)."),
-    ] = frozenset()
-    model_aliases: Annotated[
-        dict[str, str] | None,
-        IfDeclared(),
-        Field(
-            description="LiteLLM team aliases, public name -> model; they bypass the model list."
-        ),
-    ] = None
-    grants: Annotated[
-        tuple[Grant, ...], GitOnly(), Field(description="Access for a limited time.")
-    ] = ()
-    top_ups: Annotated[
-        tuple[TopUp, ...],
-        GitOnly(),
-        Field(description="One-off credits, each granted exactly once ever."),
-    ] = ()
-    price_usd_per_month: Annotated[
-        Money | None, GitOnly(), Field(description="Instead of the plan's price.")
-    ] = None
+    organization_id: Annotated[str | None, To("organization")] = None
+    """The organization it belongs to."""
+    team_alias: Annotated[Text | None, IfDeclared()] = None
+    """Name shown to people."""
+    plan: Annotated[str | None, To("pricing_plan"), GitOnly()] = None
+    """Its pricing plan."""
+    status: Literal[Status.ACTIVE, Status.SUSPENDED] = Status.ACTIVE
+    """A suspended team is refused every call."""
+    models: Annotated[Names, To("model_alias", checked=False)] = frozenset()
+    """Models granted directly, without a group (LiteLLM Proxy only)."""
+    model_aliases: Annotated[dict[str, str] | None, IfDeclared()] = None
+    """LiteLLM team aliases, public name -> model; they bypass the model list."""
+    grants: Annotated[tuple[Grant, ...], GitOnly()] = ()
+    """Access for a limited time."""
+    top_ups: Annotated[tuple[TopUp, ...], GitOnly()] = ()
+    """One-off credits, each granted exactly once ever."""
+    price_usd_per_month: Annotated[Money | None, GitOnly()] = None
+    """Instead of the plan's price."""
 
 
 class Key(Resource):
@@ -407,32 +312,22 @@ class Key(Resource):
     kind: ClassVar[str] = "key"
     section: ClassVar[str] = "keys"
 
-    team_id: Annotated[str, To("team"), Field(description="The team that the key belongs to.")]
-    models: Annotated[
-        Names,
-        To("model_alias", checked=False),
-        Field(description="Narrows the team's models; empty means all of the team's."),
-    ] = frozenset()
-    max_budget_usd: Annotated[
-        Money | None,
-        IfDeclared(),
-        Field(description="US dollars that calls with the key may cost."),
-    ] = None
-    budget_duration: Annotated[
-        Duration | None, IfDeclared(), Field(description="After how long the budget starts again.")
-    ] = None
-    tpm_limit: Annotated[Count | None, IfDeclared(), Field(description="Tokens per minute.")] = None
-    rpm_limit: Annotated[Count | None, IfDeclared(), Field(description="Requests per minute.")] = (
-        None
-    )
-    metadata: Annotated[
-        dict[str, Any] | None,
-        IfDeclared(),
-        Field(description="Free fields; others are left alone."),
-    ] = None
-    status: Annotated[
-        Literal[Status.ACTIVE, Status.SUSPENDED], Field(description="A suspended key is refused.")
-    ] = Status.ACTIVE
+    team_id: Annotated[str, To("team")]
+    """The team that the key belongs to."""
+    models: Annotated[Names, To("model_alias", checked=False)] = frozenset()
+    """Narrows the team's models; empty means all of the team's."""
+    max_budget_usd: Annotated[Money | None, IfDeclared()] = None
+    """US dollars that calls with the key may cost."""
+    budget_duration: Annotated[Duration | None, IfDeclared()] = None
+    """After how long the budget starts again."""
+    tpm_limit: Annotated[Count | None, IfDeclared()] = None
+    """Tokens per minute."""
+    rpm_limit: Annotated[Count | None, IfDeclared()] = None
+    """Requests per minute."""
+    metadata: Annotated[dict[str, Any] | None, IfDeclared()] = None
+    """Free fields; others are left alone."""
+    status: Literal[Status.ACTIVE, Status.SUSPENDED] = Status.ACTIVE
+    """A suspended key is refused."""
 
 
 class Policy(Resource):
@@ -442,26 +337,16 @@ class Policy(Resource):
     section: ClassVar[str] = "policies"
     virtual: ClassVar[bool] = True
 
-    description: Annotated[Text | None, GitOnly(), Field(description="What it is for.")] = None
-    match: Annotated[
-        str | None,
-        GitOnly(),
-        Field(description="CEL: which (team, model) pairs or teams it is about; all by default."),
-    ] = None
-    rule: Annotated[
-        str,
-        StringConstraints(min_length=1),
-        GitOnly(),
-        Field(description="CEL: what must be true."),
-    ]
-    message: Annotated[
-        Text | None, GitOnly(), Field(description="Said when the rule is violated.")
-    ] = None
-    level: Annotated[
-        Literal["error", "warning"],
-        GitOnly(),
-        Field(description="error: a plan that violates it is refused; warning: it is told."),
-    ] = "error"
+    description: Annotated[Text | None, GitOnly()] = None
+    """What it is for."""
+    match: Annotated[str | None, GitOnly()] = None
+    """CEL: which (team, model) pairs or teams it is about; all by default."""
+    rule: Annotated[str, StringConstraints(min_length=1), GitOnly()]
+    """CEL: what must be true."""
+    message: Annotated[Text | None, GitOnly()] = None
+    """Said when the rule is violated."""
+    level: Annotated[Literal["error", "warning"], GitOnly()] = "error"
+    """error: a plan that violates it is refused; warning: it is told."""
 
 
 KINDS: Mapping[str, type[Resource]] = {
