@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from reconciler.cli.applying import (
     tell_probes,
 )
 from reconciler.cli.events import acting
-from reconciler.cli.failures import EXPECTED, INTERRUPTED
+from reconciler.cli.failures import BUG, EXPECTED, INTERRUPTED
 from reconciler.cli.options import loaded
 from reconciler.cli.output import note
 from reconciler.cli.pipelines.planning import made_and_saved
@@ -84,6 +85,11 @@ def applied_in_pipeline(here: "Surroundings", request: "Request", wishes: Wishes
     except asyncio.CancelledError:
         left_at_once()
         account.code = INTERRUPTED
+    except BaseException:
+        account.code = BUG
+        with suppress(ReconcilerError):
+            _say(here, before, account)
+        raise
     counts = account.report.counts if account.report else {}
     result = {name: counts.get(name, 0) for name in ("applied", "failed", "blocked")}
     here.outputs.tell(exit_code=account.code, **result)

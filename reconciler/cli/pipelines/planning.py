@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,7 +76,8 @@ def _told_whatever_happens(here: "Surroundings") -> Iterator[None]:
             raise ReconcilerError(*problem.findings, *unsaid.findings) from problem
         raise
     except BaseException:
-        _publish(here, texts.BROKEN)
+        with suppress(ReconcilerError):
+            _publish(here, texts.BROKEN)
         raise
 
 
