@@ -232,6 +232,19 @@ FOREIGN: dict[str, tuple[Callable[[AtGitHub], Any], str]] = {
     "of a run that goes on": (lambda at: at.run.update(conclusion=None), "of a run that failed"),
     "expired": (lambda at: at.artifact.update(expired=True), "has expired"),
     "changed in the storage": (tampered, "was changed"),
+    "swapped in the storage for another whole one": (
+        lambda at: at.artifact.update(
+            zip=archive(plan=b'{"plan": 1}', plan_sha256=sha256(b'{"plan": 1}'))
+        ),
+        "was changed",
+    ),
+    "of a pull request that has the commit and was merged as another": (
+        lambda at: at.pull.update(
+            merge_commit_sha=OTHER,
+            head={"sha": COMMIT, "repo": {"full_name": REPOSITORY}},
+        ),
+        "comes from no pull request",
+    ),
     "of nobody": (lambda at: at.artifact.update(workflow_run=None), "has no plan of"),
     "gone": (lambda at: at.api.artifacts.clear(), "has no plan of"),
     "of a pull request that was not merged": (
@@ -280,6 +293,13 @@ def test_a_plan_behind_a_hundred_others_of_its_name_is_found(github: GitHub):
     for _ in range(130):
         github.ran(OTHER, b"")["name"] = at.artifact["name"]
     assert at.looked().approved is not None
+
+
+def test_an_artifact_that_has_expired_is_not_even_asked_for(github: GitHub):
+    at = AtGitHub(github)
+    at.artifact["expired"] = True
+    at.looked()
+    assert not [path for path in github.server.paths("GET") if path.endswith("/zip")]
 
 
 def test_an_artifact_that_expires_meanwhile_is_no_error(github: GitHub):

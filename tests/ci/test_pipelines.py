@@ -128,6 +128,21 @@ def test_a_plan_that_apply_would_refuse_fails_its_check_until_the_label_is_set(w
     assert "1 steps applied" in world.comment(number, "apply")
 
 
+def test_a_label_that_goes_after_the_review_takes_its_allowance_along(world: World):
+    """What was reviewed is refused for more than that it is old: it is not planned again."""
+    world.merged(world.proposed(company))
+    world.applied()
+    number = world.proposed(edited(*LOSS))
+    world.service.label(number, "reconciler:allow-loss")
+    world.planned(number)
+    world.service.label(number)
+    world.merged(number)
+    done = world.applied(code=1)
+    assert "planning again" not in done.err
+    assert "This was the plan as reviewed" in world.comment(number, "apply")
+    assert "Not applied completely: exit code 1" in world.comment(number, "apply")
+
+
 def test_a_label_counts_only_for_what_the_plan_was_refused_for(world: World):
     """The gateway changes after the review, so that the same change would now take a model away."""
     world.merged(world.proposed(company))

@@ -255,13 +255,34 @@ def test_a_token_without_the_permission_is_refused(github: GitHub, forge: Forge)
         put_comment(forge, 7, TEXT)
 
 
-def test_a_wrong_token_is_not_shown(github: GitHub, clock: Clock):
+@pytest.mark.parametrize("wrong", ["ghs_wrong0token0of0the0test", "a-token-in-no-known-form"])
+def test_a_wrong_token_is_not_shown(github: GitHub, clock: Clock, wrong: str):
     """The stand-in says it back."""
-    wrong = "ghs_wrong0token0of0the0test"
     with pytest.raises(ForgeError) as met:
         opening(github, clock, wrong).comments(7)
     assert "Bad credentials" in str(met.value)
     assert wrong not in f"{met.value} {met.value.findings} {met.value!r}"
+
+
+@pytest.mark.parametrize(
+    ("api", "place", "safe"),
+    [
+        ("https://api.example", "https://storage.example/x", True),
+        ("https://api.example", "http://storage.example/x", False),
+        ("http://127.0.0.1", "http://localhost/x", True),
+        ("http://127.0.0.1", "file:///etc/passwd", False),
+    ],
+)
+def test_a_storage_is_reached_as_safely_as_the_service(
+    github: GitHub, clock: Clock, api: str, place: str, safe: bool
+):
+    with httpx.Client(base_url=api) as client:
+        rest = replace(opening(github, clock).rest, client=client)
+        if safe:
+            rest._require_as_safe(httpx.URL(place))
+        else:
+            with pytest.raises(ForgeError, match="no https"):
+                rest._require_as_safe(httpx.URL(place))
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"{}", b'[{"id": "x"}]', b'[{"body": "no id"}]'])
