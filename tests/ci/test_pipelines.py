@@ -144,13 +144,21 @@ def test_a_label_that_goes_after_the_review_takes_its_allowance_along(world: Wor
 
 
 def test_a_label_counts_only_for_what_the_plan_was_refused_for(world: World):
-    """The gateway changes after the review, so that the same change would now take a model away."""
-    world.merged(world.proposed(company))
+    """What nobody uses is taken away; before the merge somebody gets it by hand. That loss was not reviewed."""
+    spare = "access_groups:\n  spare: {description: Spare, model_aliases: [fast, large]}\n"
+    world._committed(company)
+    world._committed(edited("access_groups:\n", spare))
     world.applied()
-    number = world.proposed(edited("Development", "Dev"))
+    number = world.proposed(edited("[fast, large]", "[fast]"))
     world.service.label(number, "reconciler:allow-loss")
     world.planned(number)
     assert "Allowed by labels" not in world.comment(number)
+    world.sql("insert into team_groups (team_id, group_name) values ('dev', 'spare')")
+    world.merged(number)
+    done = world.applied(code=1)
+    assert "1 team would lose access to models: dev (large)" in done.err
+    assert "This was the plan as reviewed" in world.comment(number, "apply")
+    assert world.sql("select count(*) from group_aliases where group_name = 'spare'") == [(2,)]
 
 
 def test_drift_has_one_issue_which_is_closed_when_it_is_gone(both: World):
