@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from reconciler.core.access.rules import Access
 from reconciler.core.model.changes import Change
@@ -18,7 +18,32 @@ from reconciler.core.plan.resolve import lineage
 
 Find = Callable[[Ref, FieldPath], Origin | None]
 Why = Literal["edit", "date", "hand"]
-Reason = tuple[Why, str, Ref, FieldPath]
+
+
+class Reason(NamedTuple):
+    """A cause without the models that it takes or gives; `path` says which field of the ref it is."""
+
+    why: Why
+    text: str
+    ref: Ref
+    path: FieldPath = ()
+
+
+def edit(text: str, ref: Ref, *path: str | int) -> Reason:
+    return Reason("edit", text, ref, path)
+
+
+def date(text: str, ref: Ref, *path: str | int) -> Reason:
+    return Reason("date", text, ref, path)
+
+
+def hand(text: str, ref: Ref, *path: str | int) -> Reason:
+    return Reason("hand", text, ref, path)
+
+
+def another_plan(before: str | None, after: str | None, team: Ref) -> Reason:
+    """The team is on another pricing plan than before."""
+    return edit(f"pricing plan {before or 'none'} -> {after or 'none'}", team, "plan")
 
 
 def nowhere(_ref: Ref, _path: FieldPath) -> Origin | None:
