@@ -3,6 +3,10 @@
 The ledger refuses whoever lost the lock. The gateway knows nothing of it, so nothing is sent once the lease may have
 run out by our own clock, which also counts while this process is paused or the machine sleeps: another apply may have
 begun. What is lost that way is lost for the whole apply, also where the lock turns out to be free still.
+
+The lock of a process that died is taken over: not because its end has passed, which another clock wrote, but because
+nobody renewed it for a whole lease by our own clock from our own first look. By then its holder, if it lives, sends
+nothing any more (`Held.check`), and what it had sent before is looked up by the recovery that follows.
 """
 
 import asyncio
@@ -15,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.core.model.findings import ReconcilerError, error
 from reconciler.gateways.base import Fenced
-from reconciler.ledger import LeaseLost, LedgerError, LockHeld
+from reconciler.ledger import Holder, LeaseLost, LedgerError, LockHeld
 from reconciler.pipeline import Session
 
 if TYPE_CHECKING:
@@ -35,6 +39,8 @@ def boot_seconds() -> float:
 class Holding:
     """Who holds the lock, by which clocks, and how many seconds they wait for another apply to end.
 
+    `waiting(seconds, why)` is told when a lock that ran out is watched before it is taken over.
+
     `now` is what the ledger is told, `clock` (seconds, never set back) is what the lease's end is measured by.
     """
 
@@ -42,6 +48,7 @@ class Holding:
     now: Callable[[], datetime]
     wait: float = 0.0
     clock: Callable[[], float] = boot_seconds
+    waiting: Callable[[float, str], None] = lambda _seconds, _why: None
 
 
 @dataclass
@@ -88,16 +95,37 @@ async def locked(session: Session, holding: Holding, stop: asyncio.Event) -> Asy
 
 
 async def _acquire(session: Session, holding: Holding, ttl: timedelta, stop: asyncio.Event) -> Held:
-    waited_until = holding.clock() + holding.wait
+    """The lock once it is free, or was not renewed for a whole lease while it was watched.
+
+    | the other's lease             | what happens                              |
+    |-------------------------------|-------------------------------------------|
+    | runs                          | waited for `holding.wait` seconds          |
+    | ran out by the clock it names | watched for a whole lease, then taken over |
+    | ran out, and is renewed       | that clock is slow: as one that runs       |
+    """
+    seconds = ttl.total_seconds()
+    patient_until = holding.clock() + holding.wait
+    watched: tuple[Holder, float] | None = None
+    alive = False
     while True:
         asked = holding.clock()
+        dead = watched[0] if watched is not None and asked - watched[1] >= seconds else None
         try:
             lease = session.ledger.acquire(
-                session.target.identity, holding.actor, holding.now(), ttl
+                session.target.identity, holding.actor, holding.now(), ttl, instead_of=dead
             )
-            return Held(lease, holding.clock, asked + ttl.total_seconds())
+            return Held(lease, holding.clock, asked + seconds)
         except LockHeld as held:
-            if held.holder.stale or stop.is_set() or holding.clock() >= waited_until:
+            other = held.holder
+            if watched is None or not watched[0].same_lease(other):
+                alive = alive or watched is not None
+                watched = (other, asked)
+                if other.stale and not alive:
+                    holding.waiting(
+                        seconds, f"the lock of {other.owner} ran out; it may be at work"
+                    )
+            ran_out = other.stale and not alive
+            if stop.is_set() or not (ran_out or asked < patient_until):
                 raise ReconcilerError(error("locked", held.message, hint=held.hint)) from held
         await asyncio.sleep(POLL_SECONDS)
 

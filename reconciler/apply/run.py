@@ -36,7 +36,7 @@ async def apply(session: Session, options: Options, stop: asyncio.Event | None =
     """Take the gateway to the desired state. Raises ReconcilerError for what forbids it; then nothing was changed."""
     require_valid(session.loaded)
     stop = stop or asyncio.Event()
-    holding = Holding(options.actor, options.now, options.lock_wait, options.clock)
+    holding = Holding(options.actor, options.now, options.lock_wait, options.clock, options.waiting)
     keys = options.keys or _keys_of(session)
     try:
         async with locked(session, holding, stop) as held:

@@ -33,5 +33,5 @@ def _held(holder: Holder) -> str:
 
 def _way_out(holder: Holder) -> str:
     if holder.stale:
-        return "make sure that this process is gone, then run `reconciler unlock`"
-    return "wait until it is done; if that process is gone for good, run `reconciler unlock`"
+        return "apply takes it over once it was not renewed for a whole lease; `reconciler unlock` frees it at once"
+    return "wait until it is done (--lock-wait); if that process is gone for good, run `reconciler unlock`"

@@ -1,6 +1,8 @@
 """The lock of a gateway: one writer at a time, told from its predecessors by a fencing token.
 
-An expired lock is reported, never taken over: its holder may only be slow, and two writers cost more than a question.
+A lock that has expired by the clock that wrote it proves nothing: clocks differ. It is taken over only from a holder
+whom the caller watched for a whole lease without seeing it renewed (`instead_of`), and then every write of the old one
+is refused here, whatever it believes.
 """
 
 import re
@@ -17,8 +19,15 @@ from reconciler.ledger.tables import locks
 _CREDENTIALS = re.compile(r"://[^/@\s]*:[^/@\s]*@")
 
 
-def acquire(conn: Connection, gateway: str, holder: str, now: datetime, ttl: timedelta) -> Lease:
-    """Raises LockHeld, also when the other's lease has expired."""
+def acquire(
+    conn: Connection,
+    gateway: str,
+    holder: str,
+    now: datetime,
+    ttl: timedelta,
+    instead_of: Holder | None = None,
+) -> Lease:
+    """Raises LockHeld, also when the other's lease has expired, unless it is still just that of `instead_of`."""
     if _CREDENTIALS.search(gateway):
         raise LedgerError(
             "the gateway's URL holds a password", "give the key in the environment instead"
@@ -27,7 +36,7 @@ def acquire(conn: Connection, gateway: str, holder: str, now: datetime, ttl: tim
     conn.execute(free)
     row = _locked_row(conn, gateway)
     current = _holder(row, gateway, now)
-    if current is not None:
+    if current is not None and not (instead_of is not None and current.same_lease(instead_of)):
         raise LockHeld(current)
     token = (row.token if row is not None else 0) + 1
     changed = {"token": token, "holder": holder, "acquired": now, "expires": now + ttl}

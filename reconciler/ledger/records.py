@@ -36,6 +36,10 @@ class Holder:
     expires: datetime
     stale: bool
 
+    def same_lease(self, other: "Holder") -> bool:
+        """Whether both are one lease, not renewed in between."""
+        return (self.token, self.expires) == (other.token, other.expires)
+
 
 @dataclass(frozen=True, slots=True)
 class Owned:

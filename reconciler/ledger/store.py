@@ -70,10 +70,17 @@ class Ledger:
 
     # --- lock
 
-    def acquire(self, gateway: str, holder: str, now: datetime, ttl: timedelta) -> Lease:
-        """The lock of the gateway until now + ttl; raises LockHeld, also when the other's lease has expired."""
+    def acquire(
+        self,
+        gateway: str,
+        holder: str,
+        now: datetime,
+        ttl: timedelta,
+        instead_of: Holder | None = None,
+    ) -> Lease:
+        """The lock of the gateway until now + ttl, be it from `instead_of` as it was seen last; raises LockHeld."""
         with self._write() as conn:
-            lease = lock.acquire(conn, gateway, holder, now, ttl)
+            lease = lock.acquire(conn, gateway, holder, now, ttl, instead_of)
             history.interrupt(conn, gateway, now)
             return lease
 

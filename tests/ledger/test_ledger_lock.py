@@ -92,6 +92,29 @@ def test_an_expired_lock_is_reported_with_its_way_out_and_not_taken_over(ledger,
     assert not ledger.holder(GATEWAY, late).stale
 
 
+def test_a_lease_that_was_watched_and_not_renewed_is_taken_over_and_its_holder_writes_nothing(
+    ledger, lease, now
+):
+    watched = ledger.holder(GATEWAY, now)
+    late = now + timedelta(hours=1)
+
+    taken = ledger.acquire(GATEWAY, "bob", late, TTL, instead_of=watched)
+
+    assert taken.token == lease.token + 1
+    with pytest.raises(LeaseLost, match="taken over by bob"):
+        ledger.own(lease, [Claim("team", "b", {})], late)
+    assert not ledger.release(lease)
+    assert ledger.holder(GATEWAY, late).owner == "bob"
+
+
+def test_a_lease_that_was_renewed_since_it_was_watched_stays(ledger, lease, now):
+    watched = ledger.holder(GATEWAY, now)
+    ledger.renew(lease, now + timedelta(seconds=1), TTL)
+
+    with pytest.raises(LockHeld):
+        ledger.acquire(GATEWAY, "bob", now + timedelta(hours=1), TTL, instead_of=watched)
+
+
 def test_the_token_grows_by_one_with_each_acquisition(ledger, now):
     tokens = []
     for turn in range(6):

@@ -91,10 +91,18 @@ class Ledger:
 
     # --- lock
 
-    def acquire(self, gateway: str, holder: str, now: datetime, ttl: timedelta) -> Lease:
+    def acquire(
+        self,
+        gateway: str,
+        holder: str,
+        now: datetime,
+        ttl: timedelta,
+        instead_of: Holder | None = None,
+    ) -> Lease:
         def act(book: Book) -> Lease:
             current = find_holder(book, gateway, now)
-            if current is not None:
+            watched = instead_of is not None and current is not None
+            if current is not None and not (watched and current.same_lease(instead_of)):
                 raise LockHeld(current)
             token = book.locks.get(gateway, (0, None, None, None))[0] + 1
             book.locks[gateway] = (token, holder, now, now + ttl)

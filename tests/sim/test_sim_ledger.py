@@ -63,7 +63,8 @@ class Caller:
         return lease
 
     def do_acquire(self, ledger, index):
-        lease = ledger.acquire(GATEWAY, "somebody", self.now, TTL)
+        watched = ledger.holder(GATEWAY, self.now) if self.rng.random() < 0.3 else None
+        lease = ledger.acquire(GATEWAY, "somebody", self.now, TTL, instead_of=watched)
         if index == 0:
             self.leases.append((lease, None))
         else:
