@@ -30,7 +30,7 @@ from reconciler.files.yaml.roundtrip import appended, edited
 
 @dataclass
 class _File:
-    """One file's text and the documents that it is to have."""
+    """One file's text, the documents that it is to have, and sections that it is to get."""
 
     text: str
     documents: list[Any]
@@ -43,6 +43,35 @@ class _File:
             if specs is not None and (name is None or name in specs):
                 return number
         return None
+
+    def put(self, number: int, section: str, specs: Mapping[str, Any]) -> None:
+        self.documents[number] = {**self.documents[number], section: specs}
+
+
+@dataclass(frozen=True)
+class _Declaration:
+    """Where an object is declared: the file, the document's number in it, and the specs of its section there."""
+
+    file: _File
+    number: int
+    section: str
+    name: str
+
+    @property
+    def specs(self) -> Mapping[str, Any]:
+        specs: Mapping[str, Any] = self.file.documents[self.number][self.section]
+        return specs
+
+    @property
+    def spec(self) -> Any:
+        return self.specs[self.name]
+
+    def replace(self, spec: Mapping[str, Any]) -> None:
+        self.file.put(self.number, self.section, {**self.specs, self.name: spec})
+
+    def remove(self) -> None:
+        rest = {name: spec for name, spec in self.specs.items() if name != self.name}
+        self.file.put(self.number, self.section, rest)
 
 
 @dataclass
@@ -59,15 +88,16 @@ class Updating:
         for ref, fields in merge.changed.items():
             for name, value in fields.items():
                 self._set(ref, name, value)
-        for ref in merge.gone if prune else ():
-            self._remove(ref)
+        if prune:
+            for ref in merge.gone:
+                for declaration in self._declarations(ref):
+                    declaration.remove()
         fresh = self._place(merge.added.objects)
         self._lint(merge.added.lint)
         texts = {self._relative(path): text for path, text in self._texts()}
-        return {
-            **texts,
-            **{name: self._new(name, objects) for name, objects in sorted(fresh.items())},
-        }
+        for name, objects in sorted(fresh.items()):
+            texts[name] = self._new(name, objects)
+        return texts
 
     def _file(self, path: Path) -> _File:
         if path not in self.files:
@@ -75,115 +105,91 @@ class Updating:
             self.files[path] = _File(text, list(read_yaml(text.encode(), "").documents))
         return self.files[path]
 
-    def _set(self, ref: Ref, name: str, value: Any) -> None:
-        """In the overlay where that says the field, otherwise in the base, otherwise in the deepest file there is."""
-        section, said = KINDS[ref.kind].section, False
-        for path in self._holders(ref):
-            file = self._file(path)
-            number = file.holding(section, ref.name)
-            spec = file.documents[number][section][ref.name] if number is not None else None
-            if number is None or not isinstance(spec, dict):
-                continue
-            if name in spec or (not said and path == self._home(ref, name)):
-                self._write(file, number, ref, name, value, spec)
-                said = True
-                if value is not ABSENT:
-                    return
-
-    def _holders(self, ref: Ref) -> Sequence[Path]:
-        over = self.manifests.overlays.get(ref)
-        base = self.manifests.files[ref]
-        return (over, base) if over is not None and over != base else (base,)
-
-    def _home(self, ref: Ref, name: str) -> Path:
-        """Where a field that nobody says yet goes to."""
-        holders = self._holders(ref)
+    def _declarations(self, ref: Ref) -> Sequence[_Declaration]:
+        """The overlay's, if it has one, and the base's."""
         section = KINDS[ref.kind].section
-        for path in holders:
+        over, base = self.manifests.overlays.get(ref), self.manifests.files[ref]
+        declarations = []
+        for path in dict.fromkeys((over or base, base)):
             file = self._file(path)
             number = file.holding(section, ref.name)
-            if number is not None and name in (file.documents[number][section][ref.name] or {}):
-                return path
-        return holders[0]
+            if number is not None:
+                declarations.append(_Declaration(file, number, section, ref.name))
+        return declarations
 
-    def _write(
-        self, file: _File, number: int, ref: Ref, name: str, value: Any, spec: Mapping[str, Any]
-    ) -> None:
+    def _set(self, ref: Ref, name: str, value: Any) -> None:
+        """In the overlay where that says the field, otherwise in the base where that does, otherwise in the overlay.
+
+        A field that goes, goes from both.
+        """
+        declarations = [each for each in self._declarations(ref) if isinstance(each.spec, dict)]
+        saying = [each for each in declarations if name in each.spec] or declarations
+        for declaration in saying if value is ABSENT else saying[:1]:
+            self._write(declaration, ref, name, value)
+
+    def _write(self, declaration: _Declaration, ref: Ref, name: str, value: Any) -> None:
+        spec = declaration.spec
         if _has_variable(spec.get(name)):
             says = f"{name} of {ref} comes from a variable and differs on the gateway; it is left as it is"
-            self._tell("import-variable", says, ref, name)
+            hint = "change it by hand"
+            self.findings.append(warning("import-variable", says, hint=hint, ref=ref, path=(name,)))
             return
         changed = {key: item for key, item in spec.items() if key != name}
         if value is not ABSENT:
             changed[name] = _ordered_as(spec.get(name), escaped(value))
-        section = KINDS[ref.kind].section
-        document = file.documents[number]
-        file.documents[number] = {**document, section: {**document[section], ref.name: changed}}
-
-    def _remove(self, ref: Ref) -> None:
-        section = KINDS[ref.kind].section
-        for path in self._holders(ref):
-            file = self._file(path)
-            number = file.holding(section, ref.name)
-            if number is not None:
-                document = file.documents[number]
-                rest = {name: spec for name, spec in document[section].items() if name != ref.name}
-                file.documents[number] = {**document, section: rest}
+        declaration.replace(changed)
 
     def _place(self, objects: Mapping[Ref, Exported]) -> Mapping[str, list[Exported]]:
         """Puts each new object into the fitting file; answers those that need a new file."""
         fresh: dict[str, list[Exported]] = {}
-        names = team_files(
-            each.spec.get("organization_id") for each in objects.values() if each.ref.kind == "team"
-        )
-        for ref, each in objects.items():
-            path = self._fitting(ref, each)
+        organizations = {_organization(new) for ref, new in objects.items() if ref.kind == "team"}
+        names = team_files(organizations)
+        for ref, new in objects.items():
+            path = self._fitting(ref, new)
             if path is None:
-                name = FILES.get(ref.kind) or names[each.spec.get("organization_id")]
-                fresh.setdefault(name, []).append(each)
+                name = FILES.get(ref.kind) or names[_organization(new)]
+                fresh.setdefault(name, []).append(new)
             else:
-                self._add(self._file(path), ref, each)
+                self._add(self._file(path), ref, new)
         return fresh
 
-    def _fitting(self, ref: Ref, each: Exported) -> Path | None:
+    def _fitting(self, ref: Ref, new: Exported) -> Path | None:
         """Where the same organization's teams are; otherwise where most objects of the kind are."""
-        alike = [other for other in self.manifests.state if other.kind == ref.kind]
+        neighbours = [other for other in self.manifests.state if other.kind == ref.kind]
         if ref.kind == "team":
-            theirs = [
+            state = self.manifests.state
+            colleagues = [
                 other
-                for other in alike
-                if self._organization(other) == each.spec.get("organization_id")
+                for other in neighbours
+                if getattr(state[other], "organization_id", None) == _organization(new)
             ]
-            if not theirs and (self.directory / "teams").is_dir():
+            if not colleagues and (self.directory / "teams").is_dir():
                 return None
-            alike = theirs or alike
-        held = [self.manifests.files[other] for other in alike if other in self.manifests.files]
-        return max(sorted(set(held)), key=held.count) if held else None
+            neighbours = colleagues or neighbours
+        files = [
+            self.manifests.files[other] for other in neighbours if other in self.manifests.files
+        ]
+        return max(sorted(set(files)), key=files.count) if files else None
 
-    def _organization(self, ref: Ref) -> Any:
-        return getattr(self.manifests.state[ref], "organization_id", None)
-
-    def _add(self, file: _File, ref: Ref, each: Exported) -> None:
-        section, spec = KINDS[ref.kind].section, escaped(arranged(each.spec))
+    def _add(self, file: _File, ref: Ref, new: Exported) -> None:
+        section, spec = KINDS[ref.kind].section, escaped(arranged(new.spec))
         number = file.holding(section)
         if number is None:
             file.sections.setdefault(section, {})[ref.name] = spec
         else:
-            document = file.documents[number]
-            file.documents[number] = {**document, section: {**document[section], ref.name: spec}}
+            file.put(number, section, {**file.documents[number][section], ref.name: spec})
 
     def _lint(self, levels: Mapping[str, str]) -> None:
+        """Levels that the settings do not say yet."""
         path = self.directory / SETTINGS_FILES[0]
         if not levels or not path.is_file():
             return
         file = self._file(path)
-        document = (
-            file.documents[0] if file.documents and isinstance(file.documents[0], dict) else {}
-        )
-        had = document.get("lint")
-        missing = {code: level for code, level in levels.items() if code not in (had or {})}
-        if missing and had:
-            file.documents[0] = {**document, "lint": {**had, **missing}}
+        number = file.holding("lint")
+        written = file.documents[number]["lint"] if number is not None else {}
+        missing = {code: level for code, level in levels.items() if code not in written}
+        if missing and written and number is not None:
+            file.put(number, "lint", {**written, **missing})
         elif missing:
             file.sections["lint"] = missing
 
@@ -212,17 +218,16 @@ class Updating:
     def _relative(self, path: Path) -> str:
         return Path(os.path.relpath(path, self.directory)).as_posix()
 
-    def _tell(self, code: str, message: str, ref: Ref, name: str) -> None:
-        self.findings.append(
-            warning(code, message, hint="change it by hand", ref=ref, path=(name,))
-        )
-
     def _tell_problem(self, path: Path, place: FieldPath, why: str) -> None:
         what = ".".join(map(str, place)) or self._relative(path)
         says = f"{what} cannot be changed by itself: {why}"
         self.findings.append(
             warning("import-by-hand", says, hint=f"change it by hand in {self._relative(path)}")
         )
+
+
+def _organization(team: Exported) -> Any:
+    return team.spec.get("organization_id")
 
 
 def _has_variable(value: Any) -> bool:

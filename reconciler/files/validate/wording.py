@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from reconciler.core.model.findings import did_you_mean
@@ -47,16 +47,37 @@ class Problem:
         return f"{self.message}, found {self.found}" if self.found else self.message
 
 
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """One failure of a schema: the value at the path is not what the keyword wants."""
+
+    path: FieldPath
+    value: Any
+    wanted: Any
+    schema: Mapping[str, Any]
+
+    def problem(self, code: str, says: str, hint: str | None = None) -> Problem:
+        return Problem(code, f"{named(self.path)} {says}", hint, self.path)
+
+    def problem_with_value(self, code: str, says: str, hint: str | None = None) -> Problem:
+        return replace(self.problem(code, says, hint), found=shown(self.value, self.path))
+
+
 def in_words(failure: SchemaError) -> Iterator[Problem]:
     """One problem, or several where one schema error names several keys or entries."""
+    keyword = str(failure.validator)
     path = tuple(failure.absolute_path)
-    words = _WORDING.get(str(failure.validator))
-    if words is None:
-        yield Problem(
-            "bad-value", f"{named(path)} does not fit its schema ({failure.validator})", None, path
-        )
+    failed = _Failed(path, failure.instance, failure.validator_value, failure.schema)
+    if keyword in _RANGES:
+        says = f"must be {_RANGES[keyword]} {_number(failed.wanted)}"
+        yield failed.problem_with_value("out-of-range", says)
+    elif keyword in _LENGTHS:
+        code, says = _LENGTHS[keyword]
+        yield failed.problem(code, says.format(failed.wanted))
+    elif keyword in _WORDS:
+        yield from _WORDS[keyword](failed)
     else:
-        yield from words(failure, path)
+        yield failed.problem("bad-value", f"does not fit its schema ({keyword})")
 
 
 def model_problem(failure: Mapping[str, Any]) -> Problem:
@@ -106,33 +127,29 @@ def _type(value: object) -> str:
     return names.get(type(value), "null")
 
 
-Words = Callable[[SchemaError, FieldPath], Iterator[Problem]]
-
-
-def _unknown_keys(failure: SchemaError, path: FieldPath) -> Iterator[Problem]:
-    known = failure.schema.get("properties", {})
-    for key in failure.instance:
+def _unknown_keys(failed: _Failed) -> Iterator[Problem]:
+    known = failed.schema.get("properties", {})
+    for key in failed.value:
         if key not in known:
+            says = f"{key} is not a key of {named(failed.path)}"
             hint = did_you_mean(key, known) or f"known keys: {', '.join(sorted(known))}"
-            yield Problem("unknown-key", f"{key} is not a key of {named(path)}", hint, (*path, key))
+            yield Problem("unknown-key", says, hint, (*failed.path, key))
 
 
-def _missing_key(failure: SchemaError, path: FieldPath) -> Iterator[Problem]:
-    for key in failure.validator_value:
-        if key not in failure.instance:
-            about = failure.schema["properties"].get(key, {}).get("description")
+def _missing_keys(failed: _Failed) -> Iterator[Problem]:
+    for key in failed.wanted:
+        if key not in failed.value:
+            about = failed.schema["properties"].get(key, {}).get("description")
             hint = f"{key}: {about}" if about else None
-            yield Problem("missing-key", f"{named(path)} needs the key {key}", hint, path)
+            yield failed.problem("missing-key", f"needs the key {key}", hint)
 
 
-def _wrong_type(failure: SchemaError, path: FieldPath) -> Iterator[Problem]:
-    wanted = failure.validator_value
-    names = [wanted] if isinstance(wanted, str) else list(wanted)
-    expected = " or ".join(TYPE_NAMES[name] for name in names if name != "null" or len(names) == 1)
-    hint = _type_hint(failure.instance, names)
-    yield Problem(
-        "wrong-type", f"{named(path)} must be {expected}", hint, path, shown(failure.instance, path)
-    )
+def _wrong_type(failed: _Failed) -> Iterator[Problem]:
+    types = _listed(failed.wanted)
+    # Where null is one of several types, leaving the key out says the same.
+    expected = [TYPE_NAMES[name] for name in types if name != "null" or len(types) == 1]
+    hint = _type_hint(failed.value, types)
+    yield failed.problem_with_value("wrong-type", f"must be {' or '.join(expected)}", hint)
 
 
 def _type_hint(value: object, wanted: Sequence[str]) -> str | None:
@@ -154,64 +171,48 @@ _TEXT_HINTS = {
 }
 
 
-def _not_allowed(failure: SchemaError, path: FieldPath) -> Iterator[Problem]:
-    allowed = [str(value) for value in failure.validator_value if value is not None]
-    near = (
-        did_you_mean(str(failure.instance), allowed) if isinstance(failure.instance, str) else None
-    )
-    message = f"{named(path)} must be {either(allowed)}"
-    yield Problem("not-allowed", message, near, path, shown(failure.instance, path))
+def _not_allowed(failed: _Failed) -> Iterator[Problem]:
+    allowed = [str(value) for value in failed.wanted if value is not None]
+    near = did_you_mean(failed.value, allowed) if isinstance(failed.value, str) else None
+    yield failed.problem_with_value("not-allowed", f"must be {either(allowed)}", near)
 
 
 def either(names: Sequence[str]) -> str:
     """`a, b or c`."""
-    return " or ".join([", ".join(names[:-1]), *names[-1:]] if len(names) > 1 else names)
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last
 
 
-def _range(says: str) -> Words:
-    def words(failure: SchemaError, path: FieldPath) -> Iterator[Problem]:
-        limit = failure.validator_value
-        limit = int(limit) if isinstance(limit, float) and limit.is_integer() else limit
-        yield Problem(
-            "out-of-range",
-            f"{named(path)} must be {says} {limit}",
-            None,
-            path,
-            shown(failure.instance, path),
-        )
-
-    return words
+def _number(limit: float) -> float:
+    return int(limit) if float(limit).is_integer() else limit
 
 
-def _duplicates(failure: SchemaError, path: FieldPath) -> Iterator[Problem]:
+def _duplicates(failed: _Failed) -> Iterator[Problem]:
     seen: set[str] = set()
-    for index, item in enumerate(failure.instance):
+    for index, item in enumerate(failed.value):
         form = json.dumps(item, sort_keys=True, default=str)
         if form in seen:
-            says = f"{named(path)} lists {shown(item, path).removeprefix('the text ')} twice"
-            yield Problem("duplicate-entry", says, "remove one of the two", (*path, index))
+            entry = shown(item, failed.path).removeprefix("the text ")
+            says = f"{named(failed.path)} lists {entry} twice"
+            yield Problem("duplicate-entry", says, "remove one of the two", (*failed.path, index))
         seen.add(form)
 
 
-def _bad_format(failure: SchemaError, path: FieldPath) -> Iterator[Problem]:
-    key = "ledger.url" if path == ("ledger", "url") else str(path[-1]) if path else ""
-    hint = _form_hint(key, str(failure.schema.get("format", "")))
-    about = hint or failure.schema.get("description")
-    yield Problem(
-        "bad-format",
-        f"{named(path)} has the wrong form",
-        about,
-        path,
-        shown(failure.instance, path),
-    )
-
-
-def _form_hint(key: str, form: str) -> str | None:
+def _bad_format(failed: _Failed) -> Iterator[Problem]:
+    key = str(failed.path[-1]) if failed.path else ""
+    if failed.path == ("ledger", "url"):
+        key = "ledger.url"
+    hint = _FORMS.get(failed.schema.get("format", "")) or _FORMS.get(key)
     if key.endswith("_env"):
-        return "write the NAME of an environment variable, e.g. GATEWAY_ADMIN_KEY; never the secret itself"
-    return _FORMS.get(form) or _FORMS.get(key)
+        hint = _A_NAME
+    about = hint or failed.schema.get("description")
+    yield failed.problem_with_value("bad-format", "has the wrong form", about)
 
 
+_A_NAME = (
+    "write the NAME of an environment variable, e.g. GATEWAY_ADMIN_KEY; never the secret itself"
+)
+# By the schema's format, or by the key.
 _FORMS = {
     "date": "write a day, e.g. 2026-12-31",
     "date-time": "write a day, e.g. 2026-12-31, or an instant, e.g. 2026-12-31T18:00:00Z",
@@ -223,50 +224,40 @@ _FORMS = {
 }
 
 
-def _no_choice(failure: SchemaError, path: FieldPath) -> Iterator[Problem]:
-    expected = dict.fromkeys(
-        name for branch in failure.validator_value for name in _branch_names(branch)
-    )
-    message = f"{named(path)} must be {' or '.join(expected)}"
-    yield Problem(
-        "wrong-type",
-        message,
-        failure.schema.get("description"),
-        path,
-        shown(failure.instance, path),
-    )
+def _no_choice(failed: _Failed) -> Iterator[Problem]:
+    expected: dict[str, None] = {}
+    for branch in failed.wanted:
+        if "$ref" in branch:
+            expected["a mapping"] = None
+        for name in _listed(branch.get("type", [])):
+            if name != "null":
+                expected["a date" if "format" in branch else TYPE_NAMES[name]] = None
+    about = failed.schema.get("description")
+    yield failed.problem_with_value("wrong-type", f"must be {' or '.join(expected)}", about)
 
 
-def _branch_names(branch: Mapping[str, Any]) -> list[str]:
-    if "type" not in branch:
-        return ["a mapping"] if "$ref" in branch else []
-    names = branch["type"] if isinstance(branch["type"], list) else [branch["type"]]
-    return [
-        "a date" if "format" in branch else TYPE_NAMES[name] for name in names if name != "null"
-    ]
+def _listed(types: str | Sequence[str]) -> Sequence[str]:
+    return [types] if isinstance(types, str) else types
 
 
-def _length(says: str, code: str) -> Words:
-    def words(failure: SchemaError, path: FieldPath) -> Iterator[Problem]:
-        yield Problem(code, f"{named(path)} {says.format(failure.validator_value)}", None, path)
-
-    return words
-
-
-_WORDING: Mapping[str, Words] = {
+_RANGES = {
+    "minimum": "at least",
+    "maximum": "at most",
+    "exclusiveMinimum": "more than",
+    "exclusiveMaximum": "less than",
+}
+_LENGTHS = {
+    "minLength": ("too-short", "must not be empty"),
+    "maxLength": ("too-long", "is longer than {} characters"),
+    "minItems": ("too-short", "must not be empty"),
+    "maxItems": ("too-long", "has more than {} entries"),
+}
+_WORDS: Mapping[str, Callable[[_Failed], Iterator[Problem]]] = {
     "additionalProperties": _unknown_keys,
-    "required": _missing_key,
+    "required": _missing_keys,
     "type": _wrong_type,
     "enum": _not_allowed,
-    "minimum": _range("at least"),
-    "maximum": _range("at most"),
-    "exclusiveMinimum": _range("more than"),
-    "exclusiveMaximum": _range("less than"),
     "uniqueItems": _duplicates,
     "pattern": _bad_format,
     "anyOf": _no_choice,
-    "minLength": _length("must not be empty", "too-short"),
-    "maxLength": _length("is longer than {} characters", "too-long"),
-    "minItems": _length("must not be empty", "too-short"),
-    "maxItems": _length("has more than {} entries", "too-long"),
 }
