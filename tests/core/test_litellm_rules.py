@@ -2,7 +2,7 @@
 
 from reconciler.core.access.litellm.providers import Inferred
 from reconciler.core.access.litellm.rules import LiteLLMRules
-from reconciler.core.access.rules import Source, access
+from reconciler.core.access.rules import Source, SourceKind, access
 from reconciler.core.model.kinds import AccessGroup, ModelAlias, Status, Team
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.state import State
@@ -74,7 +74,7 @@ def test_the_paths_name_their_source():
         state(t=Team(models={"mini"}, access_groups={"g"}, model_aliases={"mini": "opus"})), RULES
     )
     assert found.paths("t", "mini") == (
-        Source("direct", "", frozenset({"mini"})),
-        Source("alias", "mini", frozenset({"opus"})),
-        Source("group", "g"),
+        Source(SourceKind.DIRECT, "", frozenset({"mini"})),
+        Source(SourceKind.ALIAS, "mini", frozenset({"opus"})),
+        Source(SourceKind.GROUP, "g"),
     )

@@ -6,6 +6,7 @@ The rules of a gateway (`AccessRules`) say what the sources are and what they co
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property, lru_cache
 from typing import NamedTuple, Protocol
 
@@ -13,10 +14,18 @@ from reconciler.core.model.kinds import AccessGroup, ModelAlias, Status, Team
 from reconciler.core.model.state import State
 
 
-class Source(NamedTuple):
-    """Where access comes from: `group` with its name, or `direct` with the entries of the team's own list."""
+class SourceKind(StrEnum):
+    """A group by its name, the team's own list (its entries), or an alias of its own (name, and what that means)."""
 
-    kind: str
+    GROUP = "group"
+    DIRECT = "direct"
+    ALIAS = "alias"
+
+
+class Source(NamedTuple):
+    """Where access comes from."""
+
+    kind: SourceKind
     name: str = ""
     entries: frozenset[str] = frozenset()
 
@@ -52,7 +61,7 @@ class AccessRules(Protocol):
 @lru_cache(maxsize=2**17)
 def group_sources(groups: frozenset[str]) -> tuple[Source, ...]:
     """One source for each group, sorted; the same tuple for the same groups, because thousands of teams share them."""
-    return tuple(Source("group", group) for group in sorted(groups))
+    return tuple(Source(SourceKind.GROUP, group) for group in sorted(groups))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from reconciler.core.access.rules import SourceKind
 from reconciler.core.explain.checks import Checked, Verdict, verdict
 from reconciler.core.explain.remedies import Remedy, remedies
 from reconciler.core.explain.routes import Asked, World, config_world, live_world
@@ -140,7 +141,7 @@ def _missing(asked: Asked, config: World, live: World, team: str, model: str) ->
             wished,
         )
     for source in config.access.paths(team, model):
-        if source.kind == "group":
+        if source.kind is SourceKind.GROUP:
             yield from _missing_group(asked, live, team, source.name, model)
         else:
             yield _gap(
@@ -187,7 +188,7 @@ def _surplus(asked: Asked, config: World, live: World, team: str, model: str) ->
         yield _gap(asked, Ref(ModelAlias.kind, model), says, "status", alias)
     groups = config.state.of(AccessGroup)
     for source in live.access.paths(team, model):
-        if source.kind == "group" and source.name not in wish.access_groups:
+        if source.kind is SourceKind.GROUP and source.name not in wish.access_groups:
             yield _extra(
                 asked,
                 ref,
@@ -196,7 +197,7 @@ def _surplus(asked: Asked, config: World, live: World, team: str, model: str) ->
                 f"the team still has access group {source.name} on the gateway",
             )
         elif (
-            source.kind == "group"
+            source.kind is SourceKind.GROUP
             and source.name in groups
             and model not in groups[source.name].model_aliases
         ):

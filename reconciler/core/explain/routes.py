@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from reconciler.core.access.rules import Access, AccessRules, GroupRules, Source, access
+from reconciler.core.access.rules import Access, AccessRules, GroupRules, Source, SourceKind, access
 from reconciler.core.model.findings import Origin
 from reconciler.core.model.inventory import Inventory
 from reconciler.core.model.kinds import AccessGroup, Grant, ModelAlias, PricingPlan, Select, Team
@@ -114,7 +114,7 @@ def _located(asked: Asked, world: World, link: Link) -> Link:
 def _through(asked: Asked, world: World, team: str, source: Source, model: str) -> Iterator[Route]:
     head = Link(f"team {team}", Ref(Team.kind, team))
     targets = tuple(_behind(world.state, model))
-    if source.kind != "group":
+    if source.kind is not SourceKind.GROUP:
         yield from ((head, link, *targets) for link in _direct(world, team, source, model))
         return
     for start in starts(asked, world, team, source.name):
@@ -124,7 +124,7 @@ def _through(asked: Asked, world: World, team: str, source: Source, model: str) 
 def _direct(world: World, team: str, source: Source, model: str) -> Iterator[Link]:
     """An alias of the team's own; or the entries of its own list that suffice alone, else the list as a whole."""
     ref = Ref(Team.kind, team)
-    if source.kind == "alias":
+    if source.kind is SourceKind.ALIAS:
         target = ", ".join(sorted(source.entries))
         yield Link(f"model_aliases: {source.name} -> {target}", ref, ("model_aliases", source.name))
         return

@@ -35,7 +35,8 @@ class Finding:
 
     `ref` and `path` say which value it is about (path is relative to the resource's spec, e.g. `("access_groups", 1)`);
     `origin` is filled in by `files.locate` where a manifest declares it. `flag` is the option that allows what was
-    refused; `details` are the whole of a list that the message cuts, one line each.
+    refused; `details` are the whole of a list that the message cuts, one line each. `stands_for` is what it may turn
+    out to be once more is known.
     """
 
     level: Level
@@ -47,6 +48,7 @@ class Finding:
     origin: Origin | None = None
     flag: str | None = None
     details: tuple[str, ...] = ()
+    stands_for: "Finding | None" = None
 
     @property
     def cut(self) -> bool:

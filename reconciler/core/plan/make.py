@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from reconciler.core.model.changes import Change
 from reconciler.core.model.digest import digest
-from reconciler.core.model.findings import Finding, errors, ordered, warning
+from reconciler.core.model.findings import Finding, ordered, warning
 from reconciler.core.model.inventory import Known, record_of, resource_of
 from reconciler.core.model.kinds import PricingPlan, Resource, Team
 from reconciler.core.model.prices import NO_PRICES, PriceMap
@@ -286,11 +286,6 @@ def _fits(change: Change, given: Inputs) -> bool:
         else change
     )
     return any(given.scope.fits(each, given.known.inventory) for each in (change, former))
-
-
-def applicable(plan: Plan) -> bool:
-    """Whether nothing of what the plan found is an error."""
-    return not errors(plan.findings)
 
 
 def fingerprint(resource: Resource) -> str:

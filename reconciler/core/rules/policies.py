@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from reconciler.core.access.rules import Source
+from reconciler.core.access.rules import Source, SourceKind
 from reconciler.core.explain.routes import Asked, World, config_world, routes, starts
 from reconciler.core.model.findings import Finding, Level, Origin, error, warning
 from reconciler.core.model.kinds import AccessGroup, ModelAlias, Policy, Team
@@ -94,11 +94,8 @@ def compile_policies(
         match = compiled(policy.match) if policy.match else None
         rule = compiled(policy.rule)
         for where, part in (("match", match), ("rule", rule)):
-            mistakes += (
-                [(Ref(Policy.kind, name), (where,), each) for each in part]
-                if isinstance(part, tuple)
-                else []
-            )
+            if isinstance(part, tuple):
+                mistakes += [(Ref(Policy.kind, name), (where,), mistake) for mistake in part]
         if isinstance(rule, Expression) and not isinstance(match, tuple):
             rules.append(Rules(name, policy, match, rule))
     return tuple(rules), tuple(mistakes)
@@ -107,7 +104,9 @@ def compile_policies(
 def verdict_of(rules: Rules, values: Values) -> bool | Broken:
     """Whether the policy is content: its match does not hold, or its rule does."""
     matched = rules.match.holds(values) if rules.match else True
-    return rules.rule.holds(values) if matched is True else True if matched is False else matched
+    if matched is True:
+        return rules.rule.holds(values)
+    return True if matched is False else matched
 
 
 def answer_of(rules: Rules, values: Values) -> Answer | None:
@@ -129,14 +128,15 @@ def violations(
     no answer for some team: guard it with has()), `policy-unpriced` (a warning: it compares prices, and those of some
     models are not known). `begins` hears the name of each policy before it is compiled and before it is asked.
     """
-    rules, mistakes = compile_policies(asked.written.of(Policy), begins)
-    said = [_invalid(ref, path, mistake, find_expression) for ref, path, mistake in mistakes]
-    world = config_world(asked) if rules else None
-    for each in rules if world else ():
-        begins(each.name)
-        found = tuple(violating(each, asked, world)) if world else ()
-        said += _told(each, found, asked, world) if world else []
-    return tuple(said)
+    policies, mistakes = compile_policies(asked.written.of(Policy), begins)
+    findings = [_invalid(ref, path, mistake, find_expression) for ref, path, mistake in mistakes]
+    if not policies:
+        return tuple(findings)
+    world = config_world(asked)
+    for policy in policies:
+        begins(policy.name)
+        findings += _told(policy, tuple(violating(policy, asked, world)), asked, world)
+    return tuple(findings)
 
 
 def _invalid(ref: Ref, path: FieldPath, mistake: Mistake, find: FindExpression) -> Finding:
@@ -198,7 +198,9 @@ def _subjects(rules: Rules, world: World, name: str, team: Team) -> Iterator[Sub
 
 
 def _via(world: World, team: str, model: str) -> list[str]:
-    return [source.name for source in world.access.paths(team, model) if source.kind == "group"]
+    return [
+        source.name for source in world.access.paths(team, model) if source.kind is SourceKind.GROUP
+    ]
 
 
 def _frozen(value: object) -> object:

@@ -23,40 +23,40 @@ def put_off(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 def _put_off(finding: Finding) -> Finding:
     hint = f"{finding.hint} {HINT}" if finding.hint else HINT
-    return replace(finding, level=Level.WARNING, code=CODE, hint=hint)
+    return replace(finding, level=Level.WARNING, code=CODE, hint=hint, stands_for=finding)
 
 
 def _alias_of(finding: Finding) -> bool:
     in_a_group = finding.ref is not None and finding.ref.kind == AccessGroup.kind
-    return (
-        finding.code == "dangling-reference"
-        and in_a_group
-        and finding.path[:1] == ("model_aliases",)
-    )
+    in_its_list = finding.path[:1] == ("model_aliases",)
+    return finding.code == "dangling-reference" and in_a_group and in_its_list
 
 
 def decided(
     findings: Iterable[Finding], fixed: Collection[Ref], serves: Callable[[str], bool] | None = None
 ) -> tuple[Finding, ...]:
-    """The findings after the read: nothing about aliases that the gateway has fixed, or about names that it serves.
+    """The findings after the read, which decides those that were put off:
 
-    Any other name is an error where groups hold aliases only (`serves` is None); else it grants nothing, which is told.
+    the gateway has the alias fixed, or serves the name     nothing to tell
+    groups of this gateway hold aliases only                the error that it stands for
+    groups may name anything                                a warning: it grants nothing
+
+    `serves` is None where groups hold aliases only.
     """
-    return tuple(decision for finding in findings for decision in _decided(finding, fixed, serves))
+    told: list[Finding] = []
+    for finding in findings:
+        if finding.stands_for is None:
+            told.append(finding)
+            continue
+        name = str(finding.path[-1])
+        if Ref(ModelAlias.kind, name) in fixed or (serves is not None and serves(name)):
+            continue
+        dangling = replace(finding.stands_for, origin=finding.origin)
+        told.append(dangling if serves is None else _unserved(name, finding, dangling))
+    return tuple(told)
 
 
-def _decided(
-    finding: Finding, fixed: Collection[Ref], serves: Callable[[str], bool] | None
-) -> tuple[Finding, ...]:
-    if finding.code != CODE:
-        return (finding,)
-    name = str(finding.path[-1])
-    if Ref(ModelAlias.kind, name) in fixed or (serves is not None and serves(name)):
-        return ()
-    near = (
-        (finding.hint or "").removesuffix(HINT).strip()
-    )  # the gateway has been read: nothing is put off any more
-    if serves is None:
-        return (replace(finding, level=Level.ERROR, code="dangling-reference", hint=near or None),)
-    says = f"nothing on the gateway serves {name}, so this grants nothing"
-    return (replace(finding, code=UNSERVED, hint=f"{says}; {near}" if near else says),)
+def _unserved(name: str, finding: Finding, dangling: Finding) -> Finding:
+    text = f"nothing on the gateway serves {name}, so this grants nothing"
+    hint = f"{text}; {dangling.hint}" if dangling.hint else text
+    return replace(finding, code=UNSERVED, hint=hint, stands_for=None)

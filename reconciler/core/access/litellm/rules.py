@@ -26,7 +26,7 @@ from reconciler.core.access.litellm.world import (
     compile_world,
     routed_groups,
 )
-from reconciler.core.access.rules import Covers, Source
+from reconciler.core.access.rules import Covers, Source, SourceKind
 from reconciler.core.model.kinds import AccessGroup, ModelAlias, Status, Team
 from reconciler.core.model.state import State
 
@@ -74,9 +74,9 @@ class LiteLLMRules:
             return ()
         aliases = sorted((team.model_aliases or {}).items())
         return (
-            *((Source("direct", "", team.models),) if team.models else ()),
-            *(Source("alias", name, frozenset({target})) for name, target in aliases),
-            *(Source("group", name) for name in sorted(team.access_groups)),
+            *((Source(SourceKind.DIRECT, "", team.models),) if team.models else ()),
+            *(Source(SourceKind.ALIAS, name, frozenset({target})) for name, target in aliases),
+            *(Source(SourceKind.GROUP, name) for name in sorted(team.access_groups)),
         )
 
     def covers(self, state: State) -> Covers:
@@ -114,11 +114,11 @@ class _Sources:
     reached: Reached = field(default_factory=dict)
 
     def grant(self, source: Source) -> frozenset[str]:
-        if source.kind == "alias":
+        if source.kind is SourceKind.ALIAS:
             return self._alias(source.name, *source.entries)
         entries = (
             tuple(sorted(source.entries))
-            if source.kind == "direct"
+            if source.kind is SourceKind.DIRECT
             else self.groups.get(source.name, ())
         )
         return self._list(entries) - self.silent

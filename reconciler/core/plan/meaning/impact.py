@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from math import fsum
 from typing import Any
 
-from reconciler.core.access.rules import Access, access
+from reconciler.core.access.rules import Access, SourceKind, access
 from reconciler.core.model.changes import Change
 from reconciler.core.model.inventory import Inventory
 from reconciler.core.model.kinds import AccessGroup, ModelAlias, Team
@@ -237,7 +237,9 @@ def exposed(context: Context, transition: Transition) -> Iterator[Exposure]:
 
 
 def _because(team: str, model: str, widest: Access) -> str:
-    groups = [source.name for source in widest.paths(team, model) if source.kind == "group"]
+    groups = [
+        source.name for source in widest.paths(team, model) if source.kind is SourceKind.GROUP
+    ]
     through = f"through {', '.join(groups)} " if groups else ""
     return f"{through}until the revokes are done"
 

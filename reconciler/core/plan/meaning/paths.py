@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from reconciler.core.access.rules import Source
+from reconciler.core.access.rules import Source, SourceKind
 from reconciler.core.model.kinds import AccessGroup, ModelAlias, PricingPlan, Status, Team
 from reconciler.core.model.refs import Ref
 from reconciler.core.plan.meaning.evidence import (
@@ -24,7 +24,7 @@ def by_dates(model: str, team: Ref, given: Evidence) -> Iterator[Reason]:
     if model in given.ahead.sunsets:
         yield _sunset(model, given)
     for source in given.before.paths(team.name, model):
-        if source.kind == "group" and (team.name, source.name) in given.ahead.ended:
+        if source.kind is SourceKind.GROUP and (team.name, source.name) in given.ahead.ended:
             yield _ended(source.name, team, given)
 
 
@@ -40,7 +40,7 @@ def cut(model: str, team: Ref, after: Team, given: Evidence) -> Iterator[Reason]
 def built(model: str, team: Ref, before: Team, after: Team, given: Evidence) -> Iterator[Reason]:
     """What built each path by which the team has the model now."""
     for source in given.after.paths(team.name, model):
-        if source.kind != "group":
+        if source.kind is not SourceKind.GROUP:
             yield _own_list(team, given)
         elif source.name not in before.access_groups:
             yield _joined(source.name, team, after, given)
@@ -49,7 +49,7 @@ def built(model: str, team: Ref, before: Team, after: Team, given: Evidence) -> 
 
 
 def _of_cut(model: str, source: Source, team: Ref, after: Team, given: Evidence) -> Reason:
-    if source.kind != "group":
+    if source.kind is not SourceKind.GROUP:
         return _own_list(team, given)
     if source.name not in after.access_groups:
         return _left(source.name, team, after, given)

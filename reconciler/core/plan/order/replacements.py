@@ -7,7 +7,7 @@ because an update never drops what it keeps. Only a model that a team keeps with
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from reconciler.core.access.rules import Access, Source
+from reconciler.core.access.rules import Access, Source, SourceKind
 from reconciler.core.model.kinds import AccessGroup, Team
 from reconciler.core.model.refs import Ref
 
@@ -80,7 +80,7 @@ def _cuts(
         yield _cut(model, covered_before, covered_after, before, after)
 
 
-Coverage = Mapping[tuple[str, str], frozenset[str]]
+Coverage = Mapping[tuple[SourceKind, str], frozenset[str]]
 
 
 def _coverage(sources: Sources, side: Access) -> Coverage:
@@ -98,12 +98,16 @@ def _cut(model: str, old: Coverage, new: Coverage, before: Access, after: Access
         growing=way.growing,
         team_joins=way.joins,
         shrinking=frozenset(
-            name for kind, name in live if kind == "group" and not _still(name, model, after)
+            name
+            for kind, name in live
+            if kind is SourceKind.GROUP and not _still(name, model, after)
         ),
-        team_leaves=any(key not in new or key[0] != "group" for key in live),
-        through=way.key[1] if way.key[0] == "group" else None,
+        team_leaves=any(key not in new or key[0] is not SourceKind.GROUP for key in live),
+        through=way.key[1] if way.key[0] is SourceKind.GROUP else None,
         crosses=any(
-            (key[0] == "alias") != (way.key[0] == "alias") for key in live if key != way.key
+            (key[0] is SourceKind.ALIAS) != (way.key[0] is SourceKind.ALIAS)
+            for key in live
+            if key != way.key
         ),
     )
 
@@ -112,19 +116,21 @@ def _cut(model: str, old: Coverage, new: Coverage, before: Access, after: Access
 class _Way:
     """What must be built for a path: the groups that must grow, and whether the team must join."""
 
-    key: tuple[str, str]
+    key: tuple[SourceKind, str]
     growing: frozenset[str]
     joins: bool
 
 
-def _path(key: tuple[str, str], model: str, old: Coverage, before: Access) -> _Way:
+def _path(key: tuple[SourceKind, str], model: str, old: Coverage, before: Access) -> _Way:
     kind, name = key
-    grows = kind == "group" and model not in before.covers(Source("group", name))
-    return _Way(key, frozenset((name,) if grows else ()), key not in old or kind != "group")
+    grows = kind is SourceKind.GROUP and model not in before.covers(Source(SourceKind.GROUP, name))
+    return _Way(
+        key, frozenset((name,) if grows else ()), key not in old or kind is not SourceKind.GROUP
+    )
 
 
 def _still(group: str, model: str, after: Access) -> bool:
-    return model in after.covers(Source("group", group))
+    return model in after.covers(Source(SourceKind.GROUP, group))
 
 
 def spills(before: Access, after: Access) -> Iterator[tuple[str, Spill]]:
@@ -152,5 +158,5 @@ def _beyond(sources: Collection[Source], side: Access, allowed: frozenset[str]) 
     return frozenset(
         source.name
         for source in sources
-        if source.kind == "group" and side.covers(source) - allowed
+        if source.kind is SourceKind.GROUP and side.covers(source) - allowed
     )
