@@ -204,15 +204,14 @@ class Updating:
 
     def _new(self, name: str, objects: Sequence[Exported]) -> str:
         """A new file; a directory of that kind may lie anywhere, so no schema line is guessed."""
-        lines = [
-            header(
-                name, Origins("the gateway", schemas=(self.directory / "schemas").is_dir())
-            ).rstrip("\n")
-        ]
-        for section, cls in ((cls.section, cls) for cls in KINDS.values()):
-            chosen = [each for each in objects if each.ref.kind == cls.kind]
-            if chosen:
-                lines += [f"{section}:", *(line for each in chosen for line in object_lines(each))]
+        schemas = (self.directory / "schemas").is_dir()
+        lines = [*header(name, Origins("the gateway", schemas=schemas))]
+        for cls in KINDS.values():
+            of_kind = [each for each in objects if each.ref.kind == cls.kind]
+            if of_kind:
+                lines.append(f"{cls.section}:")
+            for exported in of_kind:
+                lines += object_lines(exported)
         return "\n".join((*lines, ""))
 
     def _relative(self, path: Path) -> str:

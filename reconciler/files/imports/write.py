@@ -63,121 +63,117 @@ class Origins:
 
 def manifests(export: Export, origins: Origins) -> Mapping[str, str]:
     """Relative file name -> text, for every file that has something to say."""
+    teams = [each for each in export.objects.values() if each.ref.kind == "team"]
+    names = team_files(each.spec.get("organization_id") for each in teams)
     by_file: dict[str, list[Exported]] = {}
-    names = team_files(
-        each.spec.get("organization_id")
-        for each in export.objects.values()
-        if each.ref.kind == "team"
-    )
-    for each in export.objects.values():
-        by_file.setdefault(file_of(each.ref, each.spec, names), []).append(each)
-    left = _left_by_kind(export.skipped)
-    homes = {kind: FILES.get(kind) or _teams_file(by_file) for kind in left}
-    for home in homes.values():
-        by_file.setdefault(home, [])
-    texts = {}
-    for name, objects in sorted(by_file.items()):
-        skipped = {kind: refs for kind, refs in left.items() if homes[kind] == name}
-        texts[name] = manifest(objects, skipped, header(name, origins))
-    return texts
+    for ref, exported in export.objects.items():
+        name = FILES.get(ref.kind) or names[exported.spec.get("organization_id")]
+        by_file.setdefault(name, []).append(exported)
+    skipped = _skipped_by_file(export.skipped, tuple(by_file))
+    return {
+        name: _manifest(by_file.get(name, []), skipped.get(name, {}), header(name, origins))
+        for name in sorted({*by_file, *skipped})
+    }
 
 
-def _teams_file(names: Iterable[str]) -> str:
-    """Where to say which teams are left out: in the only file of teams, or in that of no organization."""
-    found = [name for name in names if name.startswith("teams/")]
-    return found[0] if len(found) == 1 else f"teams/{WITHOUT_ORGANIZATION}.yaml"
+def _skipped_by_file(
+    skipped: Mapping[Ref, str], files: Sequence[str]
+) -> Mapping[str, dict[str, dict[Ref, str]]]:
+    """File -> kind -> what is not taken over, and why.
+
+    Teams stand in the only file of teams, or in that of no organization.
+    """
+    team_file = f"teams/{WITHOUT_ORGANIZATION}.yaml"
+    written = [name for name in files if name.startswith("teams/")]
+    if len(written) == 1:
+        team_file = written[0]
+    by_file: dict[str, dict[str, dict[Ref, str]]] = {}
+    for ref, why in sorted(skipped.items()):
+        kinds = by_file.setdefault(FILES.get(ref.kind, team_file), {})
+        kinds.setdefault(ref.kind, {})[ref] = why
+    return by_file
 
 
 def team_files(organizations: Iterable[str | None]) -> Mapping[str | None, str]:
     """Organization -> its file below `teams/`, also for ids that no file could be named after."""
-    found: dict[str | None, str] = {}
-    taken: set[str] = set()
+    files: dict[str | None, str] = {None: f"teams/{WITHOUT_ORGANIZATION}.yaml"}
+    taken = {WITHOUT_ORGANIZATION}
     for organization in sorted({each for each in organizations if each}):
         base = re.sub(r"[^A-Za-z0-9._-]+", "-", organization).strip(".-")[:100] or "organization"
-        number, name = 1, base
-        while name.lower() in taken or name == WITHOUT_ORGANIZATION:
-            number, name = number + 1, f"{base}-{number + 1}"
+        name, number = base, 1
+        while name.lower() in taken:
+            number += 1
+            name = f"{base}-{number}"
         taken.add(name.lower())
-        found[organization] = f"teams/{name}.yaml"
-    return {**found, None: f"teams/{WITHOUT_ORGANIZATION}.yaml"}
+        files[organization] = f"teams/{name}.yaml"
+    return files
 
 
-def file_of(ref: Ref, spec: Spec, teams: Mapping[str | None, str]) -> str:
-    return FILES.get(ref.kind) or teams[spec.get("organization_id")]
-
-
-def _left_by_kind(skipped: Mapping[Ref, str]) -> Mapping[str, Mapping[Ref, str]]:
-    found: dict[str, dict[Ref, str]] = {}
-    for ref, why in sorted(skipped.items()):
-        found.setdefault(ref.kind, {})[ref] = why
-    return found
-
-
-def header(name: str, origins: Origins) -> str:
+def header(name: str, origins: Origins) -> Sequence[str]:
     """The first lines of a file: its schema for editors, and where it is from."""
-    up = "../" * (len(PurePosixPath(name).parts) - 1)
-    schema = (
-        f"# yaml-language-server: $schema={up}schemas/manifest.schema.json\n"
-        if origins.schemas
-        else ""
-    )
-    return (
-        f"{schema}# Imported from {_one_line(origins.source)}; from here on it is yours to edit.\n"
-    )
+    lines = [f"# Imported from {_one_line(origins.source)}; from here on it is yours to edit."]
+    if origins.schemas:
+        up = "../" * (len(PurePosixPath(name).parts) - 1)
+        lines.insert(0, f"# yaml-language-server: $schema={up}schemas/manifest.schema.json")
+    return lines
 
 
-def manifest(
-    objects: Sequence[Exported], skipped: Mapping[str, Mapping[Ref, str]], head: str
+def _manifest(
+    objects: Sequence[Exported], skipped: Mapping[str, Mapping[Ref, str]], head: Sequence[str]
 ) -> str:
     """One file: its sections in the order of the kinds, and a comment on what is left out."""
-    parts = [head.rstrip("\n")]
+    lines = list(head)
     for kind, cls in KINDS.items():
-        chosen = [each for each in objects if each.ref.kind == kind]
-        if chosen:
-            parts.append("\n".join(_section(cls, chosen)))
+        of_kind = [each for each in objects if each.ref.kind == kind]
+        if of_kind:
+            lines += _section(cls, of_kind)
         if kind in skipped:
-            parts.append("\n".join(_skipped(skipped[kind])))
-    return "\n".join(parts) + "\n"
+            lines.append("# Not taken over:")
+        for ref, why in skipped.get(kind, {}).items():
+            lines.append(f"#   {_one_line(ref.name) or '(empty name)'}: {_one_line(why)}")
+    return "\n".join((*lines, ""))
 
 
 def _section(cls: type[Resource], objects: Sequence[Exported]) -> Iterator[str]:
     yield f"# {ABOUT[cls.kind]}"
     yield f"{cls.section}:"
     provider = None
-    for each in sorted(objects, key=_by_provider):
-        if cls.kind == "model_alias" and _provider(each) != provider:
-            provider = _provider(each)
+    for exported in sorted(objects, key=_by_provider):
+        if cls.kind == "model_alias" and _provider(exported) != provider:
+            provider = _provider(exported)
             yield f"  # {_one_line(provider)}"
-        yield from object_lines(each)
+        yield from object_lines(exported)
 
 
-def _by_provider(each: Exported) -> tuple[str, Ref]:
-    return (_provider(each), each.ref)
+def _by_provider(exported: Exported) -> tuple[str, Ref]:
+    return (_provider(exported), exported.ref)
 
 
-def _provider(each: Exported) -> str:
+def _provider(exported: Exported) -> str:
     """What stands before the slash of the model, to keep the aliases of one provider together."""
-    deployments = each.spec.get("deployments") or [{}]
-    model = each.spec.get("litellm_model") or deployments[0].get("litellm_model") or ""
-    return str(model).partition("/")[0] if "/" in str(model) else "other"
+    deployments = exported.spec.get("deployments") or [{}]
+    model = exported.spec.get("litellm_model") or deployments[0].get("litellm_model") or ""
+    provider, slash, _ = str(model).partition("/")
+    return provider if slash else "other"
 
 
-def object_lines(each: Exported, indent: int = 2) -> Iterator[str]:
+def object_lines(exported: Exported, indent: int = 2) -> Iterator[str]:
     """The lines of one object: its remarks, its spec, and what is written as a comment."""
     pad = " " * indent
-    for remark in each.remarks:
+    for remark in exported.remarks:
         yield f"{pad}# {_one_line(remark)}"
-    spec = escaped(arranged(each.spec))
-    aside = [line for name, value in each.aside.items() for line in entry(name, escaped(value), 0)]
-    name = each.ref.name
-    if len(spec) > 1 or aside:
-        yield f"{pad}{key(name)}:" if spec else f"{pad}{key(name)}: {{}}"
-        yield from block(spec, indent + 2)
-        yield from (f"{pad}  # {line}" for line in aside)
-    elif len(short := f"{pad}{key(name)}: {inline(spec)}") <= WIDTH:
-        yield short
-    else:
-        yield from entry(name, spec, indent)
+    spec = escaped(arranged(exported.spec))
+    start = f"{pad}{key(exported.ref.name)}:"
+    if len(spec) <= 1 and not exported.aside:
+        on_one_line = f"{start} {inline(spec)}"
+        fits = len(on_one_line) <= WIDTH
+        yield from [on_one_line] if fits else entry(exported.ref.name, spec, indent)
+        return
+    yield start if spec else f"{start} {{}}"
+    yield from block(spec, indent + 2)
+    for name, value in exported.aside.items():
+        for line in entry(name, escaped(value), 0):
+            yield f"{pad}  # {line}"
 
 
 def arranged(spec: Spec) -> dict[str, Any]:
@@ -185,12 +181,6 @@ def arranged(spec: Spec) -> dict[str, Any]:
     middle = [name for name in spec if name not in _FIRST and name not in _LAST]
     order = [*_FIRST, *middle, *_LAST]
     return {name: spec[name] for name in order if name in spec}
-
-
-def _skipped(left: Mapping[Ref, str]) -> Iterator[str]:
-    yield "# Not taken over:"
-    for ref, why in left.items():
-        yield f"#   {_one_line(ref.name) or '(empty name)'}: {_one_line(why)}"
 
 
 def _one_line(text: str) -> str:
