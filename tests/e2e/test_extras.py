@@ -40,10 +40,10 @@ teams: {t: {organization_id: org_a, access_groups: [all]}}
 POLICIES = "policies:\n  fine: {rule: 'team.id == \"t\"'}\n  other: {rule: 'team.id == \"t\"'}\n"
 
 
-def bare(place: Place, *commands: str) -> list[tuple[int, str, str]]:
+def bare(place: Place, *commands: str, lacking: str = MODULES) -> list[tuple[int, str, str]]:
     """How the commands end, one after the other, where no extra is installed."""
     done = subprocess.run(
-        [sys.executable, str(BARE), MODULES],
+        [sys.executable, str(BARE), lacking],
         input=json.dumps([command.split() for command in commands]),
         cwd=place.directory,
         env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], **place.environ},
@@ -179,6 +179,16 @@ def test_what_is_missing_is_a_finding_for_programs_too(saas: Place):
     (finding,) = json.loads(out)["findings"] if out.startswith("{") else json.loads(out)
     assert (finding["level"], finding["code"]) == ("error", "missing-extra")
     assert "all.yaml" in lines
+
+
+def test_the_embedded_gateway_in_process_needs_fastapi_alone(tmp_path: Path):
+    """As in a job of CI: what is installed beside an admin key holds neither LiteLLM nor a server."""
+    place = company(tmp_path, all=MANIFEST)
+    commands = ("apply --yes", "plan --exit-code", "drift", "show team t", "gateway serve")
+    *ended, served = bare(place, *commands, lacking="litellm,openai,tiktoken,uvicorn")
+    assert [code for code, _, _ in ended] == [0, 0, 0, 0], ended
+    assert served[0] == 1
+    assert LINES["gateway"] in served[2]
 
 
 # ---- the package

@@ -5,9 +5,11 @@ from importlib.metadata import version
 
 import pytest
 from e2e_world import Place, company
+from git_repository import git
 
 from reconciler.files.prices.document import parsed_prices, price_document
 from reconciler.files.prices.loading import shipped_prices
+from reconciler.files.revisions import current_commit
 
 MANIFEST = """\
 organizations: {o: {name: O}}
@@ -180,3 +182,29 @@ def test_a_saved_plan_that_prices_turned_into_another_is_refused(place):
     place.reconciler("plan", "--out", "plan.json")
     updated(place, "map 2", fast_1=2, smart_1=4)
     assert "plan-config" in place.reconciler("apply", "plan.json", "--yes", code=1).err
+
+
+# ---- in git
+
+
+def version_planned(place: Place, *args: str) -> str:
+    return str(
+        json.loads(place.reconciler("plan", "--format", "json", *args).out)["prices"]["version"]
+    )
+
+
+def test_a_revision_is_planned_with_its_own_prices(place):
+    updated(place, "map 1", fast_1=2, smart_1=40)
+    for args in (["init", "-q"], ["add", "config"], ["commit", "-qm", "all"]):
+        git(place.directory, *args)
+    commit = current_commit(place.config)
+    assert commit is not None
+    assert not commit.endswith("-dirty")
+    updated(place, "map 2", fast_1=2, smart_1=4)
+    assert current_commit(place.config) == f"{commit}-dirty"
+    assert (version_planned(place), version_planned(place, "--revision", "HEAD")) == (
+        "map 2",
+        "map 1",
+    )
+    (place.config / "prices.json").unlink()
+    assert current_commit(place.config) == f"{commit}-dirty"

@@ -7,9 +7,9 @@ import hashlib
 import json
 import re
 from dataclasses import fields, replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from reconciler.core.model.prices import Price, PriceMap
 
@@ -18,6 +18,7 @@ SOURCE = "https://github.com/BerriAI/litellm/blob/main/model_prices_and_context_
 LICENCE = "MIT License, Copyright (c) 2023 Berri AI; the whole text is in NOTICE"
 ABOUT = "What models cost, in USD per million tokens; written by `reconciler prices update`"
 EDITED = "edited by hand"
+_ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"  # it is said in the middle of sentences
 _DIGEST_LINE = re.compile(r'^"digest": "([0-9a-f]{64})",\n', re.MULTILINE)
 
 
@@ -25,7 +26,7 @@ class _Document(BaseModel):
     model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
 
     format: Literal[1]
-    version: str
+    version: Annotated[str, Field(min_length=1, max_length=100, pattern=_ONE_LINE)]
     routing: tuple[tuple[str, str], ...] = ()
     models: dict[str, Price]
 

@@ -24,6 +24,7 @@ from reconciler.pipeline import load
 ROOT = Path(__file__).parents[2]
 AMOUNT = st.none() | st.floats(0, 1e6, allow_nan=False)
 NAME = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+LABEL = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=50)
 PRICE = st.builds(
     Price, NAME, AMOUNT, AMOUNT, st.none() | st.dates(date(2020, 1, 1)), st.none() | NAME
 )
@@ -67,7 +68,7 @@ def test_the_snapshot_comes_with_its_licence():
     )
 
 
-@given(st.dictionaries(NAME, PRICE, min_size=1, max_size=8), NAME)
+@given(st.dictionaries(NAME, PRICE, min_size=1, max_size=8), LABEL)
 def test_a_document_says_all_of_the_prices_and_its_digest_names_them(prices, label):
     written = PriceMap(prices, frozenset(p.provider for p in prices.values()), (), label)
     text = price_document(written)
@@ -114,6 +115,9 @@ WRONG = {
     "an infinite price": GOOD % '"m": {"provider": "p", "input": Infinity}',
     "a price that is no number": GOOD % '"m": {"provider": "p", "input": "much"}',
     "a day that does not exist": GOOD % '"m": {"provider": "p", "deprecation": "2026-02-30"}',
+    "a version of two lines": '{"format": 1, "version": "x\\ny", "models": {}}',
+    "no version": '{"format": 1, "version": "", "models": {}}',
+    "an endless version": '{"format": 1, "version": "%s", "models": {}}' % ("x" * 101),
     "no provider": GOOD % '"m": {"input": 1}',
     "deep": "[" * 100_000,
     "half of a pair": GOOD % '"\\ud800": {"provider": "p"}',
