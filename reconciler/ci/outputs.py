@@ -13,7 +13,16 @@ from reconciler.core.model.printable import safe
 from reconciler.system.disk import add_text, atomic_write, private_directory, remove
 
 MOST_SUMMARY = 1_000_000
-FILES = ("plan.json", "plan.md", "plan.html", "binding.json", "comment.md", "apply.md", "apply.txt")
+FILES = (
+    "plan.json",
+    "plan.md",
+    "plan.html",
+    "binding.json",
+    "comment.md",
+    "apply.md",
+    "apply.txt",
+    "drift.md",
+)
 
 
 @dataclass(frozen=True, slots=True)

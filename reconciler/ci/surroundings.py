@@ -62,7 +62,9 @@ class Surroundings:
         """The text is in the file, on the page of the run, and the one comment of its kind; what became of that."""
         self.outputs.write(file, text)
         self.outputs.show(text)
-        if pull is None or not self.report or self.forge is None:
+        if pull is None:
+            return "there is no pull request to comment on"
+        if not self.report or self.forge is None:
             return self.unreported
         return f"{pull.name}: {put_comment(self.forge, pull.number, text)}"
 

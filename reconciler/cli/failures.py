@@ -6,8 +6,8 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING, NoReturn
 
@@ -128,6 +128,18 @@ def _told(problem: Exception, *, document: bool) -> int:
     if document:
         _answer(*map(finding_facts, expected.findings), code=EXPECTED)
     return EXPECTED
+
+
+@contextmanager
+def as_expected() -> Iterator[None]:
+    """Raises ReconcilerError for what is nobody's bug meanwhile: the ledger, the file system, the memory."""
+    try:
+        yield
+    except Exception as problem:
+        known = _expected(problem)
+        if known is None:
+            raise
+        raise known from problem
 
 
 def _expected(problem: Exception) -> "ReconcilerError | None":

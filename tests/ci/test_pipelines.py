@@ -29,6 +29,9 @@ def test_a_pull_request_from_its_plan_to_its_apply(both: World):
     assert "This was the plan as reviewed" in said
     assert "steps applied, 0 failed, 0 not sent" in said
     assert "the approved plan is found" in done.err
+    assert "steps." in said.partition("</details>")[2], (
+        "the outcome stands beside the plan, which may be cut"
+    )
     assert both.sql("select team_alias from teams order by team_id") == [
         ("Development",),
         ("Live",),

@@ -162,7 +162,8 @@ def test_an_event_that_is_none_is_an_error(on_github: World, event: str):
 def test_a_gateway_that_the_settings_do_not_have_is_found_by_validate(world: World):
     done = world.run("push", "validate", "--gateway", "lokal")
     assert done.code == 1
-    assert "did you mean local?" in done.err
+    assert "did you mean local?" in done.out
+    assert done.outputs.get("exit-code", "1") == "1"
 
 
 # ---- what cannot be said
@@ -199,6 +200,19 @@ def test_an_error_and_that_it_cannot_be_told_are_both_said(world: World):
     done = world.planned(number, code=1)
     assert "git knows no revision 'nowhere'" in done.err
     assert "was refused: 403" in done.err
+
+
+def test_an_apply_that_ends_with_an_error_of_the_machine_says_so_too(world: World):
+    number = world.proposed(company)
+    world.planned(number)
+    world.merged(number)
+    world.service.label(number)
+    (world.config / ".reconciler" / "ledger.db").write_bytes(b"no database" * 100)
+    done = world.applied(code=1)
+    assert "error ledger: " in done.err
+    said = world.comment(number, "apply")
+    assert "Not applied completely: exit code 1" in said
+    assert "error ledger: " in said
 
 
 def test_drift_that_cannot_be_told_is_an_error(world: World):

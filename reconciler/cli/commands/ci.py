@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from reconciler.ci.job import Job
     from reconciler.ci.surroundings import Surroundings
     from reconciler.core.model.findings import Finding, ReconcilerError
+    from reconciler.pipeline import Loaded
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -111,21 +112,22 @@ def validate(config: Path, environment: str | None, gateway: str | None, out: Pa
     from reconciler.ci.outputs import outputs  # noqa: PLC0415  as above
     from reconciler.ci.surroundings import TOKENS, job_of  # noqa: PLC0415  as above
     from reconciler.cli.failures import taken  # noqa: PLC0415  as above
+    from reconciler.core.model.findings import errors  # noqa: PLC0415  as above
     from reconciler.files.discovery import shown  # noqa: PLC0415  as above
-    from reconciler.pipeline import gateway_settings  # noqa: PLC0415  as above
 
     job = job_of(os.environ)
     taken(TOKENS[job.service])
     writing = outputs(os.environ, out)
-    found = loaded(config, environment, settings_revision=_base(job, config, required=False))
-    _annotate(job, found.findings, config)
-    code = DONE if found.valid else EXPECTED
+    checked = loaded(config, environment, settings_revision=_base(job, config, required=False))
+    findings = (
+        checked.findings if gateway is None else (*checked.findings, *_unknown(checked, gateway))
+    )
+    _annotate(job, findings, config)
+    code = EXPECTED if errors(findings) else DONE
     writing.tell(exit_code=code)
-    if not code:
-        gateway_settings(found, gateway)
     if code:
         where = texts.place(shown(config), gateway, environment)
-        listed = texts.fenced(findings_as("text", found.findings, config))
+        listed = texts.fenced(findings_as("text", findings, config))
         writing.show(texts.post("plan", where, job, texts.INVALID, listed))
     return code
 
@@ -141,7 +143,7 @@ def validate(config: Path, environment: str | None, gateway: str | None, out: Pa
 @out_option
 @report_option
 @log_format_option
-def plan(order: str, only: tuple[str, ...], exit_code: bool, **told: Any) -> int:
+def plan(order: str, only: tuple[str, ...], exit_code: bool, **shared: Any) -> int:
     """Validate and plan: annotations, the one comment of the pull request, the plan as a file for `ci apply`.
 
     In a pull request it fails where apply would refuse the plan, until a reviewer has set the label for just that:
@@ -150,7 +152,7 @@ def plan(order: str, only: tuple[str, ...], exit_code: bool, **told: Any) -> int
     from reconciler.ci.job import require_own_branch  # noqa: PLC0415  not needed for --help
     from reconciler.cli.pipelines.planning import planned_in_pipeline  # noqa: PLC0415  as above
 
-    request = Request(**told)
+    request = Request(**shared)
     with surroundings(request, require_own_branch) as here:
         revision = _base(here.job, request.config)
         pending = planned_in_pipeline(here, request, order, only, revision)
@@ -211,7 +213,7 @@ def apply(
     lock_wait: float,
     wait: bool,
     probe: bool,
-    **told: Any,
+    **shared: Any,
 ) -> int:
     """Apply what was merged: the plan that was approved in its pull request, where it still holds.
 
@@ -222,7 +224,7 @@ def apply(
     from reconciler.cli.pipelines.applying import Wishes, applied_in_pipeline  # noqa: PLC0415  as above
 
     wishes = Wishes(on_stale == "replan", only, order, lock_wait, wait=wait, probe=probe)
-    with surroundings(request := Request(**told), require_default_branch) as here:
+    with surroundings(request := Request(**shared), require_default_branch) as here:
         return applied_in_pipeline(here, request, wishes)
 
 
@@ -235,20 +237,20 @@ def apply(
 @out_option
 @report_option
 @log_format_option
-def drift(exit_code: bool, **told: Any) -> int:
+def drift(exit_code: bool, **shared: Any) -> int:
     """Look for drift: one issue, opened or updated while there is any, closed when it is gone."""
     from reconciler.ci import texts  # noqa: PLC0415  not needed for --help
     from reconciler.cli.commands.drift import look_once, tell  # noqa: PLC0415  as above
     from reconciler.render.drift import drift_markdown  # noqa: PLC0415  as above
 
-    request = Request(**told)
+    request = Request(**shared)
     with surroundings(request, lambda _job: None) as here:
         config = loaded(request.config, request.environment)
-        found, target = run(look_once(config, request.gateway))
-        tell(found, target, "text", quiet=False, full=False)
-        drifted = found.drifted
+        seen, target = run(look_once(config, request.gateway))
+        tell(seen, target, "text", quiet=False, full=False)
+        drifted = seen.drifted
         here.outputs.tell(exit_code=PENDING if drifted else DONE, drifted=drifted)
-        parts = (drift_markdown(found, target), texts.HEAL if drifted else "")
+        parts = (drift_markdown(seen, target), texts.HEAL if drifted else "")
         text = texts.post("drift", here.place, here.job, *parts)
         note(here.publish_drift(text, drifted=drifted))
     return PENDING if exit_code and drifted else DONE
@@ -281,6 +283,18 @@ def surroundings(request: Request, permitted: "Callable[[Job], None]") -> "Itera
         writing.tell(exit_code=EXPECTED)
         _annotate_error(job, problem, request.config)
         raise
+
+
+def _unknown(checked: "Loaded", gateway: str) -> "tuple[Finding, ...]":
+    """What is wrong with the name of a gateway."""
+    from reconciler.core.model.findings import ReconcilerError  # noqa: PLC0415  not needed for --help
+    from reconciler.pipeline import gateway_settings  # noqa: PLC0415  as above
+
+    try:
+        gateway_settings(checked, gateway)
+    except ReconcilerError as problem:
+        return problem.findings
+    return ()
 
 
 def _annotate(job: "Job", findings: "tuple[Finding, ...]", config: Path) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reconciler.apply.run import Options, Report
@@ -23,12 +23,12 @@ from reconciler.cli.applying import (
     tell_probes,
 )
 from reconciler.cli.events import acting
-from reconciler.cli.failures import BUG, EXPECTED, INTERRUPTED
+from reconciler.cli.failures import BUG, EXPECTED, INTERRUPTED, as_expected
 from reconciler.cli.options import loaded
 from reconciler.cli.output import note
 from reconciler.cli.pipelines.planning import made_and_saved
 from reconciler.cli.running import run
-from reconciler.core.model.findings import Finding, Level, ReconcilerError, error, errors
+from reconciler.core.model.findings import Finding, ReconcilerError, error, errors
 from reconciler.core.plan.order.schedule import Order
 from reconciler.core.plan.plan import Plan
 from reconciler.core.plan.scope import parse_scope
@@ -60,10 +60,11 @@ class Wishes:
 
 @dataclass
 class Account:
-    """What happened so far: what was printed, why it ended early, and why the approved plan was not used."""
+    """What happened so far: why the approved plan was not used, what was printed, why it ended early."""
 
     reason: str = ""
-    printed: list[str] = field(default_factory=list)
+    plan: str = ""
+    outcome: str = ""
     findings: tuple[Finding, ...] = ()
     report: Report | None = None
     code: int = EXPECTED
@@ -74,12 +75,13 @@ def applied_in_pipeline(here: "Surroundings", request: "Request", wishes: Wishes
 
     Raises ReconcilerError for what forbade it, after that was said, and where it cannot be said.
     """
-    before = reviewed(here, content_id(request.config))
-    note(f"no approved plan: {before.reason}" if before.reason else "the approved plan is found")
+    review = reviewed(here, content_id(request.config))
+    note(f"no approved plan: {review.reason}" if review.reason else "the approved plan is found")
     acting(now=True)
-    account = Account(before.reason)
+    account = Account(review.reason)
     try:
-        _apply(here, request, wishes, before, account)
+        with as_expected():
+            _apply(here, request, wishes, review, account)
     except ReconcilerError as problem:
         account.findings = problem.findings
     except asyncio.CancelledError:
@@ -88,13 +90,13 @@ def applied_in_pipeline(here: "Surroundings", request: "Request", wishes: Wishes
     except BaseException:
         account.code = BUG
         with suppress(ReconcilerError):
-            _say(here, before, account)
+            _say(here, review, account)
         raise
     counts = account.report.counts if account.report else {}
     result = {name: counts.get(name, 0) for name in ("applied", "failed", "blocked")}
     here.outputs.tell(exit_code=account.code, **result)
-    here.outputs.write("apply.txt", "\n\n".join(account.printed) + "\n")
-    _say(here, before, account)
+    here.outputs.write("apply.txt", f"{account.plan}\n{account.outcome}\n")
+    _say(here, review, account)
     if account.findings:
         raise ReconcilerError(*account.findings)
     return account.code
@@ -104,7 +106,7 @@ def _apply(
     here: "Surroundings",
     request: "Request",
     wishes: Wishes,
-    before: Reviewed,
+    review: Reviewed,
     account: Account,
 ) -> None:
     """Carries out the approved plan or a new one. Raises ReconcilerError.
@@ -118,9 +120,9 @@ def _apply(
     | none | | replan | a new plan is made and applied |
     | none | | fail | an error |
     """
-    if before.approved is not None:
+    if review.approved is not None:
         try:
-            _carry_out(request, wishes, before.approved.plan, before, account)
+            _carry_out(request, wishes, review.approved.plan, review, account)
         except ReconcilerError as problem:
             codes = tuple(finding.code for finding in errors(problem.findings))
             if outdated(codes):
@@ -139,7 +141,7 @@ def _apply(
     if wrong:
         raise ReconcilerError(*wrong)
     plan = (here.outputs.directory / PLAN).read_bytes()
-    _carry_out(request, wishes, plan, before, account)
+    _carry_out(request, wishes, plan, review, account)
 
 
 def _why(problem: ReconcilerError) -> str:
@@ -148,14 +150,14 @@ def _why(problem: ReconcilerError) -> str:
 
 
 def _carry_out(
-    request: "Request", wishes: Wishes, plan: bytes, before: Reviewed, account: Account
+    request: "Request", wishes: Wishes, plan: bytes, review: Reviewed, account: Account
 ) -> None:
     """Just that plan, or nothing; of what it is refused for, labels allow their own. Raises ReconcilerError."""
     saved = parsed_plan(plan, PLAN)
     options = Options(
         actor=actor(),
         command=" ".join(["reconciler", *sys.argv[1:]]),
-        allowed=allowance(refused_flags(plan), before.labels).codes,
+        allowed=allowance(refused_flags(plan), review.labels).codes,
         order=Order(saved.order),
         scope=parse_scope(saved.scope),
         saved=saved,
@@ -168,7 +170,7 @@ def _carry_out(
     manner = Manner(yes=True, probe=patience, wait=wishes.wait)
     report, probed = run(carried_out(config, request.gateway, options, manner))
     account.report = report
-    account.printed.append(closing(report, render_outcomes(report.outcomes)))
+    account.outcome = closing(report, render_outcomes(report.outcomes))
     account.code = max(closed(report, quiet=False), tell_probes(probed))
     emit_finished(report, account.code)
 
@@ -176,23 +178,22 @@ def _carry_out(
 def _shown(plan: Plan, account: Account) -> None:
     show_plan(plan, full=False, quiet=False)
     view = replace(plan_view(plan), next="")
-    account.printed.append(FORMATS["text"](view))
+    account.plan = FORMATS["text"](view)
 
 
-def _say(here: "Surroundings", before: Reviewed, account: Account) -> None:
+def _say(here: "Surroundings", review: Reviewed, account: Account) -> None:
     counts = account.report.counts if account.report else {}
-    told = [finding for finding in account.findings if finding.level is not Level.OFF]
-    printed = "\n\n".join(account.printed)
     text = texts.post(
         "apply",
         here.place,
         here.job,
         texts.apply_heading(account.code, counts),
         texts.which_plan(account.reason),
-        texts.folded("The plan and its outcome", printed) if printed else "",
-        texts.fenced(render_findings(told)) if told else "",
+        texts.folded("The plan", account.plan) if account.plan else "",
+        texts.fenced(account.outcome) if account.outcome else "",
+        texts.fenced(render_findings(account.findings)) if account.findings else "",
     )
     try:
-        note(here.publish("apply.md", text, before.pull_request))
+        note(here.publish("apply.md", text, review.pull_request))
     except ReconcilerError as unsaid:
         raise ReconcilerError(*account.findings, *unsaid.findings) from unsaid

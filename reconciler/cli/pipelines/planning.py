@@ -13,7 +13,7 @@ from reconciler.ci.labels import Allowance, allowance
 from reconciler.ci.rest import ForgeError
 from reconciler.cli.commands.plan import planned
 from reconciler.cli.events import emit_plan
-from reconciler.cli.failures import DONE, PENDING
+from reconciler.cli.failures import DONE, PENDING, as_expected
 from reconciler.cli.options import loaded
 from reconciler.cli.output import findings_as, note, say
 from reconciler.cli.reports import Made, plan_as
@@ -39,10 +39,11 @@ def planned_in_pipeline(
 
     Raises ReconcilerError where there is none that could be applied, or where labels are missing that allow it.
     """
-    with _told_whatever_happens(here):
+    with _told_whatever_happens(here), as_expected():
         config = loaded(request.config, request.environment, settings_revision=settings_revision)
         _require_valid(here, request, config)
         made = made_and_saved(here, request, config, order, only)
+        say(plan_as("text", made, request.config))
         body = plan_as("markdown", made, request.config)
         here.outputs.write("plan.md", body)
         wrong = errors(made.plan.findings)
@@ -102,10 +103,9 @@ def made_and_saved(
     order: str,
     only: tuple[str, ...],
 ) -> Made:
-    """The plan as of now, printed, saved as a file, and as a report for a browser. Raises ReconcilerError."""
+    """The plan as of now, saved as a file, and as a report for a browser. Raises ReconcilerError."""
     made = run(planned(config, request.gateway, order, only, _file(here, PLAN)))
     emit_plan(made.plan)
-    say(plan_as("text", made, request.config))
     here.outputs.write("plan.html", plan_as("html", made, request.config))
     waiting = made.plan.pending or bool(made.plan.owed)
     code, pending = (PENDING if waiting else DONE), made.plan.pending
