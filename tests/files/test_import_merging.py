@@ -4,21 +4,24 @@ import random
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from live_worlds import live_state
 from test_import_round_trip import NOW, SUPPORTS, dialects, seen_by, written
 
-from reconciler.core.imports.export import Source, export
-from reconciler.core.imports.merge import Declared, merge
+from reconciler.core.imports.export import Export, Exported, Source, export
+from reconciler.core.imports.merge import Declared, Merge, merge
 from reconciler.core.imports.plans import with_plans
 from reconciler.core.model.inventory import Known, Record, record_of
 from reconciler.core.model.prices import NO_PRICES
+from reconciler.core.model.refs import Ref
 from reconciler.core.plan.diff import diff
 from reconciler.core.plan.resolve import resolve
 from reconciler.files.imports.update import Updating
 from reconciler.files.manifests import load_manifests
 from reconciler.files.variables import Variables
+from reconciler.files.yaml.read import read_yaml
 
 
 @settings(max_examples=30, deadline=None)
@@ -54,3 +57,22 @@ def test_after_an_update_a_plan_holds_nothing_that_was_not_told(dialect, seed, o
     ]
     assert untold == []
     assert {ref for ref in source.live if ref.kind in support.kinds} <= set(again.state) | told
+
+
+@pytest.mark.parametrize(
+    "lint", ["lint:\n", "lint: {}\n", "lint: # none yet\n", "", "lint: {x: off}\n"]
+)
+def test_levels_and_objects_go_into_what_is_empty(lint, tmp_path):
+    (tmp_path / "reconciler.yaml").write_text(f"prune: owned\n{lint}")
+    (tmp_path / "all.yaml").write_text("organizations: {o: {name: O}}\n---\norganizations:\n")
+    manifests = load_manifests(tmp_path, variables=Variables())
+    new = Exported(Ref("organization", "p"), {"name": "P"})
+    files = Updating(tmp_path, manifests)
+    texts = files.into(Merge(added=Export({new.ref: new}, lint={"name-style": "off"})))
+    read = {name: read_yaml(text.encode(), name) for name, text in texts.items()}
+    assert not files.findings
+    assert not any(
+        finding.code != "yaml-ambiguous" for each in read.values() for finding in each.findings
+    )
+    assert read["reconciler.yaml"].documents[0]["lint"]["name-style"] == "off"
+    assert read["all.yaml"].documents[0]["organizations"]["p"] == {"name": "P"}

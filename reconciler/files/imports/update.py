@@ -39,39 +39,31 @@ class _File:
     def holding(self, section: str, name: str | None = None) -> int | None:
         """The number of the document that has the section, or the object in it."""
         for number, document in enumerate(self.documents):
-            specs = document.get(section) if isinstance(document, dict) else None
-            if specs is not None and (name is None or name in specs):
+            if not isinstance(document, dict) or section not in document:
+                continue
+            specs = document[section]
+            if name is None or (isinstance(specs, dict) and name in specs):
                 return number
         return None
 
-    def put(self, number: int, section: str, specs: Mapping[str, Any]) -> None:
-        self.documents[number] = {**self.documents[number], section: specs}
+    def specs(self, number: int, section: str) -> dict[str, Any]:
+        """What stands in a section, to be changed; a section that is empty becomes a mapping."""
+        document = self.documents[number]
+        document[section] = document[section] or {}
+        specs: dict[str, Any] = document[section]
+        return specs
 
 
 @dataclass(frozen=True)
 class _Declaration:
-    """Where an object is declared: the file, the document's number in it, and the specs of its section there."""
+    """Where an object is declared: the specs of its section in one document of a file."""
 
-    file: _File
-    number: int
-    section: str
+    specs: dict[str, Any]
     name: str
-
-    @property
-    def specs(self) -> Mapping[str, Any]:
-        specs: Mapping[str, Any] = self.file.documents[self.number][self.section]
-        return specs
 
     @property
     def spec(self) -> Any:
         return self.specs[self.name]
-
-    def replace(self, spec: Mapping[str, Any]) -> None:
-        self.file.put(self.number, self.section, {**self.specs, self.name: spec})
-
-    def remove(self) -> None:
-        rest = {name: spec for name, spec in self.specs.items() if name != self.name}
-        self.file.put(self.number, self.section, rest)
 
 
 @dataclass
@@ -91,7 +83,7 @@ class Updating:
         if prune:
             for ref in merge.gone:
                 for declaration in self._declarations(ref):
-                    declaration.remove()
+                    del declaration.specs[declaration.name]
         fresh = self._place(merge.added.objects)
         self._lint(merge.added.lint)
         texts = {self._relative(path): text for path, text in self._texts()}
@@ -102,7 +94,9 @@ class Updating:
     def _file(self, path: Path) -> _File:
         if path not in self.files:
             text = path.read_bytes().decode("utf-8")
-            self.files[path] = _File(text, list(read_yaml(text.encode(), "").documents))
+            self.files[path] = _File(
+                text, [_own(d) for d in read_yaml(text.encode(), "").documents]
+            )
         return self.files[path]
 
     def _declarations(self, ref: Ref) -> Sequence[_Declaration]:
@@ -114,7 +108,7 @@ class Updating:
             file = self._file(path)
             number = file.holding(section, ref.name)
             if number is not None:
-                declarations.append(_Declaration(file, number, section, ref.name))
+                declarations.append(_Declaration(file.specs(number, section), ref.name))
         return declarations
 
     def _set(self, ref: Ref, name: str, value: Any) -> None:
@@ -137,7 +131,7 @@ class Updating:
         changed = {key: item for key, item in spec.items() if key != name}
         if value is not ABSENT:
             changed[name] = _ordered_as(spec.get(name), escaped(value))
-        declaration.replace(changed)
+        declaration.specs[declaration.name] = changed
 
     def _place(self, objects: Mapping[Ref, Exported]) -> Mapping[str, list[Exported]]:
         """Puts each new object into the fitting file; answers those that need a new file."""
@@ -177,7 +171,7 @@ class Updating:
         if number is None:
             file.sections.setdefault(section, {})[ref.name] = spec
         else:
-            file.put(number, section, {**file.documents[number][section], ref.name: spec})
+            file.specs(number, section)[ref.name] = spec
 
     def _lint(self, levels: Mapping[str, str]) -> None:
         """Levels that the settings do not say yet."""
@@ -186,12 +180,12 @@ class Updating:
             return
         file = self._file(path)
         number = file.holding("lint")
-        written = file.documents[number]["lint"] if number is not None else {}
+        written = {} if number is None else file.specs(number, "lint")
         missing = {code: level for code, level in levels.items() if code not in written}
-        if missing and written and number is not None:
-            file.put(number, "lint", {**written, **missing})
-        elif missing:
+        if number is None and missing:
             file.sections["lint"] = missing
+        else:
+            written.update(missing)
 
     def _texts(self) -> Iterator[tuple[Path, str]]:
         for path, file in sorted(self.files.items()):
@@ -223,6 +217,16 @@ class Updating:
         self.findings.append(
             warning("import-by-hand", says, hint=f"change it by hand in {self._relative(path)}")
         )
+
+
+def _own(document: Any) -> Any:
+    """The document with its sections copied, because anchors may share them; specs are replaced, never changed."""
+    if not isinstance(document, dict):
+        return document
+    return {
+        section: dict(specs) if isinstance(specs, dict) else specs
+        for section, specs in document.items()
+    }
 
 
 def _organization(team: Exported) -> Any:
