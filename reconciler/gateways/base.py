@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from pydantic import SecretStr
 
-from reconciler.core.model.changes import Action, Change, Step
+from reconciler.core.model.changes import Action, Change, CreditGrant, Step
 from reconciler.core.model.findings import Finding, ReconcilerError, error
 from reconciler.core.model.kinds import Resource
 from reconciler.core.model.refs import Ref
@@ -103,6 +103,13 @@ def present(resource: Resource | None) -> Resource:
     if resource is None:
         raise ValueError("the step lacks the resource that its action needs")
     return resource
+
+
+def credit_of(step: Step) -> CreditGrant:
+    """The credits that a step grants. Raises ValueError where it lacks them, or their operation id: a bug, too."""
+    if step.credit is None or step.credit.operation_id is None:
+        raise ValueError("a grant needs its operation id")
+    return step.credit
 
 
 class GatewayError(ReconcilerError):

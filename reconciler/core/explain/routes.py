@@ -1,6 +1,6 @@
 """routes: every way by which a team reaches a model, each link of it with the YAML that says so."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -12,14 +12,8 @@ from reconciler.core.model.kinds import AccessGroup, Grant, ModelAlias, PricingP
 from reconciler.core.model.prices import NO_PRICES, PriceMap, models_of
 from reconciler.core.model.refs import FieldPath, Ref
 from reconciler.core.model.state import State
+from reconciler.core.plan.meaning.evidence import Find, nowhere
 from reconciler.core.plan.resolve import Resolved, holds, lineage
-
-Find = Callable[[Ref, FieldPath], Origin | None]
-
-
-def nowhere(_ref: Ref, _path: FieldPath) -> Origin | None:
-    """For worlds without files."""
-    return None
 
 
 @dataclass(frozen=True, slots=True)

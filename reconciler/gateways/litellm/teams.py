@@ -12,7 +12,7 @@ from reconciler.core.model.findings import Finding, info, warning
 from reconciler.core.model.kinds import Resource, Team
 from reconciler.core.model.refs import Ref
 from reconciler.core.plan.credits.allocation import ALLOCATION, operation_id
-from reconciler.gateways.base import GatewayError, Operations, Receipt
+from reconciler.gateways.base import GatewayError, Operations, Receipt, credit_of
 from reconciler.gateways.endpoints import Body
 from reconciler.gateways.http import Http
 from reconciler.gateways.litellm.budgets import Terms, first_limit, soft_above_hard
@@ -130,7 +130,7 @@ async def delete_team(desk: Desk, ref: Ref) -> Receipt:
 
 async def grant_credits(desk: Desk, step: Step) -> Receipt:
     """Adds credits to the budget and writes the operation down in the same request: sent twice, it counts once."""
-    found, credit = await _present(desk, step.ref), _credit(step)
+    found, credit = await _present(desk, step.ref), credit_of(step)
     mark = mark_of(found)
     if _is_marked(mark, credit):
         return Receipt(note="was already granted")
@@ -151,7 +151,7 @@ async def grant_credits(desk: Desk, step: Step) -> Receipt:
 
 async def granted(desk: Desk, step: Step) -> bool:
     """Whether the operation is written down on the team."""
-    return _is_marked(mark_of(await _present(desk, step.ref)), _credit(step))
+    return _is_marked(mark_of(await _present(desk, step.ref)), credit_of(step))
 
 
 async def mark_now(desk: Desk, team: str) -> Mark:
@@ -170,12 +170,6 @@ async def _present(desk: Desk, ref: Ref) -> Body:
     if found is None:
         raise gone(ref)
     return found
-
-
-def _credit(step: Step) -> CreditGrant:
-    if step.credit is None or step.credit.operation_id is None:
-        raise ValueError("a grant needs its operation id")
-    return step.credit
 
 
 def _is_marked(mark: Mark, credit: CreditGrant) -> bool:

@@ -8,13 +8,13 @@ from typing import Any
 from pydantic import SecretStr
 
 from reconciler.core.access.rules import GroupRules
-from reconciler.core.model.changes import CreditGrant, Step
+from reconciler.core.model.changes import Step
 from reconciler.core.model.findings import Finding, error
 from reconciler.core.model.kinds import ModelAlias, Resource, Status, Team
 from reconciler.core.model.refs import Ref
 from reconciler.core.plan.credits.allocation import operations_of
 from reconciler.core.plan.support import Support
-from reconciler.gateways.base import GatewayError, Receipt
+from reconciler.gateways.base import GatewayError, Receipt, credit_of
 from reconciler.gateways.endpoints import (
     Body,
     Endpoint,
@@ -147,7 +147,7 @@ async def grant(http: Http, step: Step, memory: Memory) -> Receipt:
 
     Where the team's operations were looked at, another one since then makes the gateway refuse.
     """
-    credit = _credit(step)
+    credit = credit_of(step)
     body: dict[str, Any] = {
         "team_id": step.ref.name,
         "amount": credit.amount,
@@ -170,7 +170,7 @@ async def grant(http: Http, step: Step, memory: Memory) -> Receipt:
 
 async def granted(http: Http, step: Step) -> bool | None:
     """Whether the operation id is among the team's transactions."""
-    credit = _credit(step)
+    credit = credit_of(step)
     query = {"team_id": step.ref.name, "operation_id": str(credit.operation_id)}
     answer = await http.get("/api/credits/transactions", params=query)
     return any(each.get("operation_id") == credit.operation_id for each in answer["transactions"])
@@ -204,12 +204,6 @@ async def probe(http: Http, team: str, model: str) -> bool:
     path = f"{TEAMS.item(team)}/probe"
     answer = await http.send(Request("POST", path, {"model": model}, again=Again.ALWAYS))
     return bool(answer["access"])
-
-
-def _credit(step: Step) -> CreditGrant:
-    if step.credit is None or step.credit.operation_id is None:
-        raise ValueError("a grant needs its operation id")
-    return step.credit
 
 
 def rename(step: Step) -> Iterable[Request]:

@@ -11,12 +11,12 @@ from typing import Any
 from pydantic import SecretStr
 
 from reconciler.core.access.rules import GroupRules
-from reconciler.core.model.changes import Action, CreditGrant, Step
+from reconciler.core.model.changes import Action, Step
 from reconciler.core.model.kinds import Status, Team
 from reconciler.core.model.refs import Ref
 from reconciler.core.plan.credits.allocation import ALLOCATION
 from reconciler.core.plan.support import Support
-from reconciler.gateways.base import GatewayError, Operations, Receipt
+from reconciler.gateways.base import GatewayError, Operations, Receipt, credit_of
 from reconciler.gateways.endpoints import echoed, segment
 from reconciler.gateways.http import Http
 from reconciler.gateways.request import Request
@@ -45,7 +45,7 @@ async def grant(http: Http, step: Step, _memory: Memory) -> Receipt:
     The server's `add` is not idempotent and makes a ghost of an unknown team (observed), so the team is read first.
     An allocation's operation id is new for each apply: there is nothing to look up before its first try.
     """
-    credit = _credit(step)
+    credit = credit_of(step)
     done = await granted(http, step)
     if done:
         return Receipt(note="was already granted")
@@ -67,7 +67,7 @@ async def granted(http: Http, step: Step) -> bool | None:
     transactions = await _transactions(http, step.ref.name)
     if transactions is None:
         return None
-    mark = _mark(str(_credit(step).operation_id))
+    mark = _mark(str(credit_of(step).operation_id))
     return any(mark in (each.get("reason") or "") for each in transactions)
 
 
@@ -98,12 +98,6 @@ async def _operations(http: Http, team: str) -> Operations | None:
         return None
     marked = ((MARK.search(each.get("reason") or ""), each) for each in transactions)
     return {mark["operation"]: int(each["credits_amount"]) for mark, each in marked if mark}
-
-
-def _credit(step: Step) -> CreditGrant:
-    if step.credit is None or step.credit.operation_id is None:
-        raise ValueError("a grant needs its operation id")
-    return step.credit
 
 
 def _mark(operation_id: str) -> str:
