@@ -108,24 +108,24 @@ async def _acquire(session: Session, holding: Holding, ttl: timedelta, stop: asy
     watched: tuple[Holder, float] | None = None
     alive = False
     while True:
-        asked = holding.clock()
-        dead = watched[0] if watched is not None and asked - watched[1] >= seconds else None
+        moment = holding.clock()
+        dead = watched[0] if watched is not None and moment - watched[1] >= seconds else None
         try:
             lease = session.ledger.acquire(
                 session.target.identity, holding.actor, holding.now(), ttl, instead_of=dead
             )
-            return Held(lease, holding.clock, asked + seconds)
+            return Held(lease, holding.clock, moment + seconds)
         except LockHeld as held:
             other = held.holder
             if watched is None or not watched[0].same_lease(other):
                 alive = alive or watched is not None
-                watched = (other, asked)
+                watched = (other, moment)
                 if other.stale and not alive:
                     holding.waiting(
                         seconds, f"the lock of {other.owner} ran out; it may be at work"
                     )
             ran_out = other.stale and not alive
-            if stop.is_set() or not (ran_out or asked < patient_until):
+            if stop.is_set() or not (ran_out or moment < patient_until):
                 raise ReconcilerError(error("locked", held.message, hint=held.hint)) from held
         await asyncio.sleep(POLL_SECONDS)
 
@@ -135,11 +135,11 @@ async def _renewed(
 ) -> None:
     while True:
         await asyncio.sleep(ttl.total_seconds() / 3)
-        asked = holding.clock()
+        moment = holding.clock()
         try:
             held.check()
             session.ledger.renew(held.lease, holding.now(), ttl)
         except (Fenced, LedgerError):
             stop.set()
             return
-        held.deadline = asked + ttl.total_seconds()
+        held.deadline = moment + ttl.total_seconds()

@@ -65,9 +65,9 @@ class Pace:
     rng: random.Random = field(default_factory=random.Random)
     most: float = 60.0
 
-    def pause(self, attempt: int, asked: float | None = None) -> float:
-        if asked is not None:
-            return min(asked, self.most)
+    def pause(self, attempt: int, wanted: float | None = None) -> float:
+        if wanted is not None:
+            return min(wanted, self.most)
         longest: float = min(self.longest, self.first * 2**attempt)
         return min(longest * self.rng.uniform(0.5, 1.5), self.most)
 

@@ -125,13 +125,13 @@ def load(
 def _checked(manifests: Manifests, settings: Settings, prices: PriceMap) -> tuple[Finding, ...]:
     """What is wrong as written, with its place."""
     state = manifests.state
-    found: tuple[Finding, ...] = (
+    findings: tuple[Finding, ...] = (
         *check(state, declared=tuple(manifests.files), complete=manifests.complete),
         *unpriced_selections(state, prices),
     )
     if any(backend_of(gateway.backend).undeclared for gateway in settings.gateways.values()):
-        found = put_off(found)
-    return tuple(locate(manifests, finding) for finding in found)
+        findings = put_off(findings)
+    return tuple(locate(manifests, finding) for finding in findings)
 
 
 def located(loaded: Loaded, finding: Finding) -> Finding:

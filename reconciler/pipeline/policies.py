@@ -50,21 +50,24 @@ class Judging:
 
 
 def judged(
-    findings: Iterable[Finding], asked: Judging, live: State, inventory: Inventory
+    findings: Iterable[Finding], judging: Judging, live: State, inventory: Inventory
 ) -> tuple[Finding, ...]:
     """The findings of a config with its policies judged by what the gateway that was read does.
 
     Its aliases that are neither declared nor ours stay, so a declared team may reach them, too.
     """
-    state = asked.desired.state
+    state = judging.desired.state
     others = {
         ref: alias
         for ref, alias in live.resources.items()
         if ref.kind == ModelAlias.kind and ref not in state and ref not in inventory
     }
-    desired = replace(asked.desired, state=state.updated(others))
+    desired = replace(judging.desired, state=state.updated(others))
     kept = (finding for finding in findings if finding.code not in POLICY_CODES)
-    return (*kept, *policy_findings(asked.manifests, desired, asked.now, asked.prices, asked.rules))
+    return (
+        *kept,
+        *policy_findings(judging.manifests, desired, judging.now, judging.prices, judging.rules),
+    )
 
 
 def finder(manifests: Manifests) -> Callable[[Ref, FieldPath], Origin | None]:
@@ -91,17 +94,19 @@ def policy_findings(
     if missing is not None:
         first = Ref(Policy.kind, min(policies))
         return (locate(manifests, replace(missing, ref=first)),)
-    asked = Asked(manifests.state, desired, now, rules=rules, prices=prices, find=finder(manifests))
+    question = Asked(
+        manifests.state, desired, now, rules=rules, prices=prices, find=finder(manifests)
+    )
 
     def find_expression(ref: Ref, path: FieldPath, line: int, column: int) -> Origin | None:
         return expression_origin(manifests, ref, path, line, column)
 
     try:
-        said = confined(lambda begins: violations(asked, find_expression, begins), LIMITS)
-    except LimitError as met:
-        said = (beyond_limits(met),)
+        findings = confined(lambda begins: violations(question, find_expression, begins), LIMITS)
+    except LimitError as limit:
+        findings = (beyond_limits(limit),)
     free = () if is_confinable() else (info("policy-unconfined", UNCONFINED),)
-    return tuple(locate(manifests, finding) for finding in (*said, *free))
+    return tuple(locate(manifests, finding) for finding in (*findings, *free))
 
 
 def beyond_limits(met: LimitError) -> Finding:

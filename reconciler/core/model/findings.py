@@ -122,8 +122,8 @@ def did_you_mean(wrong: str, known: Iterable[str]) -> str | None:
 def slip_of(wrong: str, known: Iterable[str]) -> str | None:
     """The name that was meant by a slip of the pen, or None. Another number is another name: gpt-5 is no gpt-4."""
     near = get_close_matches(wrong.lower(), {name.lower(): name for name in known}, n=3, cutoff=0.8)
-    found = {name.lower(): name for name in sorted(known, reverse=True)}
-    return next((found[name] for name in near if _numbers(name) == _numbers(wrong)), None)
+    spelled = {name.lower(): name for name in sorted(known, reverse=True)}
+    return next((spelled[name] for name in near if _numbers(name) == _numbers(wrong)), None)
 
 
 def _numbers(name: str) -> str:

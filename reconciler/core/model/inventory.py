@@ -64,10 +64,10 @@ class Known:
 
 def record_of(resource: Resource) -> dict[str, Any]:
     """A resource as the inventory keeps it. What looks like a secret (left on the gateway by others) is masked."""
-    found = resource.model_dump(mode="json", exclude_unset=True)
+    record = resource.model_dump(mode="json", exclude_unset=True)
     return {
-        **found,
-        **{name: concealed(found[name], lambda _text: MASK) for name in FREE & found.keys()},
+        **record,
+        **{name: concealed(record[name], lambda _text: MASK) for name in FREE & record.keys()},
     }
 
 

@@ -358,11 +358,11 @@ SECTIONS: Mapping[str, type[Resource]] = {cls.section: cls for cls in KINDS.valu
 @cache
 def links(cls: type[Spec]) -> Mapping[str, To]:
     """Field name -> To, for the fields that point at other resources."""
-    found = {
+    marks_of = {
         name: [m for m in field.metadata if isinstance(m, To)]
         for name, field in cls.model_fields.items()
     }
-    return {name: marks[0] for name, marks in found.items() if marks}
+    return {name: marks[0] for name, marks in marks_of.items() if marks}
 
 
 @cache

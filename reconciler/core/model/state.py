@@ -60,9 +60,9 @@ def references(resource: Resource) -> Iterator[tuple[str, Ref]]:
 def referrers(state: State, kinds: Iterable[str]) -> Mapping[Ref, frozenset[Ref]]:
     """Target -> the resources that refer to it, for targets of the given kinds."""
     wanted = frozenset(kinds)
-    found: dict[Ref, set[Ref]] = {}
+    referring: dict[Ref, set[Ref]] = {}
     for ref, resource in state.resources.items():
         for _, target in references(resource):
             if target.kind in wanted:
-                found.setdefault(target, set()).add(ref)
-    return {target: frozenset(refs) for target, refs in found.items()}
+                referring.setdefault(target, set()).add(ref)
+    return {target: frozenset(refs) for target, refs in referring.items()}

@@ -61,11 +61,11 @@ def diff(desired: State, live: State, known: Known, support: Support, prune: str
     deletes, refused, foreign, kept = _removals(wanted, live, known, support, prune)
     dropped = _still_referenced(live, upserts, deletes)
     changes = upserts + [change for change in deletes if change.ref not in dropped]
-    told = [finding for finding in findings if finding.flag is None]
+    unflagged = [finding for finding in findings if finding.flag is None]
     refused += [finding for finding in findings if finding.flag is not None]
     return Diff(
         changes=tuple(sorted(changes, key=lambda change: change.ref)),
-        findings=(*told, *waiting, *kept, *dropped.values(), *_unstored(wanted, support)),
+        findings=(*unflagged, *waiting, *kept, *dropped.values(), *_unstored(wanted, support)),
         refused=tuple(refused),
         foreign=tuple(foreign),
         gone=tuple(sorted(_gone(wanted, live, known, support))),
@@ -120,21 +120,23 @@ def _top_ups_waiting(
     wanted: dict[Ref, Resource], known: Known, support: Support
 ) -> tuple[dict[Ref, Resource], list[Finding]]:
     """The wishes without new top-ups of suspended teams: nobody could see whether one was granted before."""
-    found, findings = dict(wanted), []
+    wishes: dict[Ref, Resource] = dict(wanted)
+    findings: list[Finding] = []
     for ref, wish in wanted.items():
+        if not isinstance(wish, Team) or wish.status is not Status.SUSPENDED:
+            continue
         granted = known.granted.get(ref.name, ())
-        new = (
-            [each.id for each in wish.top_ups if each.id not in granted]
-            if isinstance(wish, Team)
-            else []
+        new = [top_up.id for top_up in wish.top_ups if top_up.id not in granted]
+        if not new:
+            continue
+        given = tuple(top_up for top_up in wish.top_ups if top_up.id in granted)
+        wishes[ref] = wish.model_copy(update={"top_ups": given})
+        message = (
+            f"{ref}: {', '.join(new)} waits until the team is active: "
+            f"{support.backend} shows no credits before"
         )
-        if isinstance(wish, Team) and wish.status is Status.SUSPENDED and new:
-            found[ref] = wish.model_copy(
-                update={"top_ups": tuple(t for t in wish.top_ups if t.id not in new)}
-            )
-            says = f"{ref}: {', '.join(new)} waits until the team is active: {support.backend} shows no credits before"
-            findings.append(warning("top-up-waits", says, ref=ref, path=("top_ups",)))
-    return found, findings
+        findings.append(warning("top-up-waits", message, ref=ref, path=("top_ups",)))
+    return wishes, findings
 
 
 def _compared(
@@ -198,7 +200,9 @@ def _update(ref: Ref, wish: Resource, live: Resource, known: Known, support: Sup
     before = sides.assumed
     grants, granted = credited(_crediting(sides, known), sides.aimed, support)
     differing = differences(before, granted, sides.kind)
-    held = {each.name: each.before for each in differing if not each.updatable}
+    held = {
+        difference.name: difference.before for difference in differing if not difference.updatable
+    }
     after = granted.model_copy(update=held) if held else granted
     fields = field_changes(differing, support)
     findings = [_cannot_change(ref, name, sides.kind, support) for name in held]
@@ -236,11 +240,11 @@ def _cannot_change(ref: Ref, name: str, kind: KindSupport, support: Support) -> 
 
 def _unstored(wanted: Mapping[Ref, Resource], support: Support) -> Iterator[Finding]:
     """One finding per kind and field, however many objects declare it."""
-    found: dict[tuple[str, str], list[Ref]] = {}
+    refs_by_field: dict[tuple[str, str], list[Ref]] = {}
     for ref, wish in wanted.items():
         for name in (*unstored(wish, support.kinds[ref.kind]), *sorted(support.unkept(ref, wish))):
-            found.setdefault((ref.kind, name), []).append(ref)
-    for (kind, name), refs in sorted(found.items()):
+            refs_by_field.setdefault((ref.kind, name), []).append(ref)
+    for (kind, name), refs in sorted(refs_by_field.items()):
         why = support.kinds[kind].notes.get(name)
         message = (
             f"{support.backend} does not keep {name} of {KINDS[kind].section}: {_examples(refs)}"

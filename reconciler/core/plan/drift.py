@@ -105,8 +105,8 @@ def drift(
         if ref.kind in KINDS and not KINDS[ref.kind].virtual
     }
     applied = State({ref: resource_of(ref, record) for ref, record in kept.items()})
-    found = diff(applied, live, known, support, prune="never")
-    heal = tuple(change for change in found.changes if change.fields or change.before is None)
+    compared = diff(applied, live, known, support, prune="never")
+    heal = tuple(change for change in compared.changes if change.fields or change.before is None)
     return Drift(
         objects=tuple(
             _object(change, applied, desired, support, runtime.get(change.ref, {}))
@@ -148,13 +148,13 @@ def _object(
     wanted = support.normalise(change.ref, wish) if wish is not None else None
     fields = tuple(
         _field(
-            each.name,
-            each.after,
-            each.before,
+            field.name,
+            field.after,
+            field.before,
             wanted,
-            getattr(support.normalise(change.ref, ours), each.name),
+            getattr(support.normalise(change.ref, ours), field.name),
         )
-        for each in change.fields
+        for field in change.fields
     )
     return ObjectDrift(change.ref, fields, missing=change.before is None, who=who, when=when)
 

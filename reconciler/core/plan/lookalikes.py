@@ -25,10 +25,10 @@ def lookalikes(changes: Iterable[Change], support: Support) -> Iterator[Finding]
             side = come if change.after is not None else gone
             side[change.ref.kind, *content].append(change)
     taken = {
-        (c.ref.kind, c.renamed_from) for found in come.values() for c in found if c.renamed_from
+        (c.ref.kind, c.renamed_from) for created in come.values() for c in created if c.renamed_from
     }
-    for key, found in come.items():
-        new = [change for change in found if change.renamed_from is None]
+    for key, created in come.items():
+        new = [change for change in created if change.renamed_from is None]
         old = [
             change
             for change in gone.get(key, [])
@@ -44,7 +44,10 @@ def _content(resource: Resource | None) -> tuple[Hashable, ...]:
         case Organization():
             return (resource.name,)
         case ModelAlias():
-            return (resource.litellm_model, *(each.litellm_model for each in resource.deployments))
+            return (
+                resource.litellm_model,
+                *(deployment.litellm_model for deployment in resource.deployments),
+            )
         case AccessGroup():
             return (resource.model_aliases,) if resource.model_aliases else ()
         case Team():
@@ -65,7 +68,7 @@ def _paired(old: list[Change], new: list[Change]) -> Iterator[tuple[Change, Chan
         return
     near = sorted(
         ((-_likeness(a, b), a.ref, b.ref, a, b) for a in old for b in new),
-        key=lambda found: found[:3],
+        key=lambda pair: pair[:3],
     )
     used: set[object] = set()
     for likeness, former, latter, a, b in near:

@@ -177,24 +177,24 @@ def _with_cuts(meaning: Impact, refused: Collection[Finding]) -> Impact:
     cut = sum(1 for finding in refused if finding.code == BUDGET_CUT)
     if not cut:
         return meaning
-    said = f"{cut:,} {'team gets' if cut == 1 else 'teams get'} a limit where there was none"
-    return replace(meaning, risk=Risk.HIGH, reasons=(said, *meaning.reasons))
+    reason = f"{cut:,} {'team gets' if cut == 1 else 'teams get'} a limit where there was none"
+    return replace(meaning, risk=Risk.HIGH, reasons=(reason, *meaning.reasons))
 
 
-def _waits(found: Diff, given: Inputs) -> tuple[Finding, ...]:
+def _waits(planned: Diff, given: Inputs) -> tuple[Finding, ...]:
     """How long an apply takes at least, where revokes wait until every process of the gateway knows of the expands."""
     if given.order is not Order.GRANT_FIRST:
         return ()
-    finding = waits_finding(found.changes, given.live, given.support, given.fresh)
+    finding = waits_finding(planned.changes, given.live, given.support, given.fresh)
     return (finding,) if finding else ()
 
 
 def _on_plans(desired: State) -> Mapping[str, tuple[str, ...]]:
-    found: dict[str, list[str]] = {}
+    teams_on: dict[str, list[str]] = {}
     for name, team in sorted(desired.of(Team).items()):
         if team.plan is not None:
-            found.setdefault(team.plan, []).append(name)
-    return {plan: tuple(teams) for plan, teams in found.items()}
+            teams_on.setdefault(team.plan, []).append(name)
+    return {plan: tuple(teams) for plan, teams in teams_on.items()}
 
 
 def _owed_keys(known: Known) -> Iterable[Finding]:
@@ -210,5 +210,5 @@ def fingerprint(resource: Resource) -> str:
 
 def fingerprints(live: State, refs: Iterable[Ref]) -> Mapping[Ref, str]:
     """Ref -> digest, for those of the refs that exist; `absent` for the others."""
-    found = ((ref, live.get(ref)) for ref in refs)
-    return {ref: fingerprint(resource) if resource else "absent" for ref, resource in found}
+    resources = ((ref, live.get(ref)) for ref in refs)
+    return {ref: fingerprint(resource) if resource else "absent" for ref, resource in resources}

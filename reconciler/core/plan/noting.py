@@ -46,25 +46,25 @@ def recordable(record: Json, held: Collection[str], known: Mapping[str, Any] | N
 
 
 def noted(
-    desired: State, plans: Mapping[str, PricingPlan], known: Known, found: Diff, now: datetime
+    desired: State, plans: Mapping[str, PricingPlan], known: Known, compared: Diff, now: datetime
 ) -> tuple[Change, ...]:
     """Changes that are only written down, sorted by ref: of objects of ours that need no request, and of pricing plans.
 
     `desired` and `plans` are resolved. An object that a request changes is recorded with that request.
     """
-    sent = {change.ref for change in found.changes}
+    sent = {change.ref for change in compared.changes}
     ours = (ref for ref in desired if ref in known.inventory and ref not in sent)
     moved = [
         change
         for ref in ours
-        if (change := _object(ref, desired[ref], known, found, now)) is not None
+        if (change := _object(ref, desired[ref], known, compared, now)) is not None
     ]
     return tuple(sorted((*moved, *_pricing(plans, known)), key=lambda change: change.ref))
 
 
-def _object(ref: Ref, wish: Resource, known: Known, found: Diff, now: datetime) -> Change | None:
+def _object(ref: Ref, wish: Resource, known: Known, compared: Diff, now: datetime) -> Change | None:
     before = known.inventory[ref]
-    record = recordable(record_of(wish), found.held.get(ref, ()), before.applied)
+    record = recordable(record_of(wish), compared.held.get(ref, ()), before.applied)
     record = settled_record(
         record, before.applied, owed=ref.kind == "team" and ref.name in known.undecided
     )
@@ -92,8 +92,8 @@ def _moved(ref: Ref, before: Record, after: Resource, record: Json) -> Change:
         old, new = resource_of(ref, before), resource_of(ref, Record(record))
     except ValidationError:
         return Change(ref, None, after)
-    said = [name for name in type(new).model_fields if name not in UNSAID]
-    pairs = ((name, getattr(old, name), getattr(new, name)) for name in said)
+    names = [name for name in type(new).model_fields if name not in UNSAID]
+    pairs = ((name, getattr(old, name), getattr(new, name)) for name in names)
     return Change(
         ref, old, after, tuple(FieldChange(*pair) for pair in pairs if pair[1] != pair[2])
     )

@@ -31,8 +31,8 @@ def renames(desired: State, live: State, known: Known, support: Support) -> Rena
         old = Ref(ref.kind, former or "")
         if not former or ref.kind not in support.kinds or old in desired:
             continue
-        way, told = _way(ref, old, live, known, support)
-        findings += told
+        way, way_findings = _way(ref, old, live, known, support)
+        findings += way_findings
         if way:
             ways[way][old] = ref
     refused = ways["refused"]
@@ -98,20 +98,20 @@ def _cannot(ref: Ref, message: str, hint: str) -> Finding:
     return error("cannot-rename", message, hint=hint, ref=ref, path=("renamed_from",))
 
 
-def _unfit(ref: Ref, found: Resource, support: Support) -> Iterator[Finding]:
+def _unfit(ref: Ref, resource: Resource, support: Support) -> Iterator[Finding]:
     """A name that the gateway would not take: what its check says of the ids of new objects."""
-    for finding in support.check(ref, None, found):
+    for finding in support.check(ref, None, resource):
         if finding.code.startswith("id-"):
             yield finding
 
 
 def _done(ref: Ref, old: Ref, live: State) -> Finding:
-    says = (
+    state = (
         f"{ref} has its new name already"
         if ref in live
         else f"there is no {old} on the gateway to rename"
     )
-    return info("rename-done", f"{says}: renamed_from can go", ref=ref, path=("renamed_from",))
+    return info("rename-done", f"{state}: renamed_from can go", ref=ref, path=("renamed_from",))
 
 
 def _both(ref: Ref, old: Ref) -> Finding:
@@ -180,9 +180,9 @@ def _adopted(olds: Collection[Ref], inventory: Inventory) -> dict[Ref, Record]:
 # ---- renames as changes
 
 
-def with_renames(found: Diff, given: Renames, seen: View) -> Diff:
+def with_renames(compared: Diff, given: Renames, seen: View) -> Diff:
     """The diff of the view, its changes saying their former names; what is refused is neither made nor deleted."""
-    kept = (change for change in found.changes if change.ref not in given.refused)
+    kept = (change for change in compared.changes if change.ref not in given.refused)
     changes = [_with_former_name(change, given) for change in kept]
     changed = {change.ref for change in changes}
     alone = [
@@ -191,10 +191,10 @@ def with_renames(found: Diff, given: Renames, seen: View) -> Diff:
         if new not in changed
     ]
     return replace(
-        found,
+        compared,
         changes=tuple(sorted([*changes, *alone], key=lambda change: change.ref)),
-        findings=(*found.findings, *given.findings),
-        unchanged=found.unchanged - len(alone),
+        findings=(*compared.findings, *given.findings),
+        unchanged=compared.unchanged - len(alone),
     )
 
 

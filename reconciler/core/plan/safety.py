@@ -112,8 +112,8 @@ def _losses(impact: Impact, safety: Safety) -> Iterator[Finding]:
             if len(silenced) == 1
             else "teams would be refused every call"
         )
-        said = [f"{team.team} ({cut_off(team)})" for team in silenced]
-        yield refusal("loss", f"{len(silenced):,} {verb}: {listed(said)}", said)
+        reasons = [f"{team.team} ({cut_off(team)})" for team in silenced]
+        yield refusal("loss", f"{len(silenced):,} {verb}: {listed(reasons)}", reasons)
     if losing:
         verb = "team would lose" if len(losing) == 1 else "teams would lose"
         shown = [f"{team.team} ({listed(sorted(team.unannounced))})" for team in losing]
@@ -128,13 +128,13 @@ def at_their_lines(refused: Collection[Finding], impact: Impact) -> tuple[Findin
 
 
 def _by_cause(impact: Impact) -> tuple[Finding, ...]:
-    found: dict[Cause, list[TeamImpact]] = {}
+    losing: dict[Cause, list[TeamImpact]] = {}
     for team in impact.teams:
         for cause in team.causes:
             lost = cause.lost & team.unannounced
             if lost and cause.kind != "date":
-                found.setdefault(replace(cause, lost=lost, gained=frozenset()), []).append(team)
-    return tuple(_placed(cause, [team.team for team in teams]) for cause, teams in found.items())
+                losing.setdefault(replace(cause, lost=lost, gained=frozenset()), []).append(team)
+    return tuple(_placed(cause, [team.team for team in teams]) for cause, teams in losing.items())
 
 
 def _placed(cause: Cause, teams: list[str]) -> Finding:
@@ -161,7 +161,10 @@ def left(amount: float | None, unit: str | None, *, bare: bool = False) -> str:
         return "no limit"
     if unit == "usd":
         return f"{'-' if amount < 0 else ''}${abs(amount):,.2f}"
-    return f"{amount:,.0f}" + ("" if bare else " credit" if amount == 1 else " credits")
+    number = f"{amount:,.0f}"
+    if bare:
+        return number
+    return f"{number} credit" if amount == 1 else f"{number} credits"
 
 
 def listed(names: Sequence[str], most: int = EXAMPLES) -> str:
@@ -200,6 +203,6 @@ def refusal(code: str, message: str, details: Sequence[str] = ()) -> Finding:
     )
 
 
-def standing(found: Collection[Finding], allowed: Collection[str]) -> tuple[Finding, ...]:
+def standing(refused: Collection[Finding], allowed: Collection[str]) -> tuple[Finding, ...]:
     """The refusals that no flag overrides; `allowed` holds finding codes."""
-    return tuple(finding for finding in found if finding.code not in allowed)
+    return tuple(finding for finding in refused if finding.code not in allowed)

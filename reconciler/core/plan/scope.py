@@ -61,12 +61,12 @@ def _meant(pattern: str, candidates: Collection[Change]) -> str | None:
     if pattern.startswith("organization="):
         kind, slash, name = "organization", "=", pattern.removeprefix("organization=")
     if pattern.startswith("label:"):
-        labels = (each.after.labels for each in candidates if each.after is not None)
+        labels = (candidate.after.labels for candidate in candidates if candidate.after is not None)
         kind, slash, name = "label", ":", pattern.removeprefix("label:")
-        names = {f"{label}={value}" for found in labels for label, value in found.items()}
+        names = {f"{label}={value}" for of_one in labels for label, value in of_one.items()}
     else:
         meant = SECTIONS[kind].kind if kind in SECTIONS else kind
-        names = {each.ref.name for each in candidates if each.ref.kind == meant}
+        names = {candidate.ref.name for candidate in candidates if candidate.ref.kind == meant}
     hint = did_you_mean(name, names) if slash else None
     return hint.replace("did you mean ", f"did you mean {kind}{slash}", 1) if hint else None
 

@@ -87,9 +87,9 @@ def limits(change: Change, support: Support) -> bool:
 def field_changes(differences: Iterable[Difference], support: Support) -> tuple[FieldChange, ...]:
     """The fields that change; credits that are none are said to be what that is on this gateway."""
     return tuple(
-        FieldChange(each.name, _live_value(each, support), each.after)
-        for each in differences
-        if each.updatable
+        FieldChange(difference.name, _live_value(difference, support), difference.after)
+        for difference in differences
+        if difference.updatable
     )
 
 

@@ -45,14 +45,14 @@ def standing(
     if team is None:
         return ABSENT
     left = _left(team, facts, support, granted)
-    found = Standing(left, support.balance if left is not None else None)
+    able = Standing(left, support.balance if left is not None else None)
     stored = support.kinds[Team.kind].stored if Team.kind in support.kinds else frozenset[str]()
     for name in RATES:
         if name in stored and getattr(team, name) == 0:
-            return Standing(left, found.unit, f"{name} is 0")
-    if found.spent and not support.answers_when_spent:
-        return Standing(left, found.unit, SPENT[support.balance or "credits"])
-    return found
+            return Standing(left, able.unit, f"{name} is 0")
+    if able.spent and not support.answers_when_spent:
+        return Standing(left, able.unit, SPENT[support.balance or "credits"])
+    return able
 
 
 def _left(

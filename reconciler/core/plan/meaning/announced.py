@@ -56,7 +56,9 @@ def _since(grant: Grant, group: str) -> str:
 def recorded(record: Json, wish: Resource, known: Mapping[str, Any] | None, now: datetime) -> Json:
     """The record with the promises of the wish: those whose dates lie ahead, and those that were made before."""
     before = frozenset((known or {}).get(ANNOUNCED, ()))
-    kept = sorted({said for said, day in promises(wish) if instant(day) > now or said in before})
+    kept = sorted(
+        {promise for promise, day in promises(wish) if instant(day) > now or promise in before}
+    )
     return {**record, ANNOUNCED: kept} if kept else record
 
 
@@ -84,24 +86,24 @@ def come(live: State, inventory: Inventory, now: datetime) -> Come:
 def _sunsets(live: State, inventory: Inventory, now: datetime) -> Iterator[tuple[str, date]]:
     for name in live.of(ModelAlias):
         ref = Ref(ModelAlias.kind, name)
-        for said, day in _promised(ref, inventory.get(ref)):
-            if said.startswith("sunset ") and instant(day) <= now:
+        for promise, day in _promised(ref, inventory.get(ref)):
+            if promise.startswith("sunset ") and instant(day) <= now:
                 yield name, day
 
 
 def _grants(ref: Ref, record: Record | None, now: datetime) -> tuple[dict[str, date], set[str]]:
     """(group -> the day on which its grant ended, groups whose grant has begun)."""
-    said = {text for text, _ in _promised(ref, record)}
-    team = resource_of(ref, record) if said and record is not None else None
+    promised = {text for text, _ in _promised(ref, record)}
+    team = resource_of(ref, record) if promised and record is not None else None
     gone: dict[str, date] = {}
     begun: set[str] = set()
     held: set[str] = set()
     for grant in team.grants if isinstance(team, Team) else ():
         held |= grant.access_groups if holds(grant, now) else set()
         for group in grant.access_groups:
-            if instant(grant.until) <= now and _until(grant, group) in said:
+            if instant(grant.until) <= now and _until(grant, group) in promised:
                 gone[group] = grant.until
-            if holds(grant, now) and _since(grant, group) in said:
+            if holds(grant, now) and _since(grant, group) in promised:
                 begun.add(group)
     return {group: day for group, day in gone.items() if group not in held}, begun
 
@@ -109,7 +111,7 @@ def _grants(ref: Ref, record: Record | None, now: datetime) -> tuple[dict[str, d
 def _promised(ref: Ref, record: Record | None) -> Iterator[tuple[str, date]]:
     made = frozenset(record.applied.get(ANNOUNCED, ())) if record is not None else frozenset[str]()
     if record is not None and made:
-        yield from (each for each in promises(resource_of(ref, record)) if each[0] in made)
+        yield from (promise for promise in promises(resource_of(ref, record)) if promise[0] in made)
 
 
 def by_date(change: Change, ahead: Come) -> bool:

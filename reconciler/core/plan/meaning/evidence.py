@@ -104,14 +104,14 @@ def tier(
     plan: str | None, name: str, given: Evidence, moved: Callable[[Any, Any], bool]
 ) -> str | None:
     """The pricing plan that moved a field of a team's plan: the furthest of those that it extends."""
-    found: str | None = None
-    for each in lineage(plan, given.plans) if plan else ():
-        change = given.noted.get(Ref(PricingPlan.kind, each))
+    furthest: str | None = None
+    for ancestor in lineage(plan, given.plans) if plan else ():
+        change = given.noted.get(Ref(PricingPlan.kind, ancestor))
         if change is None or change.before is None or change.after is None:
             continue
         if moved(getattr(change.before, name), getattr(change.after, name)):
-            found = each
-    return found
+            furthest = ancestor
+    return furthest
 
 
 def grants(ref: Ref, given: Evidence) -> tuple[Grant, ...]:

@@ -87,11 +87,11 @@ def transition_in(context: Context) -> Transition:
     )
 
 
-def _matters(found: TeamImpact) -> bool:
-    moved = found.gained or found.lost or found.created or found.deleted or found.everything
-    money = found.price_before != found.price_after or found.plan_before != found.plan_after
-    stands = bool(found.refused_before) != bool(found.refused_after)
-    return bool(moved or money or stands or found.credits_before != found.credits_after)
+def _matters(team: TeamImpact) -> bool:
+    moved = team.gained or team.lost or team.created or team.deleted or team.everything
+    money = team.price_before != team.price_after or team.plan_before != team.plan_after
+    stands = bool(team.refused_before) != bool(team.refused_after)
+    return bool(moved or money or stands or team.credits_before != team.credits_after)
 
 
 def _teams(context: Context, transition: Transition) -> Iterator[TeamImpact]:
@@ -102,10 +102,10 @@ def _teams(context: Context, transition: Transition) -> Iterator[TeamImpact]:
     dear_before = dearest(transition.live, context.prices)
     dear_after = dearest(transition.desired, context.prices)
     for name in sorted(transition.live.of(Team).keys() | transition.desired.of(Team)):
-        found = _team(name, context, transition, changed.get(name), (dear_before, dear_after))
+        team = _team(name, context, transition, changed.get(name), (dear_before, dear_after))
         # What refuses every call was announced by no date.
-        announced = found.lost & gone(name) if found.lost and not found.cut_off else frozenset()
-        yield replace(found, announced=announced) if announced else found
+        announced = team.lost & gone(name) if team.lost and not team.cut_off else frozenset()
+        yield replace(team, announced=announced) if announced else team
 
 
 def _gone_by_dates(context: Context) -> Callable[[str], frozenset[str]]:
@@ -338,13 +338,13 @@ def _taken_back(team: TeamImpact) -> bool:
     return team.credits_after is not None and team.credits_after < (team.credits_before or 0)
 
 
-def totals(found: Impact) -> Mapping[str, float]:
+def totals(impact: Impact) -> Mapping[str, float]:
     """The sums of an impact by name: revenue in USD per month, credits, and how many teams gain and lose."""
     return {
-        "revenue_before": found.revenue_before,
-        "revenue_after": found.revenue_after,
-        "credits_granted": found.credits_granted,
-        "credits_taken": found.credits_taken,
-        "teams_gaining": sum(1 for team in found.teams if team.gained),
-        "teams_losing": sum(1 for team in found.teams if team.lost),
+        "revenue_before": impact.revenue_before,
+        "revenue_after": impact.revenue_after,
+        "credits_granted": impact.credits_granted,
+        "credits_taken": impact.credits_taken,
+        "teams_gaining": sum(1 for team in impact.teams if team.gained),
+        "teams_losing": sum(1 for team in impact.teams if team.lost),
     }

@@ -146,8 +146,8 @@ def _joined(group: str, team: Ref, after: Team, given: Evidence) -> Reason:
 
 
 def _live_members(group: Ref, given: Evidence) -> frozenset[str]:
-    found = given.live.of(AccessGroup).get(group.name)
-    return found.model_aliases if found is not None else frozenset()
+    live = given.live.of(AccessGroup).get(group.name)
+    return live.model_aliases if live is not None else frozenset()
 
 
 def _taken_out(model: str, name: str, given: Evidence) -> Reason:

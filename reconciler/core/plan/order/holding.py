@@ -68,13 +68,13 @@ def holds(
     if not support.lifetimes:
         return {}
     work = _Work(by_ref_of(steps), support.lifetimes, fresh)
-    found: dict[Step, set[Hold]] = {}
+    waits_of: dict[Step, set[Hold]] = {}
     transition = transition_of(changes, live, support)
     for team, cuts in replacements(transition.before, transition.after, fresh.keys()):
         for cut in cuts:
             for step, hold in work.held(team, cut):
-                found.setdefault(step, set()).add(hold)
-    return {step: frozenset(waits) for step, waits in found.items()}
+                waits_of.setdefault(step, set()).add(hold)
+    return {step: frozenset(waits) for step, waits in waits_of.items()}
 
 
 @dataclass(frozen=True)

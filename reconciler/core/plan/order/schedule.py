@@ -228,11 +228,11 @@ def _regrouped(change: Change) -> bool:
 
 def by_ref_of(steps: Iterable[Step]) -> ByRef:
     """Ref -> action -> step; grants are looked up nowhere and left out."""
-    found: dict[Ref, dict[Action, Step]] = {}
+    by_ref: dict[Ref, dict[Action, Step]] = {}
     for step in steps:
         if step.action is not Action.GRANT:
-            found.setdefault(step.ref, {})[step.action] = step
-    return found
+            by_ref.setdefault(step.ref, {})[step.action] = step
+    return by_ref
 
 
 # ---- 2. needs by identity and by reference
