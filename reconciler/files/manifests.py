@@ -140,10 +140,10 @@ def _typed(
             findings.append(error("wrong-type", f"{ref} has no spec", hint=hint, ref=ref))
             continue
         its_variables = variables if declaration.variables else None
-        reading = read_spec(KINDS[ref.kind], declaration.spec, its_variables, subject=str(ref))
+        reading = read_spec(KINDS[ref.kind], declaration.spec, its_variables, subject=ref)
         if reading.value is not None:
             resources[ref] = filled(reading.value, reading.filled)
-        findings += (_finding(ref, problem) for problem in reading.problems)
+        findings += [_finding(ref, problem) for problem in reading.problems]
     return resources, tuple(findings)
 
 

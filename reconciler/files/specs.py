@@ -1,8 +1,8 @@
 """What is written under an id, or in the settings, to its typed value: variables filled in, judged, told in words."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from dataclasses import replace
+from typing import Generic, NamedTuple, TypeVar
 
 from reconciler.core.model.kinds import Spec
 from reconciler.core.model.refs import FieldPath
@@ -16,8 +16,7 @@ AT_THE_KEY = frozenset({"unknown-key", "secret-in-settings"})
 """Codes of problems with a key itself: their place is the key's, not its value's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading(Generic[S]):
+class Reading(NamedTuple, Generic[S]):
     """The value, or what is wrong.
 
     document    what was judged, variables filled in; None where they could not be
@@ -30,27 +29,15 @@ class Reading(Generic[S]):
     filled: tuple[FieldPath, ...] = ()
 
 
-def _as_it_is(document: object) -> object:
-    return document
-
-
-def _nothing(_document: object) -> Iterable[Problem]:
-    return ()
-
-
-def _as_told(problem: Problem, _document: object) -> Problem:
-    return problem
-
-
 def read_spec(
     cls: type[S],
     written: object,
     variables: Variables | None,
     *,
-    subject: str,
-    prepared: Callable[[object], object] = _as_it_is,
-    further: Callable[[object], Iterable[Problem]] = _nothing,
-    reworded: Callable[[Problem, object], Problem] = _as_told,
+    subject: object,
+    prepared: Callable[[object], object] | None = None,
+    further: Callable[[object], Iterable[Problem]] | None = None,
+    reworded: Callable[[Problem, object], Problem] | None = None,
 ) -> Reading[S]:
     """Reads what is written as a model. Without `variables` nothing is filled in.
 
@@ -63,14 +50,14 @@ def read_spec(
         document, unset = substitute(written, variables, filled.append)
         if unset:
             return Reading(problems=unset)
-    judged = prepared(document)
+    judged = prepared(document) if prepared else document
     value = typed(cls, judged)
-    wrong = (*(value if isinstance(value, tuple) else ()), *further(judged))
-    if isinstance(value, cls) and not wrong:
-        return Reading(value, document=document, filled=tuple(filled))
+    more = tuple(further(judged)) if further else ()
+    if isinstance(value, cls) and not more:
+        return Reading(value, (), document, tuple(filled))
     problems = []
-    for problem in wrong:
-        told = reworded(problem, document)
-        told = replace(told, message=told.message.replace("the spec", subject))
+    for problem in (*value, *more) if isinstance(value, tuple) else more:
+        told = reworded(problem, document) if reworded else problem
+        told = replace(told, message=told.message.replace("the spec", str(subject)))
         problems.append(told if variables is None else unshown(told, written))
-    return Reading(problems=tuple(problems), document=document)
+    return Reading(None, tuple(problems), document)
