@@ -260,75 +260,6 @@ def _revenue_before(inventory: Inventory) -> float:
     return fsum(record.applied.get("price_usd_per_month") or 0 for record in teams)
 
 
-def _risk(
-    teams: tuple[TeamImpact, ...], exposures: tuple[Exposure, ...], changes: tuple[Change, ...]
-) -> tuple[Risk, tuple[str, ...]]:
-    """How much somebody should look, and why: each reason with the number that it counts."""
-
-    def number(matters: Callable[[TeamImpact], object]) -> int:
-        return sum(1 for team in teams if matters(team))
-
-    high = _reasons(
-        (
-            number(lambda team: team.unannounced and not team.deleted),
-            "team loses a model",
-            "teams lose a model",
-        ),
-        (number(lambda team: team.deleted), "team is deleted", "teams are deleted"),
-        (
-            number(lambda team: team.cut_off),
-            "team is refused every call",
-            "teams are refused every call",
-        ),
-        (
-            number(lambda team: team.left_with_nothing and team.unannounced),
-            "team is left with no model",
-            "teams are left with no model",
-        ),
-        (
-            number(lambda team: team.everything),
-            "team gets access to everything",
-            "teams get access to everything",
-        ),
-    )
-    low = _reasons(
-        (
-            number(lambda team: team.announced),
-            "team loses a model as announced",
-            "teams lose a model as announced",
-        ),
-        (number(lambda team: team.gained), "team gains a model", "teams gain a model"),
-        (
-            number(lambda team: team.dearer),
-            "team reaches a dearer model than before",
-            "teams reach a dearer model than before",
-        ),
-        (number(_repriced), "team pays another price", "teams pay another price"),
-        (number(_taken_back), "team has credits taken back", "teams have credits taken back"),
-        (
-            len({exposure.team for exposure in exposures}),
-            "team is exposed to a model for a moment",
-            "teams are exposed to a model for a moment",
-        ),
-        (
-            sum(1 for change in changes if change.ref.kind in _SHARED and change.fields),
-            "group or model that teams share changes",
-            "groups or models that teams share change",
-        ),
-    )
-    if high:
-        return Risk.HIGH, (*high, *low)
-    return Risk.LOW if low or changes else Risk.NONE, low
-
-
-_SHARED = (AccessGroup.kind, ModelAlias.kind)
-
-
-def _reasons(*counted: tuple[int, str, str]) -> tuple[str, ...]:
-    """A sentence for each number that is not 0, in the singular or the plural."""
-    return tuple(f"{n:,} {one if n == 1 else many}" for n, one, many in counted if n)
-
-
 def _repriced(team: TeamImpact) -> bool:
     """Another price than it paid: a new team pays its first."""
     return team.price_before != team.price_after and not team.created and not team.deleted
@@ -336,6 +267,81 @@ def _repriced(team: TeamImpact) -> bool:
 
 def _taken_back(team: TeamImpact) -> bool:
     return team.credits_after is not None and team.credits_after < (team.credits_before or 0)
+
+
+# What makes a plan worth a look: which teams it is about, and how one and how many of them are spoken of.
+Reasons = tuple[tuple[Callable[[TeamImpact], object], str, str], ...]
+HIGH: Reasons = (
+    (
+        lambda team: team.unannounced and not team.deleted,
+        "team loses a model",
+        "teams lose a model",
+    ),
+    (lambda team: team.deleted, "team is deleted", "teams are deleted"),
+    (lambda team: team.cut_off, "team is refused every call", "teams are refused every call"),
+    (
+        lambda team: team.left_with_nothing and team.unannounced,
+        "team is left with no model",
+        "teams are left with no model",
+    ),
+    (
+        lambda team: team.everything,
+        "team gets access to everything",
+        "teams get access to everything",
+    ),
+)
+LOW: Reasons = (
+    (
+        lambda team: team.announced,
+        "team loses a model as announced",
+        "teams lose a model as announced",
+    ),
+    (lambda team: team.gained, "team gains a model", "teams gain a model"),
+    (
+        lambda team: team.dearer,
+        "team reaches a dearer model than before",
+        "teams reach a dearer model than before",
+    ),
+    (_repriced, "team pays another price", "teams pay another price"),
+    (_taken_back, "team has credits taken back", "teams have credits taken back"),
+)
+SHARED = (AccessGroup.kind, ModelAlias.kind)
+
+
+def _risk(
+    teams: tuple[TeamImpact, ...], exposures: tuple[Exposure, ...], changes: tuple[Change, ...]
+) -> tuple[Risk, tuple[str, ...]]:
+    """How much somebody should look, and why: each reason with the number that it counts."""
+    exposed_teams = len({exposure.team for exposure in exposures})
+    shared = sum(1 for change in changes if change.ref.kind in SHARED and change.fields)
+    high = list(_reasons(HIGH, teams))
+    low = [
+        *_reasons(LOW, teams),
+        *_numbered(
+            exposed_teams,
+            "team is exposed to a model for a moment",
+            "teams are exposed to a model for a moment",
+        ),
+        *_numbered(
+            shared,
+            "group or model that teams share changes",
+            "groups or models that teams share change",
+        ),
+    ]
+    if high:
+        return Risk.HIGH, (*high, *low)
+    return Risk.LOW if low or changes else Risk.NONE, tuple(low)
+
+
+def _reasons(reasons: Reasons, teams: tuple[TeamImpact, ...]) -> Iterator[str]:
+    for matters, one, many in reasons:
+        yield from _numbered(sum(1 for team in teams if matters(team)), one, many)
+
+
+def _numbered(number: int, one: str, many: str) -> Iterator[str]:
+    """The sentence with its number, in the singular or the plural; nothing of 0."""
+    if number:
+        yield f"{number:,} {one if number == 1 else many}"
 
 
 def totals(impact: Impact) -> Mapping[str, float]:
