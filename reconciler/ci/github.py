@@ -177,8 +177,10 @@ class GitHub:
         """Those with the name of a commit's plan that may be one, newest first."""
         path, name = self._path("actions/artifacts"), {"name": f"reconciler-plan-{head}"}
         pages = [self.rest.read(path, _Artifacts, body) for body in self.rest.pages(path, name)]
-        own = [each for page in pages for each in page.artifacts if each.of(head)]
-        return sorted(own, key=lambda each: (each.created_at or "", each.id), reverse=True)
+        own = [artifact for page in pages for artifact in page.artifacts if artifact.of(head)]
+        return sorted(
+            own, key=lambda artifact: (artifact.created_at or "", artifact.id), reverse=True
+        )
 
     def _run(self, artifact: _Artifact) -> _Run:
         run = artifact.workflow_run.id if artifact.workflow_run else 0

@@ -139,10 +139,12 @@ class GitLab:
 
     def merged(self, commit: str) -> PullRequest | None:
         path = self._path(f"repository/commits/{commit}/merge_requests")
-        for each in self.rest.rows(path, _MergeRequest):
-            if each.made(commit) and each.sha and each.target_branch == self.branch:
-                fork = each.source_project_id != each.target_project_id
-                return PullRequest(each.iid, f"!{each.iid}", each.sha, frozenset(each.labels), fork)
+        for request in self.rest.rows(path, _MergeRequest):
+            if request.made(commit) and request.sha and request.target_branch == self.branch:
+                fork = request.source_project_id != request.target_project_id
+                return PullRequest(
+                    request.iid, f"!{request.iid}", request.sha, frozenset(request.labels), fork
+                )
         return None
 
     def plan_archive(self, pull: PullRequest) -> bytes:

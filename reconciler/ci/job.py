@@ -114,7 +114,7 @@ def github_job(environ: Mapping[str, str], event: bytes) -> Job:
         says = "pull_request_target gives secrets to what a stranger wrote"
         raise ReconcilerError(error("ci-event", says, hint=hint))
     try:
-        told = _Event.model_validate_json(event)
+        payload = _Event.model_validate_json(event)
     except ValidationError:
         raise ReconcilerError(
             error("ci-job", "the event of the workflow is not readable")
@@ -123,7 +123,7 @@ def github_job(environ: Mapping[str, str], event: bytes) -> Job:
     repository, run = environ.get("GITHUB_REPOSITORY", ""), environ.get("GITHUB_RUN_ID", "")
     occasions = {"pull_request": Occasion.PULL_REQUEST, "push": Occasion.PUSH}
     occasion = occasions.get(name, Occasion.OTHER)
-    pull = told.pull_request if occasion is Occasion.PULL_REQUEST else None
+    pull = payload.pull_request if occasion is Occasion.PULL_REQUEST else None
     if occasion is Occasion.PULL_REQUEST and pull is None:
         raise ReconcilerError(error("ci-job", "the event of the workflow names no pull request"))
     return Job(
@@ -133,7 +133,7 @@ def github_job(environ: Mapping[str, str], event: bytes) -> Job:
         f"{server}/{repository}/actions/runs/{run}",
         _github_pull(pull, repository) if pull else None,
         environ.get("GITHUB_REF_NAME", ""),
-        told.repository.default_branch if told.repository else "",
+        payload.repository.default_branch if payload.repository else "",
     )
 
 

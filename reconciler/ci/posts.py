@@ -12,25 +12,25 @@ NOT_FOUND = 404
 def ours(posts: Iterable[Post], text: str) -> list[Post]:
     """What we wrote ourselves under the marker that the text begins with, oldest first."""
     marker = text.partition("\n")[0]
-    found = (post for post in posts if post.ours and post.text.startswith(marker))
-    return sorted(found, key=lambda post: (post.created, post.number))
+    own = (post for post in posts if post.ours and post.text.startswith(marker))
+    return sorted(own, key=lambda post: (post.created, post.number))
 
 
 def put_comment(forge: Forge, pull: int, text: str) -> str:
     """The comment of the pull request that has the text's marker is there and says the text; what was done."""
-    known = ours(forge.comments(pull), text)
-    said = fitted(text, forge.longest)
-    if not known:
-        forge.add_comment(pull, said)
+    posts = ours(forge.comments(pull), text)
+    body = fitted(text, forge.longest)
+    if not posts:
+        forge.add_comment(pull, body)
         return "commented"
     try:
-        forge.edit_comment(pull, known[0].number, said)
+        forge.edit_comment(pull, posts[0].number, body)
     except ForgeError as problem:
         if problem.status != NOT_FOUND:
             raise
-        forge.add_comment(pull, said)
+        forge.add_comment(pull, body)
         return "commented anew: somebody had deleted the comment"
-    for double in known[1:]:
+    for double in posts[1:]:
         forge.delete_comment(pull, double.number)
     return "updated the comment"
 
@@ -45,14 +45,14 @@ def put_drift(forge: Forge, text: str, *, drifted: bool) -> str:
     | no | yes | all are updated and closed |
     | no | no | nothing |
     """
-    known = ours(forge.issues(DRIFT_LABEL), text)
-    said = fitted(text, forge.longest)
-    if drifted and not known:
-        forge.open_issue(DRIFT_TITLE, said, DRIFT_LABEL)
+    posts = ours(forge.issues(DRIFT_LABEL), text)
+    body = fitted(text, forge.longest)
+    if drifted and not posts:
+        forge.open_issue(DRIFT_TITLE, body, DRIFT_LABEL)
         return "opened an issue"
     if drifted:
-        forge.edit_issue(known[0].number, said)
+        forge.edit_issue(posts[0].number, body)
         return "updated the issue"
-    for post in known:
-        forge.edit_issue(post.number, said, close=True)
-    return "closed the issue: the drift is gone" if known else "there is no issue about drift"
+    for post in posts:
+        forge.edit_issue(post.number, body, close=True)
+    return "closed the issue: the drift is gone" if posts else "there is no issue about drift"

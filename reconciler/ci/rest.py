@@ -82,7 +82,9 @@ class Rest:
     def rows(self, path: str, row: type[Row], params: Mapping[str, str] | None = None) -> list[Row]:
         """A whole list, page by page."""
         form: Any = GenericAlias(list, row)
-        return [each for page in self.pages(path, params) for each in self._read(path, form, page)]
+        return [
+            entry for page in self.pages(path, params) for entry in self._read(path, form, page)
+        ]
 
     def pages(self, path: str, params: Mapping[str, str] | None = None) -> Iterator[bytes]:
         """The bodies of a list's pages. Of the link to the next one only the query counts: the host stays ours."""
@@ -104,8 +106,8 @@ class Rest:
 
     def read(self, path: str, row: type[Row], body: bytes) -> Row:
         """A value out of an answer. Raises ForgeError where the answer has another form."""
-        found: Row = self._read(path, row, body)
-        return found
+        value: Row = self._read(path, row, body)
+        return value
 
     def _read(self, path: str, form: Any, body: bytes) -> Any:
         try:
