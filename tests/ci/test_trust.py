@@ -237,3 +237,12 @@ def test_outputs_are_lines_of_their_own(on_github: World):
     assert json.loads(done.outputs["pending"])
     assert done.outputs["directory"].endswith("out")
     assert TOKEN not in done.summary
+
+
+@pytest.mark.parametrize(("value", "posted"), [("false", True), ("true", False), ("", True)])
+def test_the_variable_of_the_action_says_whether_to_post(
+    on_github: World, value: str, posted: bool
+):
+    number = on_github.proposed(company)
+    on_github.planned(number, RECONCILER_NO_REPORT=value)
+    assert bool(on_github.service.said(number)) == posted
