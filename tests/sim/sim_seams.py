@@ -6,6 +6,7 @@ import logging
 import random
 import secrets
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -108,10 +109,24 @@ _DOUBLES: dict[tuple[Any, str], Any] = {
 }
 
 
+def _of_this_thread(original: Callable[..., Any], double: Callable[..., Any]) -> Any:
+    """The double for the thread that simulates; a server that another test left behind keeps its clock and dice."""
+    simulating = threading.get_ident()
+
+    def call(*args: Any, **named: Any) -> Any:
+        chosen = double if threading.get_ident() == simulating else original
+        return chosen(*args, **named)
+
+    return call
+
+
 def _places() -> list[tuple[Any, str, Any, Any]]:
     """(module, name, original, double): the modules themselves, and what the product imported from them by name."""
-    by_identity = {id(original): _DOUBLES[place] for place, original in _ORIGINALS.items()}
-    places = [(*place, original, _DOUBLES[place]) for place, original in _ORIGINALS.items()]
+    doubles = {
+        place: _of_this_thread(original, _DOUBLES[place]) for place, original in _ORIGINALS.items()
+    }
+    by_identity = {id(original): doubles[place] for place, original in _ORIGINALS.items()}
+    places = [(*place, original, doubles[place]) for place, original in _ORIGINALS.items()]
     modules = [module for name, module in sys.modules.items() if name.startswith("reconciler")]
     for module in modules:
         for name, value in list(vars(module).items()):
