@@ -4,7 +4,9 @@ What is GitLab's own is in few tests here, and in `test_approval` and `test_rest
 """
 
 import json
+import re
 
+import pytest
 from ci_world import LOSS, World, company, edited, nothing
 
 
@@ -267,3 +269,60 @@ def test_without_a_token_nothing_is_posted_and_no_plan_is_looked_for(world: Worl
     done = world.applied(**silent)
     assert "so that it cannot be found" in done.err
     assert world.service.said(number) == []
+
+
+VERBS = ("create", "update", "adopt", "delete")
+
+
+def counts_in(comment: str) -> dict[str, int]:
+    """The counts that a plan's comment names in its heading."""
+    heading = next(line for line in comment.splitlines() if line.startswith("### "))
+    counted = {verb: re.search(rf"([\d,]+) to {verb}", heading) for verb in VERBS}
+    return {verb: int(match[1]) if match else 0 for verb, match in counted.items()}
+
+
+def teams_in(comment: str) -> set[str]:
+    """The teams in the table of impact."""
+    rows = (line for line in comment.splitlines() if line.startswith("| `"))
+    return {team for row in rows for team in re.findall(r"`([^`]+)`", row.split("|")[1])}
+
+
+HISTORY = (
+    (company, ()),
+    (edited("Production", "Live"), ()),
+    (edited("model_aliases: [large]", "model_aliases: [large, fast]"), ()),
+    (edited("access_groups: [basic]", "access_groups: [basic, extra]"), ()),
+    (edited("[basic, extra]}\n  dev", "[basic]}\n  dev"), ("reconciler:allow-loss",)),
+    (edited("{name: ACME}", "{name: Acme}"), ()),
+    (
+        edited("teams:\n", "teams:\n  new: {organization_id: org_acme, access_groups: [basic]}\n"),
+        (),
+    ),
+    (
+        edited("  new: {organization_id: org_acme, access_groups: [basic]}\n", ""),
+        ("reconciler:allow-loss", "reconciler:allow-cascade"),
+    ),
+    (nothing, ()),
+)
+
+
+@pytest.mark.slow
+def test_a_history_as_pull_requests(both: World):
+    """Plan, merge, apply and drift for each; every comment says what the plan says, and just that was then done."""
+    both.applied("schedule")
+    for place, (change, labels) in enumerate(HISTORY):
+        number = both.proposed(change)
+        both.service.label(number, *labels)
+        plan = json.loads(both.planned(number).files["plan.json"])["plan"]
+        comment = both.comment(number)
+        assert counts_in(comment) == {verb: plan["counts"][verb] for verb in VERBS}
+        assert teams_in(comment) == {team["team"] for team in plan["impact"]["teams"]}
+        both.merged(number, squash=place % 2 == 0)
+        done = both.applied("push", "--log-format", "json")
+        assert "This was the plan as reviewed" in both.comment(number, "apply")
+        events = [json.loads(line) for line in done.err.splitlines()]
+        steps = {event["ref"] for event in events if event["event"] == "step"}
+        assert steps == {row["ref"] for row in plan["changes"] if row["verb"] != "adopt"}
+        both.watched()
+        assert both.service.drift_issues() == []
+    assert both.sql("select count(*) from teams") == [(2,)]
