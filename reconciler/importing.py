@@ -1,7 +1,7 @@
 """Import: a running gateway as manifests, merged into files or written anew. Nothing is written here: texts come out.
 
 fresh(session, out) makes every file of a new config directory, updated(session) edits those that are there
-(`core.merging`, `files.updating`), converted(...) reads a LiteLLM config.yaml or a Terraform state.
+(`core.imports.merge`, `files.imports.update`), converted(...) reads a LiteLLM config.yaml or a Terraform state.
 """
 
 import os

@@ -468,3 +468,28 @@ def test_the_package_says_that_it_is_typed():
 def test_the_path_of_a_value_has_one_name():
     spelled = [named(m) for m in MODULES if "tuple[str | int, ...]" in m.read_text("utf-8")]
     assert spelled == ["reconciler.core.model.refs"]
+
+
+NAMED = re.compile(rf"`((?:{'|'.join(sorted(LEVELS))})(?:\.\w+)+)`")
+
+
+def test_every_module_that_a_text_names_is_there():
+    """`core.plan.safety.FLAGS` in a docstring or a comment is where a reader goes next."""
+    wrong = [
+        f"{named(module)}: {name}"
+        for module in MODULES
+        for name in NAMED.findall(module.read_text(encoding="utf-8"))
+        if not _exists(name)
+    ]
+    assert not wrong
+
+
+def _exists(name: str) -> bool:
+    """Whether it is a module of the package, or something in one."""
+    path = PACKAGE.joinpath(*name.split("."))
+    if path.with_suffix(".py").is_file() or path.is_dir():
+        return True
+    module, _, attribute = name.rpartition(".")
+    file = PACKAGE.joinpath(*module.split("."))
+    file = file / "__init__.py" if file.is_dir() else file.with_suffix(".py")
+    return file.is_file() and re.search(rf"\b{attribute}\b", file.read_text("utf-8")) is not None

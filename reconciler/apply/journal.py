@@ -60,7 +60,7 @@ class Recorder:
     def _named(self, step: Step) -> Step:
         """Every step gets its operation id here, and an allocation its own; a top-up's is the same for ever.
 
-        Ids are new because whatever was sent under an earlier one is settled by now: `recovery` sees to that.
+        Ids are new because whatever was sent under an earlier one is settled by now: `apply.recover` sees to that.
         """
         named = replace(step, operation=f"reconciler:step:{self.token()}")
         if step.credit is None or step.credit.operation_id is not None:

@@ -23,14 +23,14 @@ NOTHING_OPEN = Recovered()
 
 @dataclass(frozen=True)
 class Options:
-    """How to apply. `allowed` holds the codes of refusals that flags override (`core.safety.FLAGS`).
+    """How to apply. `allowed` holds the codes of refusals that flags override (`core.plan.safety.FLAGS`).
 
     `shown(plan)` hears the plan before anything is refused, `approve(plan)` is asked once; `told` hears each outcome;
     `keys` gets new virtual keys; None: where the settings say. `lock_wait` is how many seconds to wait for another
     apply to finish.
-    `saved` is a plan that was approved before: nothing else is carried out (`core.saved`).
-    `fast` does not wait for processes that keep what they read (`core.holding`); `waiting` hears how many seconds a
-    wait takes at most, and what for. `clock` is what the lock's end is measured by (`locking.boot_seconds`).
+    `saved` is a plan that was approved before: nothing else is carried out (`core.plan.saved`).
+    `fast` does not wait for processes that keep what they read (`core.plan.order.holding`); `waiting` hears how many
+    seconds a wait takes at most, and what for. `clock` measures the lock's end (`apply.lock.boot_seconds`).
     """
 
     actor: str

@@ -1,4 +1,4 @@
-"""What `core.holding` asks of an execution: which steps may not start yet, and for how long."""
+"""What `core.plan.order.holding` asks of an execution: which steps may not start yet, and for how long."""
 
 import asyncio
 from collections.abc import Callable, Iterable

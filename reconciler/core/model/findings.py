@@ -34,9 +34,9 @@ class Finding:
     """One thing to tell the user.
 
     `ref` and `path` say which value it is about (path is relative to the resource's spec, e.g. `("access_groups", 1)`);
-    `origin` is filled in by `files.locate` where a manifest declares it. `flag` is the option that allows what was
-    refused; `details` are the whole of a list that the message cuts, one line each. `stands_for` is what it may turn
-    out to be once more is known.
+    `origin` comes from `files.manifests.locate` where a manifest declares it. `flag` is the option that allows what
+    was refused; `details` are the whole of a list that the message cuts, a line each. `stands_for` is what it may
+    turn out to be once more is known.
     """
 
     level: Level

@@ -12,7 +12,7 @@ from reconciler.core.model.refs import Ref
 from reconciler.core.model.secrets.literal import concealed
 from reconciler.core.model.secrets.typed import FREE, MASK, forgotten
 
-# In a record: the dates that lay ahead when it was written (`core.announced`).
+# In a record: the dates that lay ahead when it was written (`core.plan.meaning.announced`).
 ANNOUNCED = "announced"
 # A fact of a gateway: the refs that apply deleted while the gateway alone had a secret for them, as texts.
 DELETED_WITH_SECRET = "deleted_with_secret"  # noqa: S105  the name of a fact

@@ -70,7 +70,7 @@ class Status(StrEnum):
 
 
 class CreditsMode(StrEnum):
-    """How `credits_allocated` is kept; see `core.credits`."""
+    """How `credits_allocated` is kept."""
 
     MANAGED = "managed"
     INITIAL = "initial"

@@ -40,7 +40,7 @@ LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 class Inputs:
     """All that a plan depends on. `desired` and `plans` are effective (`resolve`), `live` as read.
 
-    `scope` and `approved` (of a saved plan) cut it to a part of the changes. `fresh` as in `core.holding`.
+    `scope` and `approved` (of a saved plan) cut it to a part of the changes. `fresh` as in `core.plan.order.holding`.
     `now` is the moment that `desired` was resolved for, from `written`; `find` tells where something is written.
     """
 

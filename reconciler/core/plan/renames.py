@@ -23,7 +23,7 @@ IRREPLACEABLE = (Team.kind, Key.kind)
 
 
 def renames(desired: State, live: State, known: Known, support: Support) -> Renames:
-    """Every declared rename, sorted into what becomes of it. Expects that no old name is declared (`core.check`)."""
+    """Every declared rename, by what becomes of it. Expects that no old name is declared (`core.rules.check`)."""
     ways: dict[str, dict[Ref, Ref]] = {"in_place": {}, "replaced": {}, "settled": {}, "refused": {}}
     findings: list[Finding] = []
     for ref in sorted(desired):

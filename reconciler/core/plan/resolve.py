@@ -1,7 +1,7 @@
 """resolve: the state as written -> the effective wish at `now`.
 
 Plans, selections, time-limited grants and sunsets are resolved: groups hold what a gateway can hold. The dates stay
-beside that, for what is announced by them (`core.announced`).
+beside that, for what is announced by them (`core.plan.meaning.announced`).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -39,7 +39,7 @@ class Resolved:
 
 
 def resolve(written: State, now: datetime, prices: PriceMap) -> Resolved:
-    """The desired state at `now`. Expects a state without dangling links and cycles (`core.check`)."""
+    """The desired state at `now`. Expects a state without dangling links and cycles (`core.rules.check`)."""
     plans = expand_plans(written.of(PricingPlan))
     sunset = frozenset(
         name

@@ -81,7 +81,8 @@ class Support:
     `answers_when_spent`.
     `touch_teams`: after a group or alias changed, teams that hold it are sent again.
     `lifetimes`: kind -> for how many seconds a process of the gateway may go on with an object as it knew it
-    (`core.holding`); nothing where every change holds at once. `processes` is what they are called in sentences.
+    (`core.plan.order.holding`); nothing where every change holds at once. `processes` is what they are called in
+    sentences.
     `facts`: what decides access on this gateway beside the state, as last read; the ledger keeps it.
     `moved(then, live, ours)`: how the facts differ from those of `then`, with what that means for the teams in `ours`.
     `facts_after(told, live, former_names)`: what counts as known once an apply that told these facts has made `live`.

@@ -1,7 +1,7 @@
 """policies: rules of the config's own, in CEL, over effective access and attributes of the desired state.
 
 A policy is asked once per team; once per team and model it can call where it mentions `model` or `via`; once per team
-and access group where it mentions `group`. Where `match` holds, `rule` must. `core.cel.VARIABLES` are its variables.
+and access group where it mentions `group`. Where `match` holds, `rule` must. Its variables: `core.rules.cel.VARIABLES`.
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -106,7 +106,7 @@ def soft_above_hard(ref: Ref, team: Team) -> Iterator[Finding]:
 
 
 def first_limit(ref: Ref, before: Resource | None, after: Team, facts: Facts) -> Iterator[Finding]:
-    """A first limit. One that is spent already is the loss of every model, which `core.spending` sees and refuses."""
+    """A first limit. One that is spent already is the loss of every model: `core.plan.credits.spending` sees that."""
     hard, spend = _hard(after), facts.spend.get(ref.name, 0.0)
     if not isinstance(before, Team) or hard is None or after.status is not Status.ACTIVE:
         return

@@ -18,7 +18,7 @@ from reconciler.gateways.litellm.rows import KINDS
 
 
 def holding(known: Lifetimes) -> Mapping[str, float]:
-    """What a revoke has to wait for (`core.holding`). No models: an unknown one is read at its first use."""
+    """What a revoke has to wait for (`core.plan.order.holding`). No models: an unknown one is read at its first use."""
     return {kind: row.lifetime(known) for kind, row in KINDS.items() if row.revoking}
 
 

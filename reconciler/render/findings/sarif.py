@@ -19,7 +19,7 @@ MOST_RESULTS = 5_000
 
 
 class RuleText(Protocol):
-    """What SARIF says about a rule: as `core.rule.Rule` has it."""
+    """What SARIF says about a rule: as `core.rules.lint.rule.Rule` has it."""
 
     @property
     def code(self) -> str: ...

@@ -12,7 +12,7 @@ from reconciler.render.plan.report import report
 
 
 def plan_file_content(plan: Plan, live: State, now: datetime) -> dict[str, Any]:
-    """The content of a plan file for `files.plan_files.write_plan_file`; every live object has its fingerprint."""
+    """The content of a plan file for `files.plan_file.write_plan_file`; every live object has its fingerprint."""
     seen = fingerprints(live, live)
     created = now.isoformat(timespec="seconds")
     return content_of(

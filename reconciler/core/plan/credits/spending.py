@@ -39,7 +39,7 @@ def standing(
 ) -> Standing:
     """How a team stands on this gateway.
 
-    `facts` are those of its live self (`gateways.base.Live.runtime`), None for a team that is not there yet;
+    `facts` are those of its live self (`gateways.base.Live`), None for a team that is not there yet;
     `granted` are credits that come on top of `credits_allocated`.
     """
     if team is None:
