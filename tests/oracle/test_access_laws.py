@@ -8,7 +8,6 @@ from worlds import cases
 from reconciler.core.access.litellm.lists import (
     PathKind,
     accessible,
-    accessible_to_all,
     callable_names,
     everything,
     granting_paths,
@@ -61,16 +60,6 @@ def test_accessible_is_what_can_be_called(asked):
     for world, team in of_teams(asked):
         can = {name for name in callable_names(world, team) if team_can_call(world, team, name)}
         assert accessible(world, team) == can, f"{team} in {world.world}"
-
-
-def test_many_teams_at_once_is_each_in_turn(asked):
-    worlds = {}
-    for world, team in of_teams(asked):
-        worlds.setdefault(id(world), (world, []))[1].append(team)
-    for world, teams in worlds.values():
-        assert (
-            accessible_to_all(world, teams * 2) == [accessible(world, team) for team in teams] * 2
-        )
 
 
 def test_everything_is_any_string(asked):

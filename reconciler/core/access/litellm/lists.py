@@ -218,21 +218,6 @@ def accessible(
     )
 
 
-def accessible_to_all(
-    compiled: CompiledWorld, teams: Iterable[LiteLLMTeam]
-) -> list[frozenset[str]]:
-    """`accessible` of each team in turn; teams with the same grants share one answer."""
-    reached: Reached = {}
-    answers: dict[object, frozenset[str]] = {}
-    found = []
-    for team in teams:
-        key = (team.models, team.access_groups, frozenset(team.model_aliases), team.blocked)
-        if key not in answers:
-            answers[key] = accessible(compiled, team, reached)
-        found.append(answers[key])
-    return found
-
-
 def callable_names(compiled: CompiledWorld, team: LiteLLMTeam) -> frozenset[str]:
     """The names worth asking about for a team.
 
