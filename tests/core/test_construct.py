@@ -1,7 +1,7 @@
 """Resources made without validation equal those that pydantic makes so."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.core.model.construct import constructed
@@ -9,6 +9,7 @@ from reconciler.core.model.kinds import KINDS
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@settings(deadline=None)
 @given(data=st.data())
 def test_a_constructed_resource_is_as_pydantic_would_make_it(kind, data):
     cls = KINDS[kind]
