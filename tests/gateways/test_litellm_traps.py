@@ -501,8 +501,14 @@ def test_a_grant_of_unknown_outcome_counts_once(litellm_world, names, mode):
     async def work(gateway: Gateway) -> None:
         await built(gateway, names, team=team)
         step = granting(ref, team, 50, f"{ref.name}:operation")
-        # a change that is the same twice is repeated by the client itself
         proxy.fail("PATCH", "/team/", mode, times=1)
+        with pytest.raises(GatewayError) as caught:
+            await gateway.perform(step)
+        assert caught.value.unknown
+        assert await gateway.landed(step) is (
+            Landed.APPLIED if mode.endswith("after-commit") else Landed.ABSENT
+        )
+        # Sent again in doubt, it is the same operation.
         await gateway.perform(step)
         assert await gateway.landed(step) is Landed.APPLIED
         assert proxy.team(ref.name)["max_budget"] == pytest.approx(15)
