@@ -8,6 +8,7 @@ import asyncio
 import json
 import secrets
 import shlex
+import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -61,6 +62,10 @@ class Delivery:
     mint: Callable[[], str] = new_key
     delivered: int = 0
     _handles: dict[Path, Any] = field(default_factory=dict, repr=False)
+    _lines_next: list[str] = field(default_factory=list, repr=False)
+    _next: asyncio.Task[None] | None = field(default=None, repr=False)
+    _before: asyncio.Task[None] | None = field(default=None, repr=False)
+    _disk: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def ready(self) -> None:
         """The file is there and can be written, before anything is asked for that could not be kept."""
@@ -80,7 +85,9 @@ class Delivery:
             self._line(ref, key, operation=(operations or {}).get(ref)) for ref, key in made.items()
         ]
         if lines:
-            self._append(self.pending_file, "\n".join(lines))
+            handle = self._open(self.pending_file)
+            with _explained(self.pending_file):
+                append(handle, "\n".join(lines))
         return made
 
     def pending(self) -> Mapping[Ref, tuple[PendingKey, ...]]:
@@ -97,7 +104,7 @@ class Delivery:
     async def deliver(self, ref: Ref, key: SecretStr, *, again: bool = False) -> None:
         """Hand over a key: to the file first, then to the command. `again`: a part of it may have been done before."""
         if self.file is not None and not (again and self._holds(self.file, key)):
-            self._append(self.file, self._line(ref, key))
+            await self._written(self.file, self._line(ref, key))
         if self.command:
             await _run(self.command, self._line(ref, key))
         self.delivered += 1
@@ -136,9 +143,26 @@ class Delivery:
                 self._handles[file] = open_private(file)
         return self._handles[file]
 
-    def _append(self, file: Path, text: str) -> None:
+    async def _written(self, file: Path, line: str) -> None:
+        """The line is on disk when this returns; that of one who is cancelled meanwhile is written all the same."""
+        self._lines_next.append(line)
+        if self._next is None:
+            self._next = asyncio.create_task(self._write(file, self._before))
+        write = self._next
+        await asyncio.wait([write])
+        write.result()
+
+    async def _write(self, file: Path, before: asyncio.Task[None] | None) -> None:
+        """Writes the lines of all who came until the write before it was done; who comes later waits for the next."""
+        if before is not None and not before.done():
+            await asyncio.wait([before])
+        lines, self._lines_next = self._lines_next, []
+        self._before, self._next = self._next, None
         handle = self._open(file)
-        with _explained(file):
+        await asyncio.to_thread(self._append_in_thread, file, handle, "\n".join(lines))
+
+    def _append_in_thread(self, file: Path, handle: Any, text: str) -> None:
+        with self._disk, _explained(file):
             append(handle, text)
 
     def _holds(self, file: Path, key: SecretStr) -> bool:
@@ -147,7 +171,8 @@ class Delivery:
     def _close(self, file: Path) -> None:
         handle = self._handles.pop(file, None)
         if handle is not None:
-            handle.close()
+            with self._disk:
+                handle.close()
 
 
 @contextmanager
