@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from reconciler.ledger.errors import LedgerError
 from reconciler.ledger.records import ApplyRecord, FinalStatus, Lease
@@ -60,14 +60,16 @@ def finish(
 
 def require_running(conn: Connection, lease: Lease, apply_id: int) -> None:
     """Raises LedgerError when the apply is not a running one of this lease."""
-    query = select(applies.c.gateway, applies.c.token, applies.c.status).where(
-        applies.c.id == apply_id
-    )
-    row = conn.execute(query).one_or_none()
+    row = conn.execute(_STANDING, {"of_apply": apply_id}).one_or_none()
     if row is None or tuple(row) != (lease.gateway, lease.token, "running"):
         raise LedgerError(
             f"apply {apply_id} is not a running apply of {lease.holder} on {lease.gateway}"
         )
+
+
+_STANDING = select(applies.c.gateway, applies.c.token, applies.c.status).where(
+    applies.c.id == bindparam("of_apply")
+)
 
 
 def interrupt(conn: Connection, gateway: str, now: datetime) -> None:

@@ -58,9 +58,7 @@ def intend(
     if not entries:
         return
     _refuse_known(conn, apply_id, entries)
-    conn.execute(
-        insert(journal), [_intended(lease.gateway, apply_id, entry, now) for entry in entries]
-    )
+    conn.execute(_INSERT, [_intended(lease.gateway, apply_id, entry, now) for entry in entries])
     asked = [entry.grant for entry in entries if entry.grant is not None]
     grants.write(conn, lease.gateway, apply_id, asked, now)
     owed.owe(conn, lease.gateway, apply_id, [(e.kind, e.name) for e in entries if e.owes_key], now)
@@ -78,12 +76,7 @@ def settle(
         _refuse_other(states.get(entry.step_id), entry)
         states[entry.step_id] = entry.state
     rows = [_settled(known[entry.step_id].journal_id, entry, now) for entry in entries]
-    columns: dict[str, Any] = {
-        "error": bindparam("why"),
-        "seconds": bindparam("took"),
-        "note": bindparam("said"),
-    }
-    conn.execute(_SETTLE.values(columns), rows)
+    conn.execute(_SETTLE_STEP, rows)
     ended = [
         known[e.step_id].journal_id for e in entries if e.state in _GRANT_ENDS and not e.doubted
     ]
@@ -191,6 +184,19 @@ _SETTLE = (
     .where(journal.c.id == bindparam("of_id"))
     .values(state=bindparam("end"), settled=bindparam("at"))
 )
+# What every few requests of an apply say to the database is put together once.
+_SETTLE_STEP = _SETTLE.values(
+    error=bindparam("why"), seconds=bindparam("took"), note=bindparam("said")
+)
+_THESE = journal.c.id.in_(bindparam("of_ids", expanding=True))
+_WHOLE = select(journal).where(_THESE)
+_DELETE = delete(journal).where(_THESE)
+_EMPTY = update(journal).where(_THESE).values(detail={})
+_INSERT = insert(journal)
+_OF_STEPS = select(*_COLUMNS).where(
+    journal.c.apply_id == bindparam("of_apply"),
+    journal.c.step_id.in_(bindparam("of_steps", expanding=True)),
+)
 
 
 def _shrink(conn: Connection, journal_ids: Sequence[int]) -> None:
@@ -199,15 +205,13 @@ def _shrink(conn: Connection, journal_ids: Sequence[int]) -> None:
     SQLite leaves a page as empty as an update makes it, and joins it with its neighbours when a row is deleted.
     """
     for part in chunks(journal_ids):
-        ours = journal.c.id.in_(part)
+        these = {"of_ids": list(part)}
         if conn.dialect.name != "sqlite":
-            conn.execute(update(journal).where(ours).values(detail={}))
+            conn.execute(_EMPTY, these)
             continue
-        rows = [
-            {**row, "detail": {}} for row in conn.execute(select(journal).where(ours)).mappings()
-        ]
-        conn.execute(delete(journal).where(ours))
-        conn.execute(insert(journal), rows)
+        rows = [{**row, "detail": {}} for row in conn.execute(_WHOLE, these).mappings()]
+        conn.execute(_DELETE, these)
+        conn.execute(_INSERT, rows)
 
 
 def _spread(conn: Connection, gateway: str, effects: Sequence[_Effect], now: datetime) -> None:
@@ -273,9 +277,11 @@ def _refuse_other(before: str | None, entry: Settlement) -> None:
 
 
 def _by_step(conn: Connection, apply_id: int, steps: Sequence[str]) -> dict[str, JournalEntry]:
-    mine = select(*_COLUMNS).where(journal.c.apply_id == apply_id)
-    queries = (mine.where(journal.c.step_id.in_(part)) for part in chunks(steps))
-    return {entry.step_id: entry for query in queries for entry in map(_entry, conn.execute(query))}
+    entries: dict[str, JournalEntry] = {}
+    for part in chunks(steps):
+        rows = conn.execute(_OF_STEPS, {"of_apply": apply_id, "of_steps": list(part)})
+        entries |= {entry.step_id: entry for entry in map(_entry, rows)}
+    return entries
 
 
 def _intended(gateway: str, apply_id: int, entry: Intent, now: datetime) -> dict[str, Any]:

@@ -8,7 +8,7 @@ is refused here, whatever it believes.
 import re
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
 from reconciler.ledger.errors import LeaseLost, LedgerError, LockHeld
 from reconciler.ledger.records import Holder, Lease
@@ -89,16 +89,16 @@ def break_lock(conn: Connection, gateway: str, now: datetime, token: int | None)
 
 
 _FREE = {"holder": None, "acquired": None, "expires": None}
+_LOCK = select(locks).where(locks.c.gateway == bindparam("of_gateway"))
+_LOCK_HELD = _LOCK.with_for_update()
 
 
 def _row(conn: Connection, gateway: str) -> "Row[tuple[object, ...]] | None":
-    return conn.execute(select(locks).where(locks.c.gateway == gateway)).one_or_none()
+    return conn.execute(_LOCK, {"of_gateway": gateway}).one_or_none()
 
 
 def _locked_row(conn: Connection, gateway: str) -> "Row[tuple[object, ...]] | None":
-    return conn.execute(
-        select(locks).where(locks.c.gateway == gateway).with_for_update()
-    ).one_or_none()
+    return conn.execute(_LOCK_HELD, {"of_gateway": gateway}).one_or_none()
 
 
 def _holder(row: "Row[tuple[object, ...]] | None", gateway: str, now: datetime) -> Holder | None:

@@ -19,6 +19,7 @@ _THAT = (
     owed_keys.c.kind == bindparam("of_kind"),
     owed_keys.c.name == bindparam("of_name"),
 )
+_CLEAR = delete(owed_keys).where(*_THAT)
 
 
 def read(conn: Connection, gateway: str) -> tuple[OwedKey, ...]:
@@ -51,7 +52,7 @@ def clear(conn: Connection, gateway: str, refs: Iterable[tuple[str, str]]) -> No
     """Delivered, or never made; a key that is not owed is no error."""
     rows = [{"of_gateway": gateway, "of_kind": kind, "of_name": name} for kind, name in refs]
     if rows:
-        conn.execute(delete(owed_keys).where(*_THAT), rows)
+        conn.execute(_CLEAR, rows)
 
 
 def move(conn: Connection, gateway: str, renamed: Renamed) -> None:
