@@ -1,16 +1,18 @@
 """Questions about a loaded config, with or without its gateway: what explain, access, lint and policies start from."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.core.explain.routes import Asked
 from reconciler.core.model.findings import Finding, ordered
-from reconciler.core.rules.lint import lint
-from reconciler.core.rules.lint.rule import Linted
+from reconciler.core.rules.lint import BY_CODE, RULES, lint
+from reconciler.core.rules.lint.rule import Hit, Linted, Rule
 from reconciler.files.manifests import locate
 from reconciler.gateways import backend_of
 from reconciler.pipeline import Loaded, gateway_settings, known_of, opened, require_readable
 from reconciler.pipeline.policies import finder, rules_of
+from reconciler.system import plugins
 
 if TYPE_CHECKING:
     from reconciler.core.model.state import State
@@ -72,4 +74,23 @@ def linted(loaded: Loaded, gateway: str | None = None) -> tuple[Finding, ...]:
         loaded.settings.lint_limits,
         asked.rules,
     )
-    return ordered(placed(loaded, lint(world, loaded.settings.lint)))
+    return ordered(placed(loaded, lint(world, loaded.settings.lint, lint_rules())))
+
+
+def lint_rules() -> tuple[Rule, ...]:
+    """The rules of the product, then those of plug-ins. Raises PluginError where one cannot be loaded."""
+    added = plugins.plugins(plugins.RULES, BY_CODE)
+    return (*RULES, *(_plugged(plugin) for plugin in added.values()))
+
+
+def _plugged(plugin: plugins.Plugin) -> Rule:
+    """A rule of a plug-in under the name of its entry point; what it raises is an error of the plug-in."""
+    rule = plugin.loaded(Rule)
+
+    def find(world: Linted) -> Iterator[Hit]:
+        try:
+            yield from rule.find(world)
+        except Exception as problem:
+            raise plugins.failed(plugin, problem) from problem
+
+    return replace(rule, code=plugin.name, find=find)

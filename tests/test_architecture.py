@@ -12,16 +12,19 @@ from pathlib import Path
 import pytest
 
 from reconciler.cli import COMMANDS
+from reconciler.cli.formats import BUILT_IN
 from reconciler.core.model.inventory import Known
 from reconciler.core.model.prices import NO_PRICES
 from reconciler.core.model.settings import GatewaySettings
 from reconciler.core.model.state import State
 from reconciler.core.plan.make import Inputs, make_plan
 from reconciler.core.plan.plan import Target
+from reconciler.core.rules.lint import BY_CODE
+from reconciler.core.rules.lint.rule import Rule
 from reconciler.files.validate.schemas import stale_schemas
 from reconciler.gateways import BACKENDS
 from reconciler.gateways.saas.documented import DIALECT
-from reconciler.render import FORMATS, plan_view
+from reconciler.render import FORMATS, Report
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "reconciler"
@@ -77,6 +80,7 @@ IMPURE = {
     "uuid",
     "yaml",
 }
+LINT = ("groups", "models", "plans", "teams")
 LONGEST_MODULE = 300
 LONGEST_FUNCTION = 30
 SHARE_OF_SHORT_FUNCTIONS = 0.9
@@ -377,13 +381,29 @@ def test_every_command_module_is_registered():
     assert with_command == known
 
 
-@pytest.mark.parametrize("name", FORMATS)
+def test_what_help_says_of_formats_is_what_there_is():
+    assert {row.name: row.ending for row in FORMATS.values()} == BUILT_IN
+
+
+def test_every_lint_rule_is_listed():
+    modules = [import_module(f"reconciler.core.rules.lint.{name}") for name in LINT]
+    made = {
+        value.code: value
+        for module in modules
+        for value in vars(module).values()
+        if isinstance(value, Rule)
+    }
+    assert made == BY_CODE
+
+
+# SARIF tells findings, not the gateway.
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "sarif"])
 def test_every_format_renders_a_plan(name):
     target = Target("local", "embedded example", "embedded")
     inputs = Inputs(
         target=target, desired=State(), live=State(), known=Known(), support=DIALECT.support
     )
-    assert "example" in FORMATS[name](plan_view(make_plan(inputs)))
+    assert "example" in FORMATS[name].render(Report(make_plan(inputs)))
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

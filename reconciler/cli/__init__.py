@@ -12,6 +12,7 @@ import click
 
 from reconciler import __version__
 from reconciler.cli.failures import guarded
+from reconciler.system import plugins
 
 # Command -> (module, what it does). To add a command: a file in `commands` and a line here.
 COMMANDS: Mapping[str, tuple[str, str]] = {
@@ -57,14 +58,21 @@ OTHER_WORDS: Mapping[str, str] = {
 COLLECTED_AFTER = (50_000, 20, 100)
 
 
+def _added() -> Mapping[str, plugins.Plugin]:
+    """The commands of plug-ins; an entry point names the `click.Command`, which is imported when it is called."""
+    return plugins.plugins(plugins.COMMANDS, (*COMMANDS, *FORMER))
+
+
 class Commands(click.Group):
     """A group whose commands are modules, imported when needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
-        return list(COMMANDS)
+        return [*COMMANDS, *_added()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  click's signature
         name = FORMER.get(cmd_name, cmd_name)
+        if name in _added():
+            return _added()[name].loaded(click.Command)
         if name not in COMMANDS:
             return None
         module = import_module(f"reconciler.cli.commands.{COMMANDS[name][0]}")
@@ -74,16 +82,22 @@ class Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  as above
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+        if _added():
+            with formatter.section("Commands of plug-ins"):
+                formatter.write_dl(
+                    [(name, f"From {plugin.package}.") for name, plugin in _added().items()]
+                )
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, with a suggestion for a misspelt command."""
         name = args[0] if args else ""
-        if name and not name.startswith("-") and name not in (*COMMANDS, *FORMER):
+        known = (*COMMANDS, *_added())
+        if name and not name.startswith("-") and name not in (*known, *FORMER):
             from reconciler.core.model.findings import did_you_mean  # noqa: PLC0415  only for a mistake
 
-            hint = OTHER_WORDS.get(name) or did_you_mean(name, COMMANDS)
+            hint = OTHER_WORDS.get(name) or did_you_mean(name, known)
             ctx.fail(f"no such command {name!r}" + (f"; {hint}" if hint else ""))
         return super().resolve_command(ctx, args)
 

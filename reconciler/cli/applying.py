@@ -24,8 +24,9 @@ from reconciler.core.plan.order.holding import duration
 from reconciler.core.plan.plan import Plan
 from reconciler.core.plan.probes import Probed
 from reconciler.pipeline import Loaded, Session, gateway_settings, opened, require_valid
-from reconciler.render import FORMATS, plan_view
+from reconciler.render import plan_view
 from reconciler.render.outcomes import render_outcomes
+from reconciler.render.plan.text import render as render_text
 from reconciler.render.progress import Progress
 
 MANY = 50
@@ -112,7 +113,7 @@ def show_plan(plan: Plan, *, full: bool, quiet: bool) -> None:
         return
     # What to do next is what is being done.
     view = replace(plan_view(plan, full=full), next="")
-    say(FORMATS["text"](view, color=color(), width=width()))
+    say(render_text(view, color=color(), width=width()))
 
 
 def _approved(stop: asyncio.Event, *, yes: bool) -> bool:

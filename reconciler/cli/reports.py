@@ -1,12 +1,13 @@
 """Reports of a plan as files beside what is printed: `--report plan.html --report plan.sarif`."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from reconciler.cli.formats import BUILT_IN, endings, format_of, listed
 from reconciler.cli.output import color, sarif, width
 from reconciler.core.model.printable import printable
 
@@ -19,13 +20,7 @@ if TYPE_CHECKING:
     from reconciler.core.plan.support import Support
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-ENDINGS: Mapping[str, str] = {
-    ".html": "html",
-    ".md": "markdown",
-    ".json": "json",
-    ".sarif": "sarif",
-}
+ENDINGS = tuple(ending for ending in BUILT_IN.values() if ending is not None)
 
 
 class ReportFile(click.ParamType[Path]):
@@ -35,8 +30,9 @@ class ReportFile(click.ParamType[Path]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         file = Path(value)
-        if file.suffix not in ENDINGS:
-            self.fail(f"{value} should end with one of {', '.join(ENDINGS)}", param, ctx)
+        known = endings()
+        if file.suffix not in known:
+            self.fail(f"{value} should end with one of {', '.join(known)}", param, ctx)
         return file
 
 
@@ -47,7 +43,7 @@ def report_option(command: F) -> F:
         type=ReportFile(),
         multiple=True,
         metavar="FILE",
-        help="Also write this file, in the format of its ending: .html, .md, .json or .sarif. Repeatable.",
+        help=f"Also write this file, in the format of its ending: {listed(ENDINGS)}. Repeatable.",
     )(command)
 
 
@@ -62,34 +58,35 @@ class Made:
 
 
 def plan_as(form: str, made: Made, config: Path, *, full: bool = False) -> str:
-    """The plan in a format; html also tells who has access to what, sarif only the findings and refusals."""
-    from reconciler.core.plan.order.schedule import transition_of  # noqa: PLC0415  not needed for --help
-    from reconciler.core.plan.safety import at_their_lines  # noqa: PLC0415  not needed for --help
-    from reconciler.render import FORMATS, plan_view  # noqa: PLC0415  as above
+    """The plan in a format, one of `formats.names`."""
+    from reconciler.asking import lint_rules  # noqa: PLC0415  not needed for --help
+    from reconciler.files.discovery import shown  # noqa: PLC0415  as above
+    from reconciler.render import Report  # noqa: PLC0415  as above
 
-    if form == "sarif":
-        return sarif(
-            (*made.plan.findings, *at_their_lines(made.plan.refusals, made.plan.impact)), config
-        )
-    view = plan_view(made.plan, full=full)
-    if form == "html":
-        from reconciler.render.plan.html import render  # noqa: PLC0415  a format is loaded when it is asked for
-
-        transition = transition_of(made.plan.changes, made.live, made.support)
-        return render(view, (transition.before, transition.after), made=made.when)
-    return FORMATS[form](view, color=color(), width=width())
+    report = Report(
+        made.plan,
+        made.live,
+        made.support,
+        full=full,
+        color=color(),
+        width=width(),
+        when=made.when,
+        anchor=shown(config / "reconciler.yaml"),
+        rules=lint_rules() if form == "sarif" else (),
+    )
+    return format_of(form).render(report)
 
 
 def write_reports(reports: Iterable[Path], made: Made, config: Path, *, full: bool = False) -> None:
     """Every report file, whole or not at all. Raises ReconcilerError where one cannot be written."""
     for file in reports:
-        _write(file, plan_as(ENDINGS[file.suffix], made, config, full=full))
+        _write(file, plan_as(endings()[file.suffix], made, config, full=full))
 
 
 def write_failure(reports: Iterable[Path], findings: "Iterable[Finding]", config: Path) -> None:
     """Where there is no plan, the findings that say why: as SARIF, the only format that is about findings alone."""
     for file in reports:
-        if ENDINGS[file.suffix] == "sarif":
+        if endings()[file.suffix] == "sarif":
             _write(file, sarif(findings, config))
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TypeVar
 
-from reconciler.core.model.findings import Finding, ReconcilerError, error
+from reconciler.core.model.findings import Finding, ReconcilerError, error, warning
 
 T = TypeVar("T")
 BACKENDS, FORMATS, RULES, COMMANDS = GROUPS = (
@@ -67,6 +67,16 @@ class Plugin:
         return value
 
 
+def failed(plugin: Plugin, problem: Exception) -> PluginError:
+    """What a plug-in raised while it was used, as an error that names it."""
+    reason = " ".join(str(problem).split())
+    return PluginError(
+        f"the {WHAT[plugin.group]} {plugin.name} of the package {plugin.package} failed: "
+        f"{type(problem).__name__}: {reason}",
+        f"upgrade {plugin.package}, or uninstall it",
+    )
+
+
 def plugins(group: str, built_in: Collection[str]) -> Mapping[str, Plugin]:
     """Name -> plug-in of a group, sorted; without those whose name is built in or taken twice (`refused`)."""
     usable = {
@@ -78,12 +88,12 @@ def plugins(group: str, built_in: Collection[str]) -> Mapping[str, Plugin]:
 
 
 def refused(group: str, built_in: Collection[str]) -> Iterator[Finding]:
-    """An error for each name of a group that more than one package, or a package and the product, gives."""
+    """A warning for each name of a group that more than one package, or a package and the product, gives."""
     for name, named in sorted(_by_name(group).items()):
         packages = sorted(plugin.package for plugin in named)
         if name in built_in or len(named) > 1:
             others = "the built-in one" if name in built_in else "that of another package"
-            yield error(
+            yield warning(
                 "plugin-clash",
                 f"the {WHAT[group]} {name} of {' and '.join(packages)} has the name of {others}: it is not used",
                 hint=f"uninstall {packages[-1]}, or rename its entry point in {group}",

@@ -61,7 +61,7 @@ def test_an_invalid_config_still_yields_sarif(place):
 
 def test_a_report_of_an_unknown_kind_is_refused_before_anything_is_done(place):
     done = place.reconciler("plan", "--report", "plan.pdf", code=1)
-    assert ".html, .md, .json, .sarif" in done.err
+    assert ".json, .md, .html, .sarif" in done.err
     assert not place.database.exists()
 
 

@@ -20,7 +20,7 @@ from reconciler.gateways.litellm.operations import UNREADABLE, operations
 from reconciler.gateways.litellm.reading import Snapshot
 from reconciler.gateways.litellm.support import support
 from reconciler.gateways.litellm.team_codec import TeamCodec
-from reconciler.render import FORMATS, plan_view
+from reconciler.render import FORMATS, Report
 
 REF = Ref("model_alias", "m")
 MASKED = ("auth_token", "extra_headers", "x_password")
@@ -170,7 +170,7 @@ def test_no_mask_is_printed_recorded_or_planned_a_second_time(stored, wish, adop
     record = Record(record_of(wish), adopted=True) if adopted else None
     known = Known({REF: record} if record else {})
     plan, _ = planned(stored, wish, known)
-    texts = [FORMATS[each](plan_view(plan, full=True)) for each in ("text", "json", "markdown")]
+    texts = [FORMATS[each].render(Report(plan, full=True)) for each in ("text", "json", "markdown")]
     texts += [json.dumps(record_of(live.state[REF])), repr(live.state[REF])]
     for text in texts:
         assert not any(end in text for end in ("Bear*", "7890", "tok-", "mnop"))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from plan_cases import CASES, HINTED
 
-from reconciler.render import FORMATS, plan_view
+from reconciler.render import FORMATS, Report
 from reconciler.render.findings.text import render_findings
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -24,18 +24,18 @@ def agree(path: Path, text: str) -> None:
 
 @pytest.mark.parametrize(("case", "name"), PAIRS)
 def test_golden(case, name):
-    agree(GOLDEN / case / f"plan.{SUFFIXES[name]}", FORMATS[name](plan_view(CASES[case]())))
+    agree(GOLDEN / case / f"plan.{SUFFIXES[name]}", FORMATS[name].render(Report(CASES[case]())))
 
 
 @pytest.mark.parametrize("case", ["deletions", "losses_and_refusals"])
 def test_golden_full(case):
-    agree(GOLDEN / case / "plan.full.txt", FORMATS["text"](plan_view(CASES[case](), full=True)))
+    agree(GOLDEN / case / "plan.full.txt", FORMATS["text"].render(Report(CASES[case](), full=True)))
 
 
 def test_golden_color():
     agree(
         GOLDEN / "losses_and_refusals" / "plan.ansi",
-        FORMATS["text"](plan_view(CASES["losses_and_refusals"]()), color=True),
+        FORMATS["text"].render(Report(CASES["losses_and_refusals"](), color=True)),
     )
 
 

@@ -64,21 +64,22 @@ def command(
 
 
 def _explain(code: str) -> int:
+    from reconciler.asking import lint_rules  # noqa: PLC0415  not needed for --help
     from reconciler.core.model.findings import ReconcilerError, did_you_mean, error  # noqa: PLC0415  not needed for --help
-    from reconciler.core.rules.lint import BY_CODE  # noqa: PLC0415  as above
 
-    if code not in BY_CODE:
-        hint = did_you_mean(code, BY_CODE) or "reconciler lint --rules lists all"
+    by_code = {rule.code: rule for rule in lint_rules()}
+    if code not in by_code:
+        hint = did_you_mean(code, by_code) or "reconciler lint --rules lists all"
         raise ReconcilerError(error("unknown-rule", f"there is no lint rule {code}", hint=hint))
-    rule = BY_CODE[code]
+    rule = by_code[code]
     wrapped = click.wrap_text(rule.reason, 88)
     say(f"{rule.code} ({rule.level.value}): {rule.summary}\n\n{wrapped}\n\nFix: {rule.hint}")
     return DONE
 
 
 def _rules() -> int:
-    from reconciler.core.rules.lint import RULES  # noqa: PLC0415  not needed for --help
+    from reconciler.asking import lint_rules  # noqa: PLC0415  not needed for --help
 
-    for rule in RULES:
+    for rule in lint_rules():
         say(f"{rule.code:<28} {rule.level.value:<8} {rule.summary}")
     return DONE

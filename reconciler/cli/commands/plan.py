@@ -9,6 +9,7 @@ import click
 
 from reconciler.cli.events import as_json, emit_failure, emit_plan, log_format_option, quiet_option
 from reconciler.cli.failures import DONE, EXPECTED, PENDING
+from reconciler.cli.formats import BUILT_IN, listed, names
 from reconciler.cli.options import as_of_option, loaded, only_option, revision_option, world
 from reconciler.cli.output import color, note, say
 from reconciler.cli.reports import Made, plan_as, report_option, write_failure, write_reports
@@ -37,7 +38,7 @@ Exit codes: 0 done, 1 the config or the plan has errors, 2 with --exit-code: cha
 @as_of_option
 @revision_option
 @click.option(
-    "--format", "form", default="text", show_default=True, help="text, json, markdown or html."
+    "--format", "form", default="text", show_default=True, help=f"{listed(list(BUILT_IN))}."
 )
 @report_option
 @click.option(
@@ -80,10 +81,9 @@ def command(
     Plan only reads: its connection to the gateway refuses every write.
     """
     from reconciler.core.model.findings import ReconcilerError, errors  # noqa: PLC0415  not needed for --help
-    from reconciler.render import FORMATS  # noqa: PLC0415  as above
 
-    if form not in FORMATS:
-        raise click.BadParameter(f"one of {', '.join(FORMATS)}", param_hint="--format")
+    if form not in names():
+        raise click.BadParameter(f"one of {', '.join(names())}", param_hint="--format")
     try:
         made = run(planned(loaded(config, environment, as_of, revision), gateway, order, only, out))
     except ReconcilerError as problem:

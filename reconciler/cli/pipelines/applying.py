@@ -34,9 +34,10 @@ from reconciler.core.plan.plan import Plan
 from reconciler.core.plan.scope import parse_scope
 from reconciler.files.plan_file import parsed_plan
 from reconciler.files.revisions import content_id
-from reconciler.render import FORMATS, plan_view
+from reconciler.render import plan_view
 from reconciler.render.findings.text import render_findings
 from reconciler.render.outcomes import render_outcomes
+from reconciler.render.plan.text import render as render_text
 
 if TYPE_CHECKING:
     from reconciler.ci.surroundings import Surroundings
@@ -178,7 +179,7 @@ def _carry_out(
 def _shown(plan: Plan, account: Account) -> None:
     show_plan(plan, full=False, quiet=False)
     view = replace(plan_view(plan), next="")
-    account.plan = FORMATS["text"](view)
+    account.plan = render_text(view)
 
 
 def _say(here: "Surroundings", review: Reviewed, account: Account) -> None:

@@ -39,10 +39,12 @@ RULES: tuple[Rule, ...] = (
 BY_CODE: Mapping[str, Rule] = {rule.code: rule for rule in RULES}
 
 
-def lint(world: Linted, levels: Mapping[str, Level] | None = None) -> tuple[Finding, ...]:
+def lint(
+    world: Linted, levels: Mapping[str, Level] | None = None, rules: tuple[Rule, ...] = RULES
+) -> tuple[Finding, ...]:
     """Every finding of every rule, with ref and path. `levels` are the settings': code -> level, `off` skips it."""
     given = levels or {}
-    chosen = [(rule, given.get(rule.code, rule.level)) for rule in RULES]
+    chosen = [(rule, given.get(rule.code, rule.level)) for rule in rules]
     return ordered(
         finding
         for rule, level in chosen
