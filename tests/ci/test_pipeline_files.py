@@ -225,6 +225,7 @@ def bash(script: str, directory: Path, environ: dict[str, str], path: str) -> An
     )
 
 
+@pytest.mark.slow
 def test_the_action_runs_the_command_with_its_inputs(on_github: World, program: str):
     """In a repository that holds a config and nothing else."""
     number = on_github.proposed(company)

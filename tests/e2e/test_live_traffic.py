@@ -199,6 +199,7 @@ def test_every_team_keeps_something_by_another_path():
     )
 
 
+@pytest.mark.slow
 def test_no_call_of_a_kept_model_is_denied_during_a_violent_apply(tmp_path):
     with founded(tmp_path) as (here, keys):
         ended, traffic = disturbed(here, keys)

@@ -1,5 +1,6 @@
 """What another package adds through entry points works, and nothing in the product has to know it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -27,32 +28,52 @@ if {kind!r}:
         \"\"\"The team that wears it.\"\"\"
 
     kinds.KINDS["badge"] = kinds.SECTIONS["badges"] = Badge
+import contextlib, io, json
 from reconciler.cli import main
-main(sys.argv[1:])
+
+for line in sys.stdin:
+    told, code = io.StringIO(), 0
+    with contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
+        try:
+            main(json.loads(line))
+        except SystemExit as left:
+            code = left.code
+    print(json.dumps([code, told.getvalue()]), flush=True)
 """
 
 
 @dataclass
 class Place:
+    """A directory with a config, and one process in which commands run one after the other."""
+
     directory: Path
     packages: Path
     kind: bool = False
+    child: subprocess.Popen[str] | None = None
 
     def run(self, *words: str, code: int = 0) -> str:
-        environ = {
-            **os.environ,
-            "PYTHONPATH": str(self.packages),
-            "NO_COLOR": "1",
-            "COLUMNS": "100",
-        }
-        command = [sys.executable, "-c", RUN.format(kind=self.kind), *words]
-        done = subprocess.run(
-            command, cwd=self.directory, env=environ, capture_output=True, text=True, check=False
-        )
-        text = done.stdout + done.stderr
-        assert done.returncode == code, text
+        if self.child is None:
+            environ = {**os.environ, "PYTHONPATH": str(self.packages), "NO_COLOR": "1"}
+            self.child = subprocess.Popen(
+                [sys.executable, "-c", RUN.format(kind=self.kind)],
+                cwd=self.directory,
+                env={**environ, "COLUMNS": "100"},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        self.child.stdin.write(json.dumps(words) + "\n")
+        self.child.stdin.flush()
+        ended, text = json.loads(self.child.stdout.readline())
+        assert ended == code, text
         assert "Traceback" not in text
         return text
+
+    def close(self) -> None:
+        if self.child is not None:
+            self.child.stdin.close()
+            self.child.stdout.close()
+            self.child.wait(30)
 
     def write(self, file: str, text: str) -> None:
         path = self.directory / "config" / file
@@ -61,8 +82,22 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path):
-    return Place(tmp_path, toy_package.install(tmp_path / "packages"))
+def placed(tmp_path):
+    """Makes a place where the package is installed, as it is or with other contents."""
+    places = []
+
+    def make(**contents):
+        places.append(Place(tmp_path, toy_package.install(tmp_path / "packages", **contents)))
+        return places[-1]
+
+    yield make
+    for place in places:
+        place.close()
+
+
+@pytest.fixture
+def place(placed):
+    return placed()
 
 
 MANIFEST = """\
@@ -126,9 +161,8 @@ def test_a_format_a_rule_and_a_command_of_a_package(place):
     assert "did you mean toys" in place.run("toyz", code=1)
 
 
-def test_a_package_that_cannot_be_imported_takes_nothing_else_down(tmp_path):
-    broken = toy_package.install(tmp_path / "packages", module="raise RuntimeError('broken')\n")
-    place = Place(tmp_path, broken)
+def test_a_package_that_cannot_be_imported_takes_nothing_else_down(placed):
+    place = placed(module="raise RuntimeError('broken')\n")
     place.write("all.yaml", OURS)
     place.run("--help")
     place.run("validate")
@@ -140,16 +174,16 @@ def test_a_package_that_cannot_be_imported_takes_nothing_else_down(tmp_path):
     assert "the backend toy of the package reconciler-toy" in place.run("plan", code=1)
 
 
-def test_a_rule_that_fails_is_an_error_of_its_package(tmp_path):
+def test_a_rule_that_fails_is_an_error_of_its_package(placed):
     failing = toy_package.MODULE.replace('yield Hit(f"{name} is odd"', "yield Hit(1 / 0")
-    place = Place(tmp_path, toy_package.install(tmp_path / "packages", module=failing))
+    place = placed(module=failing)
     place.write("all.yaml", OURS)
     assert "no-odd-teams of the package reconciler-toy failed" in place.run("lint", code=1)
 
 
-def test_what_is_built_in_stays_what_it_is(tmp_path):
+def test_what_is_built_in_stays_what_it_is(placed):
     clashing = toy_package.ENTRY_POINTS.replace("toys =", "plan =").replace("count =", "json =")
-    place = Place(tmp_path, toy_package.install(tmp_path / "packages", entry_points=clashing))
+    place = placed(entry_points=clashing)
     place.write("all.yaml", OURS)
     assert place.run("plan", "--format", "json").startswith("{")
     assert "4 to create" in place.run("plan")
