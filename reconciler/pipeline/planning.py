@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass, replace
 
-from reconciler.core.model.findings import Finding, leveled, ordered
-from reconciler.core.model.inventory import Known
+from reconciler.core.model.findings import Finding, ReconcilerError, error, leveled, ordered
+from reconciler.core.model.inventory import Known, Record
 from reconciler.core.model.kinds import Team
+from reconciler.core.model.refs import Ref
+from reconciler.core.plan.credits.allocation import CREDITS
 from reconciler.core.plan.credits.memories import Stranger, counted, given_before, strangers, told
 from reconciler.core.plan.make import Inputs, make_plan
 from reconciler.core.plan.order.holding import fresh
@@ -12,7 +14,6 @@ from reconciler.core.plan.order.schedule import Order
 from reconciler.core.plan.plan import Plan
 from reconciler.core.plan.saved import Approved
 from reconciler.core.plan.scope import EVERYTHING, Scope
-from reconciler.core.plan.support import Support
 from reconciler.core.rules.undeclared import decided
 from reconciler.gateways import is_local
 from reconciler.gateways.base import Live
@@ -32,6 +33,8 @@ class Terms:
 
 
 AS_DECLARED = Terms()
+# Balances are read so often until nobody granted anything meanwhile.
+MOST_READINGS = 5
 
 
 @dataclass(frozen=True)
@@ -56,25 +59,38 @@ async def make(
 async def plan_now(session: Session, remembered: Known, terms: Terms = AS_DECLARED) -> Planned:
     """As `make`, from what is remembered, with what was read.
 
-    Before credits are granted, the gateway's own record of our grants is looked at: what another ledger has given, or
-    a lost one, is not given again.
+    Before credits are granted, or counted as given, the gateway's own record of our grants is looked at: what another
+    ledger has given, or a lost one, is not given again. Raises ReconcilerError where that record does not stand still.
     """
     live = await session.gateway.read()
     known = replace(remembered, fixed=live.fixed)
     plan = plan_against(session, live, known, terms)
-    teams = _with_credits_to_look_at(plan, session.gateway.support)
+    teams = _with_credits_to_look_at(session, plan, known)
     if not teams:
         return Planned(plan, live, known)
     operations = await session.gateway.operations(teams)
-    unknown = strangers(operations, known.operations)
-    given = given_before(operations, known)
-    if not unknown and not given:
+    if not strangers(operations, known.operations) and not given_before(operations, known):
         return Planned(plan, live, known)
-    # Such a grant may have come after the read: the balances must not be older than the record of what made them.
-    live = await session.gateway.read()
-    known = replace(counted(remembered, unknown), fixed=live.fixed, given=given)
-    plan = plan_against(session, live, known, terms, told(unknown))
-    return Planned(plan, live, known, unknown)
+    for _ in range(MOST_READINGS):
+        unknown = strangers(operations, remembered.operations)
+        given = given_before(operations, remembered)
+        live = await session.gateway.read()
+        known = replace(counted(remembered, unknown), fixed=live.fixed, given=given)
+        plan = plan_against(session, live, known, terms, told(unknown))
+        # Balances and the record of what made them are of one moment where nothing was granted between two looks: a
+        # grant that only the balance has would be met again later as a stranger's, and count twice.
+        teams |= _with_credits_to_look_at(session, plan, known)
+        now_on_record = await session.gateway.operations(teams)
+        if now_on_record == operations:
+            return Planned(plan, live, known, unknown)
+        operations = now_on_record
+    raise ReconcilerError(
+        error(
+            "credits-moving",
+            f"somebody with another ledger grants credits meanwhile: {MOST_READINGS} readings of what was given differ",
+            hint="run again when the other apply is done; let everybody who applies use one ledger",
+        )
+    )
 
 
 def plan_against(
@@ -117,17 +133,31 @@ def plan_against(
     return replace(plan, findings=ordered(leveled(placed, loaded.settings.lint)))
 
 
-def _with_credits_to_look_at(plan: Plan, support: Support) -> frozenset[str]:
-    """Teams whose credits would move, and, where the gateway keeps who gave a team its first ones, those we adopt.
+def _with_credits_to_look_at(session: Session, plan: Plan, known: Known) -> frozenset[str]:
+    """Teams whose grants on the gateway decide what we give them, by the names that the gateway knows them by.
 
-    By the names that the gateway knows them by.
+    credits move                                                         what others gave is not given again
+    adopted, where the gateway keeps who gave a team its first credits   what was given counts as given
+    the record of what we gave moves, and no credits do                  somebody else may have moved them already
     """
+    support = session.gateway.support
     teams: set[str] = set()
-    for change in plan.changes:
-        exists = change.ref.kind == Team.kind and change.before is not None
-        if exists and (change.credits or (change.adopt and support.voids)):
-            teams.add(plan.renames.in_place.old(change.ref).name)
+    for change in (*plan.changes, *plan.noted):
+        if change.ref.kind != Team.kind or change.before is None or change.after is None:
+            continue
+        old = plan.renames.in_place.old(change.ref)
+        adopted = change.adopt and support.voids
+        if change.credits or adopted or _recounts(session, change.ref, known.inventory.get(old)):
+            teams.add(old.name)
     return frozenset(teams)
+
+
+def _recounts(session: Session, team: Ref, record: Record | None) -> bool:
+    """Whether other credits are declared for the team than were when it was last recorded."""
+    wish = session.loaded.desired.state.get(team)
+    if record is None or not isinstance(wish, Team) or wish.credits_allocated is None:
+        return False
+    return record.applied.get(CREDITS) != wish.credits_allocated
 
 
 def _of_config(session: Session, live: Live, known: Known) -> tuple[Finding, ...]:
