@@ -21,7 +21,7 @@ from reconciler.core.model.changes import Action, Step
 from reconciler.core.plan.credits.allocation import ALLOCATION
 from reconciler.core.plan.renaming import Renaming
 from reconciler.gateways.base import Gateway, GatewayError, Landed
-from reconciler.ledger import Claim, JournalEntry, Lease, Ledger, LedgerError
+from reconciler.ledger import Claim, JournalEntry, Lease, Ledger, LedgerError, Renewal
 from reconciler.ledger.remembered import inventory_of
 
 DECIDE_TTL = timedelta(seconds=30)
@@ -90,13 +90,19 @@ async def recover(
 
     A grant that cannot be decided stays open (its team gets no further credits); everything else is decided by the
     next plan, which reads the live state anyway. A creation counts as ours only where the gateway says so.
+    Of the renewals of virtual keys only those that happened stay in the ledger, for what is still owed its key.
     Raises GatewayError where the gateway does not answer.
     """
     left = _Open(ledger.unsettled(lease.gateway))
+    renewals = ledger.renewals(lease.gateway)
     if gateway.support.voids:
         await _void(left, gateway, late)
+        await _void_renewals(ledger, lease, gateway, renewals)
     else:
-        await _outwait(left, gateway, late, cut_off=bool(ledger.late(lease.gateway)))
+        cut_off = bool(ledger.late(lease.gateway)) or bool(renewals)
+        await _outwait(left, gateway, late, cut_off=cut_off)
+        if renewals and not late.stop.is_set():
+            ledger.forget_renewals(lease, [renewal.operation_id for renewal in renewals])
     return _written(ledger, lease, left, now, late)
 
 
@@ -138,6 +144,23 @@ async def _void(left: _Open, gateway: Gateway, late: Late) -> None:
     for number, step in left.steps.items():
         if step in ends:
             left.verdicts[number] = ends[step]
+
+
+async def _void_renewals(
+    ledger: Ledger, lease: Lease, gateway: Gateway, renewals: Sequence[Renewal]
+) -> None:
+    """Whichever machine sent them. One that happened tells that a key was given which only that machine has."""
+    if not renewals:
+        return
+    happened = await gateway.void_renewals([renewal.operation_id for renewal in renewals])
+    owed = {(key.kind, key.name) for key in ledger.owed_keys(lease.gateway)}
+    settled = [
+        renewal.operation_id
+        for renewal in renewals
+        if not happened[renewal.operation_id] or (renewal.kind, renewal.name) not in owed
+    ]
+    if settled:
+        ledger.forget_renewals(lease, settled)
 
 
 def _keeps_its_id(step: Step) -> bool:

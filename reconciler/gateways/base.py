@@ -223,6 +223,17 @@ class Gateway(Protocol):
         """A virtual key for an object whose own nobody has: `key` where we choose it, else what the gateway shows."""
         ...
 
+    def renewal(self, ref: Ref, key: SecretStr | None) -> str | None:
+        """The operation id of the request of `reissue` with that key; None where it only reads the key.
+
+        Where the gateway does not void, it is nothing but a name for that request.
+        """
+        ...
+
+    async def void_renewals(self, operations: Collection[str]) -> Mapping[str, bool]:
+        """Whether each renewal happened, by its operation id; what has not, never will (`support.voids`)."""
+        ...
+
     async def probe(self, team: str, model: str) -> bool | None:
         """Whether the gateway would let the team call the model now; None where it has no such check."""
         ...

@@ -16,6 +16,7 @@ from reconciler.core.model.secrets.literal import concealed
 from reconciler.core.plan.support import KindSupport
 from reconciler.gateways.base import GatewayError
 from reconciler.gateways.request import Request
+from reconciler.gateways.shapes import UNEXPECTED, odd
 
 Body = Mapping[str, Any]
 
@@ -148,6 +149,15 @@ class Endpoint:
             delete=self.can_delete,
             notes=self.notes,
         )
+
+
+def opened(endpoint: Endpoint, body: Body) -> Resource:
+    """The resource in an answer, whose fields nobody has looked at yet."""
+    try:
+        return endpoint.decoded(body)
+    except UNEXPECTED as error:
+        name = body.get(endpoint.id) if isinstance(body, Mapping) else None
+        raise odd(error, f"{endpoint.kind}/{name}: ") from error
 
 
 def segment(name: str) -> str:

@@ -17,6 +17,7 @@ from reconciler.ledger.records import (
     OwedKey,
     Owned,
     Renamed,
+    Renewal,
     Settlement,
 )
 
@@ -38,6 +39,7 @@ __all__ = [
     "OwedKey",
     "Owned",
     "Renamed",
+    "Renewal",
     "Settlement",
     "open_ledger",
 ]

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
-from reconciler.ledger import grants, inventory, owed
+from reconciler.ledger import grants, inventory, owed, renewals
 from reconciler.ledger.errors import LedgerError
 from reconciler.ledger.records import (
     Claim,
@@ -238,6 +238,7 @@ def move(conn: Connection, gateway: str, renamed: Renamed, now: datetime) -> Non
     inventory.move(conn, gateway, renamed, now)
     grants.move(conn, gateway, renamed)
     owed.move(conn, gateway, renamed)
+    renewals.move(conn, gateway, renamed)
 
 
 def _ends(effects: Iterable[_Effect]) -> dict[inventory.Key, Claim | None]:

@@ -14,6 +14,7 @@ from reconciler.ledger.tables import (
     locks,
     names,
     owed_keys,
+    renewals,
 )
 
 
@@ -33,7 +34,7 @@ def unite(conn: Connection, identity: str, others: Collection[str]) -> None:
     for name in others:
         for table in (inventory, grants, owed_keys, facts):
             _take_over(conn, table, name, identity)
-        for table in (applies, journal):
+        for table in (applies, journal, renewals):
             conn.execute(update(table).where(table.c.gateway == name).values(gateway=identity))
         _take_lock(conn, name, identity)
 

@@ -102,6 +102,15 @@ class OwedKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Renewal:
+    """A request that gives an object whose key is owed another one, and that may have happened or still may."""
+
+    kind: str
+    name: str
+    operation_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Intent:
     """A request that is about to be sent. A `grant` must carry the same operation_id, or the intent none.
 

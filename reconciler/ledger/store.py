@@ -8,7 +8,17 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, Engine
 
-from reconciler.ledger import facts, grants, history, inventory, journal, lock, names, owed
+from reconciler.ledger import (
+    facts,
+    grants,
+    history,
+    inventory,
+    journal,
+    lock,
+    names,
+    owed,
+    renewals,
+)
 from reconciler.ledger.opening import WRITES, label, open_engine, translated
 from reconciler.ledger.records import (
     ApplyRecord,
@@ -22,6 +32,7 @@ from reconciler.ledger.records import (
     OwedKey,
     Owned,
     Renamed,
+    Renewal,
     ResolvedState,
     Settlement,
 )
@@ -270,9 +281,26 @@ class Ledger:
             return owed.read(conn, gateway)
 
     def key_delivered(self, lease: Lease, refs: Iterable[tuple[str, str]]) -> None:
-        """Nothing is owed for these, by (kind, name)."""
+        """Nothing is owed for these, by (kind, name), and how it was renewed until then does not matter any more."""
+        keys = tuple(refs)
         with self._fenced(lease) as conn:
-            owed.clear(conn, lease.gateway, refs)
+            owed.clear(conn, lease.gateway, keys)
+            renewals.clear(conn, lease.gateway, keys)
+
+    def renewals(self, gateway: str) -> tuple[Renewal, ...]:
+        """Renewals that may have happened, or still may, and of which nobody has the key; the oldest first."""
+        with self._read() as conn:
+            return renewals.read(conn, gateway)
+
+    def intend_renewal(self, lease: Lease, renewal: Renewal) -> None:
+        """Writes down a renewal before its request is sent; on disk when this returns."""
+        with self._fenced(lease) as conn:
+            renewals.intend(conn, lease.gateway, renewal)
+
+    def forget_renewals(self, lease: Lease, operations: Collection[str]) -> None:
+        """These can never happen any more, or gave a key to what is owed none."""
+        with self._fenced(lease) as conn:
+            renewals.forget(conn, lease.gateway, operations)
 
     # --- names of a gateway
 

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator
 
 # every migration, oldest first: what tells a newer ledger from an older one
-FORMATS = ("0001", "0002", "0003")
+FORMATS = ("0001", "0002", "0003", "0004")
 VERSION_TABLE = "ledger_version"
 
 
@@ -175,6 +175,17 @@ owed_keys = Table(
     Column("name", Text, primary_key=True),
     Column("apply_id", BigInteger),
     Column("since", UtcTime, nullable=False),
+)
+
+renewals = Table(
+    "ledger_renewals",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("gateway", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("operation_id", Text, nullable=False),
+    sqlite_autoincrement=True,
 )
 
 names = Table(

@@ -10,7 +10,11 @@ from reconciler.ledger import Claim, LeaseLost, LedgerError, open_ledger
 TTL = timedelta(minutes=5)
 GW = "embedded http://gw"
 # What each format has that the one before it lacks.
-ADDED = {"0002": ("ledger_owed_keys", "ledger_names"), "0003": ("ledger_facts",)}
+ADDED = {
+    "0002": ("ledger_owed_keys", "ledger_names"),
+    "0003": ("ledger_facts",),
+    "0004": ("ledger_renewals",),
+}
 FACTS = {"legacy_groups": {"m": ["beta", "eu"]}, "router_aliases": {"best": "m"}}
 
 
@@ -49,7 +53,7 @@ def test_the_facts_of_two_names_of_one_gateway_are_one(ledger, lease, now):
     assert ledger.facts(GW) == {}
 
 
-@pytest.mark.parametrize("former", ["0001", "0002"])
+@pytest.mark.parametrize("former", ["0001", "0002", "0003"])
 def test_a_ledger_of_an_earlier_format_keeps_everything_and_takes_facts(url, now, former):
     with open_ledger(url) as ledger:
         lease = ledger.acquire(GW, "alice", now, TTL)

@@ -10,6 +10,7 @@ from reconciler.ledger import (
     Intent,
     LeaseLost,
     Renamed,
+    Renewal,
     Settlement,
 )
 
@@ -134,3 +135,37 @@ def test_a_lock_goes_on_being_held_under_the_new_name(ledger, now):
     ledger.acquire("old", "alice", now, TTL)
     ledger.unite("new", ["old"])
     assert ledger.holder("new", now).owner == "alice"
+
+
+def renewals(ledger, gateway=GW):
+    return [(renewal.name, renewal.operation_id) for renewal in ledger.renewals(gateway)]
+
+
+def test_a_renewal_is_known_to_every_machine_until_its_key_is_delivered(ledger, lease, now):
+    for name, operation in (("a", "key:1"), ("b", "key:2"), ("a", "key:3"), ("c", "key:4")):
+        ledger.intend_renewal(lease, Renewal("team", name, operation))
+    assert renewals(ledger) == [("a", "key:1"), ("b", "key:2"), ("a", "key:3"), ("c", "key:4")]
+    assert renewals(ledger, "another") == []
+    ledger.forget_renewals(lease, ["key:1", "unknown"])
+    ledger.forget_renewals(lease, [])
+    assert renewals(ledger) == [("b", "key:2"), ("a", "key:3"), ("c", "key:4")]
+    ledger.key_delivered(lease, iter([("team", "a"), ("team", "unknown")]))
+    assert renewals(ledger) == [("b", "key:2"), ("c", "key:4")]
+    ledger.rename(lease, [Renamed("team", "b", "c")], now)
+    assert renewals(ledger) == [("c", "key:2")]
+    ledger.disown(lease, [("team", "c")])
+    assert renewals(ledger) == [("c", "key:2")], "its request may still arrive"
+
+
+def test_a_renewal_is_written_under_the_lock_and_follows_the_gateways_name(ledger, lease, now):
+    ledger.intend_renewal(lease, Renewal("team", "a", "key:1"))
+    ledger.release(lease)
+    for write in (
+        lambda: ledger.intend_renewal(lease, Renewal("team", "a", "key:2")),
+        lambda: ledger.forget_renewals(lease, ["key:1"]),
+    ):
+        with pytest.raises(LeaseLost):
+            write()
+    ledger.unite("new", [GW])
+    assert renewals(ledger, "new") == [("a", "key:1")]
+    assert renewals(ledger) == []

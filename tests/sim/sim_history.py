@@ -278,8 +278,35 @@ def _keys(rng: random.Random, versions: list[Company], dialect: Dialect) -> Them
         second = replace(second, disk=((rng.randint(1, 24), rng.choice(("ENOSPC", "EIO"))),))
     if rng.random() < 0.3:
         second = replace(second, halts=(Halt(rng.randint(20, 60)),))
-    third = _apply(rng, 1, dialect, fair=False)
-    return versions, [_calm(rng, 0), second, third], True
+    events: list[Event] = [_calm(rng, 0), second, _apply(rng, 1, dialect, fair=False)]
+    if rng.random() < 0.4:
+        events = [events[0], *_renewals(rng, dialect)]
+    return versions, events, True
+
+
+def _renewals(rng: random.Random, dialect: Dialect) -> list[Event]:
+    """A team's key is owed, and one machine after another tries to hand it over: what each sends may come late."""
+    full = ((rng.randint(12, 15), rng.choice(("ENOSPC", "EIO"))),)
+    events: list[Event] = [replace(_calm(rng, 1), machine=0, disk=full)]
+    for machine in rng.choice(((1, 0), (1, 0, 1), (1, 1, 0), (1, 0, 0))):
+        late = rng.choice(_delays(dialect)[2:4])
+        fate = rng.choice(
+            (
+                Fate("late, and its sender dies", out=late, dies=True),
+                Fate("late and cut", out=late, cut=0.1),
+                Fate("lost, and its sender dies", out=None, dies=True),
+                Fate("answered, and its sender dies", dies=True),
+                Fate("500 but saved", status=500),
+            )
+        )
+        gap = rng.choice((0.5, 1.0, 8.0, 30.0))
+        hindered = replace(_calm(rng, 1), machine=machine, gap=gap)
+        if rng.random() < 0.7:
+            hindered = replace(hindered, fates=((f"w{rng.randint(1, 2)}", fate),))
+        if rng.random() < 0.2:
+            hindered = replace(hindered, halts=(Halt(rng.randint(8, 30)),))
+        events.append(hindered)
+    return events
 
 
 THEMES = (

@@ -4,7 +4,7 @@ A `Book` is what is on disk, shared or not; a `Ledger` is one process's hold on 
 """
 
 import copy
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,6 +23,7 @@ from reconciler.ledger.records import (
     OwedKey,
     Owned,
     Renamed,
+    Renewal,
     Settlement,
 )
 
@@ -51,6 +52,7 @@ class Book:
     journal: list[JournalEntry] = field(default_factory=list)
     grants: dict[str, dict[Key, GrantRecord]] = field(default_factory=dict)
     owed: dict[str, dict[Key, OwedKey]] = field(default_factory=dict)
+    renewals: dict[str, list[Renewal]] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -325,8 +327,29 @@ class Ledger:
 
         return self._read("owed_keys", look)
 
-    def key_delivered(self, lease: Lease, refs: Iterable[Key]) -> None:
-        self._fenced("key_delivered", lease, lambda book: _clear(book, lease.gateway, refs))
+    def key_delivered(self, lease: Lease, refs: Collection[Key]) -> None:
+        def act(book: Book) -> None:
+            _clear(book, lease.gateway, refs)
+            kept = [r for r in book.renewals.get(lease.gateway, ()) if (r.kind, r.name) not in refs]
+            book.renewals[lease.gateway] = kept
+
+        self._fenced("key_delivered", lease, act)
+
+    def renewals(self, gateway: str) -> tuple[Renewal, ...]:
+        return self._read("renewals", lambda book: tuple(book.renewals.get(gateway, ())))
+
+    def intend_renewal(self, lease: Lease, renewal: Renewal) -> None:
+        def act(book: Book) -> None:
+            book.renewals.setdefault(lease.gateway, []).append(renewal)
+
+        self._fenced("intend_renewal", lease, act)
+
+    def forget_renewals(self, lease: Lease, operations: Collection[str]) -> None:
+        def act(book: Book) -> None:
+            rows = book.renewals.get(lease.gateway, ())
+            book.renewals[lease.gateway] = [r for r in rows if r.operation_id not in operations]
+
+        self._fenced("forget_renewals", lease, act)
 
     def known_as(self, name: str) -> str:
         return self._read("known_as", lambda book: book.names.get(name, name))

@@ -279,6 +279,22 @@ def no_hand_over(swap: Swap) -> None:
     swap(applying, "hand_over", forget)
 
 
+def renewals_unwritten(swap: Swap) -> None:
+    """Only the machine that chose a new key knows that the request which gives it may still arrive."""
+    import sim_ledger
+
+    swap(sim_ledger.Ledger, "intend_renewal", lambda *_args: None)
+
+
+def renewals_not_voided(swap: Swap) -> None:
+    """Renewals are in the ledger, and nobody keeps them from arriving late."""
+
+    async def forgotten(ledger: Any, lease: Any, _gateway: Any, renewals: Any) -> None:
+        ledger.forget_renewals(lease, [renewal.operation_id for renewal in renewals])
+
+    swap(recovery, "_void_renewals", forgotten)
+
+
 def existing_team_gets_a_key(swap: Swap) -> None:
     """A creation that meets its object gives that a new key."""
     plain = apply.attempt
@@ -329,6 +345,8 @@ MUTATIONS = (
     Mutation(revokes_first, start=5988),
     Mutation(no_key_is_owed, start=6016),
     Mutation(no_hand_over, start=5013),
+    Mutation(renewals_unwritten, start=20360),
+    Mutation(renewals_not_voided, start=20360),
     Mutation(existing_team_gets_a_key, start=5014),
     Mutation(no_recovery, "saas-litellm", start=5022),
     Mutation(no_grace, "saas-litellm", start=5123),

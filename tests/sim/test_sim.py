@@ -23,6 +23,7 @@ QUICK = (
     "no_key_is_owed",
     "unknown_creation_is_ours",
     "one_memory_is_enough",
+    "renewals_unwritten",
     "no_grace",
 )
 KNOWN = {

@@ -17,6 +17,7 @@ from reconciler.ledger import (
     LeaseLost,
     LedgerError,
     LockHeld,
+    Renewal,
     Settlement,
     open_ledger,
 )
@@ -169,6 +170,13 @@ class Caller:
     def do_key_delivered(self, ledger, index):
         return ledger.key_delivered(self._lease(index), [("team", self.rng.choice(NAMES))])
 
+    def do_renewal(self, ledger, index):
+        renewal = Renewal("team", self.rng.choice(NAMES), f"key-{self.rng.randint(0, 5)}")
+        return ledger.intend_renewal(self._lease(index), renewal)
+
+    def do_forget_renewals(self, ledger, index):
+        return ledger.forget_renewals(self._lease(index), [f"key-{self.rng.randint(0, 5)}"])
+
     def do_remember(self, ledger, index):
         name, grant = self.rng.choice(NAMES), f"elsewhere:{self.rng.randint(0, 1)}"
         record = GrantRecord(name, grant, 9, f"other:{name}:{grant}", state="granted")
@@ -187,6 +195,7 @@ class Caller:
             "late": ledger.late(GATEWAY),
             "unfinished": ledger.unfinished_creations(GATEWAY),
             "owed": ledger.owed_keys(GATEWAY),
+            "renewals": ledger.renewals(GATEWAY),
             "history": ledger.history(GATEWAY),
             "holder": ledger.holder(GATEWAY, self.now),
             "last": self._answer(

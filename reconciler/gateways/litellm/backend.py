@@ -175,6 +175,13 @@ class LiteLLM:
     async def void(self, steps: Sequence[Step]) -> Mapping[Step, Landed]:
         raise GatewayError(f"LiteLLM Proxy cannot void requests ({len(steps)} steps)")
 
+    def renewal(self, ref: Ref, key: SecretStr | None) -> str | None:  # noqa: ARG002  one name for any key
+        return f"reconciler:key:{ref.name}"
+
+    @understood(unknown=True)
+    async def void_renewals(self, operations: Collection[str]) -> Mapping[str, bool]:
+        raise GatewayError(f"LiteLLM Proxy cannot void requests ({len(operations)} renewals)")
+
     @understood(unknown=True)
     async def void_keys(
         self, ref: Ref, keys: Sequence[tuple[SecretStr, str | None]]

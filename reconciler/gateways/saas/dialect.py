@@ -50,7 +50,7 @@ class Dialect:
     `grant` adds credits under their operation id; `granted` says whether that happened, None where nobody can tell.
     `operations` are our grants that the gateway has on record, `accepts` whether a virtual key is a team's own.
     `key` gives a team the virtual key that we chose, or asks for its own again where the gateway shows it;
-    `key_operation` is the operation id of that request.
+    `key_operation` is the operation id of the request that gives another one, None where none does.
     `rename` are the requests of a rename, where `support.renames` has the kind.
     `fixed` refs exist but are out of the API's reach. `explain` makes a server's failure say what to do.
     """
@@ -69,4 +69,4 @@ class Dialect:
     note: Callable[[Step], str | None] = lambda _step: None
     rename: Callable[[Step], Iterable[Request]] = lambda _step: ()
     probe: Callable[[Http, str, str], Awaitable[bool]] | None = None
-    key_operation: Callable[[str, SecretStr], str] | None = None
+    key_operation: Callable[[str, SecretStr | None], str] | None = None

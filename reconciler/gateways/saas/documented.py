@@ -185,8 +185,13 @@ async def new_key(http: Http, team: str, key: SecretStr | None) -> Any:
     return await http.send(Request("POST", path, body, headers=headers, again=again))
 
 
-def key_operation(team: str, key: SecretStr) -> str:
-    """The operation id of the request that gives a team this key; nobody can tell the key from it."""
+def key_operation(team: str, key: SecretStr | None) -> str:
+    """The operation id of the request that gives a team this key; nobody can tell the key from it.
+
+    None: a key that the gateway chooses, whose request has a name of ours and no operation id.
+    """
+    if key is None:
+        return f"reconciler:key:{team}"
     return f"reconciler:key:{team}:{sha256(key.get_secret_value().encode()).hexdigest()[:32]}"
 
 

@@ -24,7 +24,7 @@ from reconciler.gateways.base import (
     present,
     verdict,
 )
-from reconciler.gateways.endpoints import Body, Endpoint, Wire, never
+from reconciler.gateways.endpoints import Body, Endpoint, Wire, never, opened
 from reconciler.gateways.http import Http
 from reconciler.gateways.request import Request
 from reconciler.gateways.saas.dialect import Dialect
@@ -39,7 +39,7 @@ from reconciler.gateways.saas.requests import (
     operation_of,
     voided,
 )
-from reconciler.gateways.shapes import UNEXPECTED, checked, odd, sound, understood
+from reconciler.gateways.shapes import checked, sound, understood
 
 NOT_FOUND, CONFLICT = 404, 409
 LOOKS = 3
@@ -103,7 +103,7 @@ class RestGateway:
         }
         for ref, (_, body) in bodies.items():
             self.memory.see(ref, body)
-        resources = {ref: _opened(row, body) for ref, (row, body) in bodies.items()}
+        resources = {ref: opened(row, body) for ref, (row, body) in bodies.items()}
         runtime = {
             ref: {key: body[key] for key in row.runtime if body.get(key) is not None}
             for ref, (row, body) in bodies.items()
@@ -268,6 +268,14 @@ class RestGateway:
         answer = await self.dialect.key(self.http, ref.name, key)
         return Receipt(secret=key or _virtual_key(answer))
 
+    def renewal(self, ref: Ref, key: SecretStr | None) -> str | None:
+        name = self.dialect.key_operation
+        return name(ref.name, key) if name is not None else None
+
+    @understood(unknown=True)
+    async def void_renewals(self, operations: Collection[str]) -> Mapping[str, bool]:
+        return await voided(self.http, list(operations))
+
     @understood(unknown=True)
     async def void_keys(
         self, ref: Ref, keys: Sequence[tuple[SecretStr, str | None]]
@@ -343,18 +351,9 @@ class RestGateway:
 
 def _decoded(endpoint: Endpoint, body: Body) -> Resource:
     """The resource in an answer. Raises GatewayError where a field has a type that its kind does not know."""
-    resource = _opened(endpoint, body)
+    resource = opened(endpoint, body)
     sound(Ref(endpoint.kind, body[endpoint.id]), resource)
     return resource
-
-
-def _opened(endpoint: Endpoint, body: Body) -> Resource:
-    """The resource in an answer, whose fields nobody has looked at yet."""
-    try:
-        return endpoint.decoded(body)
-    except UNEXPECTED as error:
-        name = body.get(endpoint.id) if isinstance(body, Mapping) else None
-        raise odd(error, f"{endpoint.kind}/{name}: ") from error
 
 
 def _virtual_key(answer: Any) -> SecretStr | None:
