@@ -1,6 +1,7 @@
 """Questions about a loaded config, with or without its gateway: what explain, access, lint and policies start from."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -81,6 +82,15 @@ def lint_rules() -> tuple[Rule, ...]:
     """The rules of the product, then those of plug-ins. Raises PluginError where one cannot be loaded."""
     added = plugins.plugins(plugins.RULES, BY_CODE)
     return (*RULES, *(_plugged(plugin) for plugin in added.values()))
+
+
+def usable_rules() -> tuple[Rule, ...]:
+    """As `lint_rules`, without those of plug-ins that cannot be loaded: for what describes rules and runs none."""
+    rules = list(RULES)
+    for plugin in plugins.plugins(plugins.RULES, BY_CODE).values():
+        with suppress(plugins.PluginError):
+            rules.append(_plugged(plugin))
+    return tuple(rules)
 
 
 def _plugged(plugin: plugins.Plugin) -> Rule:

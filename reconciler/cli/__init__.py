@@ -5,6 +5,7 @@ Commands are loaded when they are called, so that `--help` stays fast.
 
 import gc
 from collections.abc import Mapping
+from functools import wraps
 from importlib import import_module
 from typing import Any
 
@@ -12,6 +13,7 @@ import click
 
 from reconciler import __version__
 from reconciler.cli.failures import guarded
+from reconciler.core.model.findings import ReconcilerError
 from reconciler.system import plugins
 
 # Command -> (module, what it does). To add a command: a file in `commands` and a line here.
@@ -63,6 +65,26 @@ def _added() -> Mapping[str, plugins.Plugin]:
     return plugins.plugins(plugins.COMMANDS, (*COMMANDS, *FORMER))
 
 
+def _plugged(plugin: plugins.Plugin) -> click.Command:
+    """The command of a plug-in; what it raises that is no mistake of its user is an error that names the package."""
+    command = plugin.loaded(click.Command)
+    callback = command.callback
+    if callback is None:
+        return command
+
+    @wraps(callback)
+    def called(*args: Any, **named: Any) -> Any:
+        try:
+            return callback(*args, **named)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, ReconcilerError):
+            raise
+        except Exception as problem:
+            raise plugins.failed(plugin, problem) from problem
+
+    command.callback = called
+    return command
+
+
 class Commands(click.Group):
     """A group whose commands are modules, imported when needed."""
 
@@ -72,7 +94,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  click's signature
         name = FORMER.get(cmd_name, cmd_name)
         if name in _added():
-            return _added()[name].loaded(click.Command)
+            return _plugged(_added()[name])
         if name not in COMMANDS:
             return None
         module = import_module(f"reconciler.cli.commands.{COMMANDS[name][0]}")

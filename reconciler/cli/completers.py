@@ -73,9 +73,9 @@ def scopes(ctx: click.Context, param: click.Parameter, typed: str) -> list[str]:
 
 
 def lint_codes(_ctx: click.Context, _param: click.Parameter, typed: str) -> list[str]:
-    from reconciler.asking import lint_rules  # noqa: PLC0415  only for completions
+    from reconciler.asking import usable_rules  # noqa: PLC0415  only for completions
 
-    return _fitting([rule.code for rule in lint_rules()], typed)
+    return _fitting([rule.code for rule in usable_rules()], typed)
 
 
 def _section(kind: str) -> str | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from reconciler.system import plugins
 
 if TYPE_CHECKING:
-    from reconciler.render import Format
+    from reconciler.render import Format, Report
 
 # Name -> ending of the built-in ones, so that --help need not load them; a test keeps them equal to `render.FORMATS`.
 BUILT_IN: Mapping[str, str | None] = {
@@ -29,7 +29,22 @@ def format_of(name: str) -> "Format":
 
     if name in FORMATS:
         return FORMATS[name]
-    return plugins.plugins(plugins.FORMATS, BUILT_IN)[name].loaded(Format)
+    plugin = plugins.plugins(plugins.FORMATS, BUILT_IN)[name]
+    row = plugin.loaded(Format)
+
+    def render(report: "Report") -> str:
+        try:
+            return row.render(report)
+        except Exception as problem:
+            raise plugins.failed(plugin, problem) from problem
+
+    return Format(name, row.ending, render)
+
+
+def format_of_file(ending: str) -> str | None:
+    """The name of the format that files with an ending have; plug-ins are asked only for one that is not built in."""
+    known = {built_in: name for name, built_in in BUILT_IN.items()}
+    return known.get(ending) if ending in known else endings().get(ending)
 
 
 def endings() -> Mapping[str, str]:

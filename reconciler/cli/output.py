@@ -73,9 +73,9 @@ def findings_as(form: str, findings: "Iterable[Finding]", config: Path) -> str:
 def sarif(findings: "Iterable[Finding]", config: Path) -> str:
     """As SARIF, with the reasons and hints of the lint rules among them."""
     from reconciler import __version__  # noqa: PLC0415  a format is loaded when it is asked for
-    from reconciler.asking import lint_rules  # noqa: PLC0415  as above
+    from reconciler.asking import usable_rules  # noqa: PLC0415  as above
     from reconciler.files.discovery import shown  # noqa: PLC0415  as above
     from reconciler.render.findings.sarif import render_sarif  # noqa: PLC0415  as above
 
     anchor = shown(config / "reconciler.yaml")
-    return render_sarif(findings, tool_version=__version__, rules=lint_rules(), anchor=anchor)
+    return render_sarif(findings, tool_version=__version__, rules=usable_rules(), anchor=anchor)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from reconciler.cli.formats import BUILT_IN, endings, format_of, listed
+from reconciler.cli.formats import BUILT_IN, endings, format_of, format_of_file, listed
 from reconciler.cli.output import color, sarif, width
 from reconciler.core.model.printable import printable
 
@@ -30,9 +30,8 @@ class ReportFile(click.ParamType[Path]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         file = Path(value)
-        known = endings()
-        if file.suffix not in known:
-            self.fail(f"{value} should end with one of {', '.join(known)}", param, ctx)
+        if format_of_file(file.suffix) is None:
+            self.fail(f"{value} should end with one of {', '.join(endings())}", param, ctx)
         return file
 
 
@@ -59,7 +58,7 @@ class Made:
 
 def plan_as(form: str, made: Made, config: Path, *, full: bool = False) -> str:
     """The plan in a format, one of `formats.names`."""
-    from reconciler.asking import lint_rules  # noqa: PLC0415  not needed for --help
+    from reconciler.asking import usable_rules  # noqa: PLC0415  not needed for --help
     from reconciler.files.discovery import shown  # noqa: PLC0415  as above
     from reconciler.render import Report  # noqa: PLC0415  as above
 
@@ -72,7 +71,7 @@ def plan_as(form: str, made: Made, config: Path, *, full: bool = False) -> str:
         width=width(),
         when=made.when,
         anchor=shown(config / "reconciler.yaml"),
-        rules=lint_rules() if form == "sarif" else (),
+        rules=usable_rules() if form == "sarif" else (),
     )
     return format_of(form).render(report)
 
@@ -80,13 +79,13 @@ def plan_as(form: str, made: Made, config: Path, *, full: bool = False) -> str:
 def write_reports(reports: Iterable[Path], made: Made, config: Path, *, full: bool = False) -> None:
     """Every report file, whole or not at all. Raises ReconcilerError where one cannot be written."""
     for file in reports:
-        _write(file, plan_as(endings()[file.suffix], made, config, full=full))
+        _write(file, plan_as(str(format_of_file(file.suffix)), made, config, full=full))
 
 
 def write_failure(reports: Iterable[Path], findings: "Iterable[Finding]", config: Path) -> None:
     """Where there is no plan, the findings that say why: as SARIF, the only format that is about findings alone."""
     for file in reports:
-        if endings()[file.suffix] == "sarif":
+        if format_of_file(file.suffix) == "sarif":
             _write(file, sarif(findings, config))
 
 

@@ -134,6 +134,11 @@ def test_a_toy_lives_through_validate_plan_apply_and_drift(place, kind):
         place.run("drift")
         if kind:
             assert "gold" in place.run("show", "badge", "best")
+            assert "gold" in place.run("list", "badge")
+            assert "badge" in place.run("list")
+            place.run("import", "--out", "imported")
+            written = place.directory / "imported" / "badges.yaml"
+            assert "colour: gold" in written.read_text()
             assert stored["badges"]["best"] == {"id": "best", "colour": "gold", "team": "odd-team"}
             stored["badges"]["best"]["colour"] = "brass"
             assert "brass" in place.run("drift", code=2)
@@ -167,6 +172,9 @@ def test_a_package_that_cannot_be_imported_takes_nothing_else_down(placed):
     place.run("--help")
     place.run("validate")
     place.run("plan")
+    place.run("plan", "--report", "plan.html")
+    place.run("validate", "--format", "sarif")
+    place.run("plan", "--format", "sarif")
     for words in (["toys"], ["plan", "--format", "count"], ["lint"]):
         text = place.run(*words, code=1)
         assert "of the package reconciler-toy cannot be loaded: RuntimeError: broken" in text
@@ -179,6 +187,17 @@ def test_a_rule_that_fails_is_an_error_of_its_package(placed):
     place = placed(module=failing)
     place.write("all.yaml", OURS)
     assert "no-odd-teams of the package reconciler-toy failed" in place.run("lint", code=1)
+
+
+def test_a_format_and_a_command_that_fail_are_errors_of_their_package(placed):
+    place = placed(
+        module=toy_package.MODULE.replace(
+            'f"{len(report.plan.changes)} changes"', "str(1 / 0)"
+        ).replace('click.echo("3 toys")', "raise KeyError(3)")
+    )
+    place.write("all.yaml", OURS)
+    for words in (["plan", "--format", "count"], ["toys"]):
+        assert "of the package reconciler-toy failed" in place.run(*words, code=1)
 
 
 def test_what_is_built_in_stays_what_it_is(placed):

@@ -15,6 +15,7 @@ from reconciler.core.model.kinds import (
     Policy,
     PricingPlan,
     Team,
+    gateway_fields,
 )
 from reconciler.core.model.refs import Ref
 from reconciler.core.model.state import State
@@ -44,14 +45,21 @@ class Listing:
 
 def listing(world: Listed, kind: str) -> Listing:
     """The objects of the kind by name."""
-    return Listing(kind, tuple(ROWS[kind](world)))
+    rows = ROWS[kind](world) if kind in ROWS else _fields(world, kind)
+    return Listing(kind, tuple(rows))
 
 
 def kinds_listing(world: Listed) -> Listing:
     """How many objects each kind has."""
     counts = {kind: len(world.state.of(cls)) for kind, cls in KINDS.items()}
     counts |= {PricingPlan.kind: len(world.plans), Policy.kind: len(world.policies)}
-    return Listing("", tuple({"kind": kind, "objects": counts[kind]} for kind in ROWS))
+    return Listing(
+        "",
+        tuple(
+            {"kind": kind, "objects": counts[kind]}
+            for kind in (*ROWS, *(kind for kind in KINDS if kind not in ROWS))
+        ),
+    )
 
 
 def foreign_listing(live: State, ours: Collection[Ref], kind: str | None) -> Listing:
@@ -59,6 +67,22 @@ def foreign_listing(live: State, ours: Collection[Ref], kind: str | None) -> Lis
     refs = sorted(ref for ref in live if ref not in ours and kind in (None, ref.kind))
     rows = tuple({"kind": ref.kind, "name": ref.name} for ref in refs)
     return Listing(kind or "", rows)
+
+
+def _fields(world: Listed, kind: str) -> Iterator[Row]:
+    """For a kind that has no table of its own: what a gateway stores of it."""
+    cls = KINDS[kind]
+    for name, resource in sorted(world.state.of(cls).items()):
+        yield {"name": name} | {
+            field: _shown(getattr(resource, field)) for field in gateway_fields(cls)
+        }
+
+
+def _shown(value: object) -> object:
+    """Free JSON may hold secrets, and says nothing in a table."""
+    if isinstance(value, (frozenset, tuple)):
+        return ", ".join(sorted(map(str, value)))
+    return value if isinstance(value, (str, int, float, type(None))) else "..."
 
 
 def _models(world: Listed) -> Iterator[Row]:

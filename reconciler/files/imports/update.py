@@ -14,10 +14,10 @@ from reconciler.core.model.kinds import KINDS
 from reconciler.core.model.refs import FieldPath, Ref
 from reconciler.files.discovery import SETTINGS_FILES
 from reconciler.files.imports.write import (
-    FILES,
     ORDER,
     Origins,
     arranged,
+    file_of,
     header,
     object_lines,
     team_files,
@@ -141,7 +141,7 @@ class Updating:
         for ref, new in objects.items():
             path = self._fitting(ref, new)
             if path is None:
-                name = FILES.get(ref.kind) or names[_organization(new)]
+                name = file_of(ref.kind) or names[_organization(new)]
                 fresh.setdefault(name, []).append(new)
             else:
                 self._add(self._file(path), ref, new)

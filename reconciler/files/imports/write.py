@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from reconciler.core.imports.export import Export, Exported, Spec
-from reconciler.core.model.kinds import KINDS, Resource
+from reconciler.core.model.kinds import KINDS, Resource, Team
 from reconciler.core.model.refs import Ref
 from reconciler.files.yaml.emit import WIDTH, block, entry, escaped, inline, key
 
@@ -50,6 +50,20 @@ FILES = {
     "pricing_plan": "plans.yaml",
     "key": "keys.yaml",
 }
+
+
+def about(cls: type[Resource]) -> str:
+    """The line above a section: what the kind is, in the words of its class where nothing better is said."""
+    return ABOUT.get(cls.kind) or (cls.__doc__ or cls.section).split("\n")[0]
+
+
+def file_of(kind: str) -> str | None:
+    """The file that objects of a kind go to; None for teams, which have one for each organization."""
+    if kind == Team.kind:
+        return None
+    return FILES.get(kind, f"{KINDS[kind].section}.yaml")
+
+
 WITHOUT_ORGANIZATION = "without-organization"
 
 
@@ -67,7 +81,7 @@ def manifests(export: Export, origins: Origins) -> Mapping[str, str]:
     names = team_files(each.spec.get("organization_id") for each in teams)
     by_file: dict[str, list[Exported]] = {}
     for ref, exported in export.objects.items():
-        name = FILES.get(ref.kind) or names[exported.spec.get("organization_id")]
+        name = file_of(ref.kind) or names[exported.spec.get("organization_id")]
         by_file.setdefault(name, []).append(exported)
     skipped = _skipped_by_file(export.skipped, tuple(by_file))
     return {
@@ -89,7 +103,7 @@ def _skipped_by_file(
         team_file = written[0]
     by_file: dict[str, dict[str, dict[Ref, str]]] = {}
     for ref, why in sorted(skipped.items()):
-        kinds = by_file.setdefault(FILES.get(ref.kind, team_file), {})
+        kinds = by_file.setdefault(file_of(ref.kind) or team_file, {})
         kinds.setdefault(ref.kind, {})[ref] = why
     return by_file
 
@@ -135,7 +149,7 @@ def _manifest(
 
 
 def _section(cls: type[Resource], objects: Sequence[Exported]) -> Iterator[str]:
-    yield f"# {ABOUT[cls.kind]}"
+    yield f"# {about(cls)}"
     yield f"{cls.section}:"
     provider = None
     for exported in sorted(objects, key=_by_provider):
