@@ -122,6 +122,8 @@ def play(scene, tmp_path, mutation):
 
 
 QUICK = ("lost answer",)
+# How two processes meet is up to the machine: often enough, one of so many times.
+RACES = 6
 
 
 def marked(scene, *values):
@@ -140,7 +142,9 @@ def test_the_scene_passes_with_all_rules_in_place(scene, tmp_path):
 )
 def test_a_broken_rule_is_caught(mutation, scene, tmp_path):
     with pytest.raises(AssertionError) as caught:
-        play(scene, tmp_path, mutation)
+        for attempt in range(RACES if scene == "two at once" else 1):
+            (tmp_path / str(attempt)).mkdir()
+            play(scene, tmp_path / str(attempt), mutation)
     assert "credits: name" in str(caught.value), caught.value
 
 

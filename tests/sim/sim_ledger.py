@@ -521,7 +521,9 @@ def _settle(
         row = known[entry.step_id]
         note = DOUBTED if entry.doubted else None
         told = {"error": entry.error, "seconds": entry.seconds, "note": note}
-        _replace(book, replace(row, state=entry.state, settled=now, **told))
+        # What a step was to do goes once its end is known.
+        detail = {} if entry.state in ENDS and not entry.doubted else row.detail
+        _replace(book, replace(row, state=entry.state, settled=now, detail=detail, **told))
     _spread(book, lease.gateway, [(known[entry.step_id], entry) for entry in entries], now)
 
 
