@@ -102,6 +102,9 @@ async def _acquire(session: Session, holding: Holding, ttl: timedelta, stop: asy
     | runs                          | waited for `holding.wait` seconds          |
     | ran out by the clock it names | watched for a whole lease, then taken over |
     | ran out, and is renewed       | that clock is slow: as one that runs       |
+
+    How long a lease of the other's is stands in its own settings. It is at most from when the lock was acquired to
+    when it ends, and ours is the least that is watched.
     """
     seconds = ttl.total_seconds()
     patient_until = holding.clock() + holding.wait
@@ -109,7 +112,9 @@ async def _acquire(session: Session, holding: Holding, ttl: timedelta, stop: asy
     alive = False
     while True:
         moment = holding.clock()
-        dead = watched[0] if watched is not None and moment - watched[1] >= seconds else None
+        dead = None
+        if watched is not None and moment - watched[1] >= _longest_lease(watched[0], seconds):
+            dead = watched[0]
         try:
             lease = session.ledger.acquire(
                 session.target.identity, holding.actor, holding.now(), ttl, instead_of=dead
@@ -121,13 +126,17 @@ async def _acquire(session: Session, holding: Holding, ttl: timedelta, stop: asy
                 alive = alive or watched is not None
                 watched = (other, moment)
                 if other.stale and not alive:
-                    holding.waiting(
-                        seconds, f"the lock of {other.owner} ran out; it may be at work"
-                    )
+                    why = f"the lock of {other.owner} ran out; it may be at work"
+                    holding.waiting(_longest_lease(other, seconds), why)
             ran_out = other.stale and not alive
             if stop.is_set() or not (ran_out or moment < patient_until):
                 raise ReconcilerError(error("locked", held.message, hint=held.hint)) from held
         await asyncio.sleep(POLL_SECONDS)
+
+
+def _longest_lease(holder: Holder, ours: float) -> float:
+    """For how many seconds its holder may still send after a renewal, whatever its settings say."""
+    return max(ours, (holder.expires - holder.since).total_seconds())
 
 
 async def _renewed(
