@@ -68,8 +68,9 @@ class Company:
         return State(found)
 
     def models(self, team: str) -> frozenset[str]:
+        """What the team is to call; while it is suspended, nothing, so that nothing has to be kept for it."""
         wish = self.teams.get(team)
-        if wish is None:
+        if wish is None or wish.suspended:
             return frozenset()
         return frozenset(alias for group in wish.groups for alias in self.groups[group])
 
